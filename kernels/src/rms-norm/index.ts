@@ -1,0 +1,119 @@
+/** Root mean square layer norm (Zhang & Sennrich 2019, arXiv 1910.07467) and its gradients. */
+
+import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
+import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
+import backwardWeightCode from './rms-norm-backward-weight.wgsl.ts';
+import backwardCode from './rms-norm-backward.wgsl.ts';
+import plainCode from './rms-norm-plain.wgsl.ts';
+import code from './rms-norm.wgsl.ts';
+import * as reference from './reference.ts';
+
+const ROWS = 8;
+const rowPerSubgroup = {
+  name: 'subgroup',
+  subgroups: true as const,
+  constants: (_: unknown, profile: AdapterProfile) => ({ WIDTH: profile.subgroupSize ?? 1, ROWS }),
+  supports: (profile: AdapterProfile, { C }: { C: number }) => (profile.subgroupSize ?? 64) <= 32 && C % 4 === 0,
+  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
+};
+const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
+
+/**
+ * y = x / sqrt(mean(x^2) + eps) * weight. x (T, C) f32, weight (C) f32 -> y (T, C) f32, inverseRms (T) f32, both
+ * overwritten.
+ */
+export const rmsNorm = defineOp({
+  name: 'rms-norm',
+  formula: 'y = x / sqrt(mean(x^2) + eps) * weight',
+  source: 'Zhang & Sennrich 2019, arXiv 1910.07467, equation 4',
+  params: { T: 'u32', C: 'u32', eps: 'f32' },
+  inputs: {
+    x: { type: 'f32', shape: ({ T, C }) => [T, C] },
+    weight: { type: 'f32', shape: ({ C }) => [C] },
+  },
+  outputs: {
+    y: { type: 'f32', mode: 'overwrite', shape: ({ T, C }) => [T, C] },
+    inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
+  },
+  variants: [
+    { ...rowPerSubgroup, code },
+    { ...rowPerInvocation, code: plainCode },
+  ],
+  reference: ({ T, C, eps }, { x, weight }) => reference.forward(T, C, eps, x, weight),
+  gradient: {
+    of: ['x', 'weight'],
+    reference: ({ T, C }, { x, weight }, { inverseRms }, dOutputs) => ({
+      x: reference.backward(T, C, x, weight, inverseRms, dOutputs.y, new Float64Array(T * C)),
+      weight: reference.backwardWeight(T, C, x, inverseRms, dOutputs.y, new Float64Array(C)),
+    }),
+    through: ['y'],
+  },
+  cases: [
+    { T: 1, C: 4, eps: 1e-5 },
+    { T: 7, C: 33, eps: 1e-5 },
+    { T: 33, C: 128, eps: 1e-6 },
+    { T: 97, C: 7, eps: 1e-5 },
+    { T: 129, C: 100, eps: 1e-5 },
+  ],
+  tolerance: { floor: 1e-6, why: 'inverseSqrt may be off by 2 units in the last place' },
+});
+
+const backwardInputs = {
+  inverseRms: {
+    type: 'f32' as const,
+    shape: ({ T }: { T: number }) => [T],
+    draw: ({ T }: { T: number }, uniform: () => number) => Float64Array.from({ length: T }, () => 0.5 + uniform()),
+  },
+  dy: { type: 'f32' as const, shape: ({ T, C }: { T: number; C: number }) => [T, C] },
+};
+
+/** dx += r g - x r^3 mean(g x), g = dy * weight, r = inverseRms. x, dy (T, C), weight (C), inverseRms (T) -> dx (T, C). */
+export const rmsNormBackward = defineOp({
+  name: 'rms-norm-backward',
+  formula: 'dx += r g - x r^3 mean(g x), g = dy * weight, r = inverseRms',
+  source: 'derivative of rms-norm',
+  params: { T: 'u32', C: 'u32' },
+  inputs: {
+    x: { type: 'f32', shape: ({ T, C }) => [T, C] },
+    weight: { type: 'f32', shape: ({ C }) => [C] },
+    ...backwardInputs,
+  },
+  outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
+  variants: [
+    { ...rowPerSubgroup, code: backwardCode },
+    { ...rowPerInvocation, code: backwardPlainCode },
+  ],
+  reference: ({ T, C }, { x, weight, inverseRms, dy }, before) => ({
+    dx: reference.backward(T, C, x, weight, inverseRms, dy, before.dx),
+  }),
+  gradient: { none: 'second derivatives are not used' },
+  cases: [
+    { T: 1, C: 4 },
+    { T: 7, C: 33 },
+    { T: 33, C: 128 },
+    { T: 97, C: 7 },
+    { T: 129, C: 100 },
+  ],
+  tolerance: { floor: 1e-6, why: 'rounding of the rank-one correction' },
+});
+
+/** dweight += sum over t of dy x inverseRms. x, dy (T, C), inverseRms (T) -> dweight (C). */
+export const rmsNormBackwardWeight = defineOp({
+  name: 'rms-norm-backward-weight',
+  formula: 'dweight += sum_t dy x inverseRms',
+  source: 'derivative of rms-norm',
+  params: { T: 'u32', C: 'u32' },
+  inputs: { x: { type: 'f32', shape: ({ T, C }) => [T, C] }, ...backwardInputs },
+  outputs: { dweight: { type: 'f32', mode: 'update', shape: ({ C }) => [C] } },
+  variants: [{ name: 'plain', code: backwardWeightCode, workgroups: ({ C }) => [ceilDiv(C, 8)] }],
+  reference: ({ T, C }, { x, inverseRms, dy }, before) => ({
+    dweight: reference.backwardWeight(T, C, x, inverseRms, dy, before.dweight),
+  }),
+  gradient: { none: 'second derivatives are not used' },
+  cases: [
+    { T: 1, C: 4 },
+    { T: 7, C: 33 },
+    { T: 129, C: 100 },
+  ],
+  tolerance: { floor: 1e-6, why: 'sums over rows' },
+});

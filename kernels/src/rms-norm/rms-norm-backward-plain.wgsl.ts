@@ -1,0 +1,25 @@
+// One invocation computes one row: with g = dy * weight and r = inverse_rms,
+// dx += r * g - x * r^3 * mean(g * x). No workgroup memory, no barriers; any C.
+const code: string = /* wgsl */ `
+struct Params { t: u32, c: u32 }
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> inverse_rms: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x;
+  if (row >= params.t) { return; }
+  let start = row * params.c;
+  let r = inverse_rms[row];
+  var projection = 0.0;
+  for (var i = 0u; i < params.c; i++) { projection += dy[start + i] * weight[i] * x[start + i]; }
+  let back = projection / f32(params.c) * r * r * r;
+  for (var i = 0u; i < params.c; i++) { dx[start + i] += r * dy[start + i] * weight[i] - back * x[start + i]; }
+}
+`;
+export default code;

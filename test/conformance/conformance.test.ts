@@ -1,0 +1,135 @@
+/**
+ * Every op, every case, every variant that fits this adapter: against its float64 reference, its reference's gradient
+ * against central differences, guards behind every buffer, and a perturbation of every operand that must be noticed.
+ */
+
+import { readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { Kernels, profileOf, type AnyOp } from '@seal/kernels';
+import * as kernels from '@seal/kernels';
+import { centralDifferences, drawBefore, drawInputs, relativeError, runOnGpu, uniformFrom } from './harness.ts';
+
+const ops = Object.values(kernels).filter(
+  (value): value is AnyOp => typeof value === 'object' && value !== null && 'variants' in value && 'reference' in value,
+);
+
+let gpu: Gpu;
+let core: Kernels;
+beforeAll(async () => {
+  gpu = await openGpu();
+  core = new Kernels(gpu.device, profileOf(gpu.device));
+});
+afterAll(() => {
+  core.destroy();
+  gpu.close();
+});
+
+describe('the op list', () => {
+  it('has an op for every folder, and a folder for every op', () => {
+    const root = new URL('../../kernels/src/', import.meta.url);
+    const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    for (const folder of folders) {
+      expect(ops.some((op) => op.name === folder.name || op.name.startsWith(`${folder.name}-`)), folder.name).toBe(true);
+      const files = readdirSync(new URL(`${folder.name}/`, root));
+      for (const needed of ['index.ts', 'reference.ts']) expect(files, folder.name).toContain(needed);
+      expect(files.some((file) => file.endsWith('.wgsl.ts')), folder.name).toBe(true);
+    }
+    for (const op of ops) {
+      expect(folders.some(({ name }) => op.name === name || op.name.startsWith(`${name}-`)), op.name).toBe(true);
+    }
+  });
+
+  it('ends every op with a variant for any adapter', () => {
+    for (const op of ops) {
+      const last = op.variants.at(-1);
+      for (const sizes of op.cases) {
+        expect(last?.supports?.({ subgroupSize: null, subgroupsNeedEnable: true }, sizes) ?? true, op.name).toBe(true);
+      }
+    }
+  });
+});
+
+describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
+  const { gradient } = op;
+  describe.each(op.cases.map((sizes) => [JSON.stringify(sizes), sizes] as const))('%s', (_label, sizes) => {
+    const inputs = drawInputs(op, sizes, 1);
+    const before = drawBefore(op, sizes, 1);
+    const expected = op.reference(sizes, inputs, before);
+
+    it('agrees with float64 in every variant', async () => {
+      const plain = op.variants.at(-1)!.name;
+      const errorsOf = async (variant: string) => {
+        const actual = await runOnGpu(core, op, sizes, inputs, before, variant);
+        return Object.entries(expected).map(([name, values]) => ({
+          name,
+          error: relativeError(actual[name] as Float64Array, values as Float64Array),
+        }));
+      };
+      const plainErrors = await errorsOf(plain);
+      for (const { name, error } of plainErrors) {
+        expect(error, `${plain} ${name}`).toBeLessThanOrEqual(op.tolerance.floor);
+      }
+      for (const variant of op.variants.slice(0, -1)) {
+        if (!(variant.supports?.(core.profile, sizes) ?? true)) continue;
+        const errors = await errorsOf(variant.name);
+        errors.forEach(({ name, error }, index) => {
+          const bound = 2 * plainErrors[index]!.error + op.tolerance.floor;
+          expect(error, `${variant.name} ${name}`).toBeLessThanOrEqual(bound);
+        });
+      }
+    });
+
+    if ('of' in gradient) {
+      it('has the gradient of central differences', () => {
+        const uniform = uniformFrom(7);
+        const dOutputs = Object.fromEntries(
+          Object.entries(expected)
+            .filter(([name]) => op.outputs[name].type === 'f32')
+            .map(([name, values]) => {
+              const reached = gradient.through?.includes(name) ?? true;
+              return [name, Float64Array.from(values as Float64Array, () => (reached ? uniform() - 0.5 : 0))];
+            }),
+        );
+        const analytic = gradient.reference(sizes, inputs, expected, dOutputs);
+        for (const name of gradient.of) {
+          const values = analytic[name] as Float64Array;
+          const indices = Array.from({ length: Math.min(12, values.length) }, () => Math.floor(uniform() * values.length));
+          const numeric = centralDifferences(op, sizes, inputs, before, dOutputs, name, indices);
+          const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+          indices.forEach((index, i) => {
+            expect(Math.abs((numeric[i] as number) - (values[index] as number)) / scale, name).toBeLessThan(1e-6);
+          });
+        }
+      });
+    }
+  });
+
+  it('notices a perturbation of every f32 input', async () => {
+    const sizes = op.cases.at(-1)!;
+    const inputs = drawInputs(op, sizes, 2);
+    const before = drawBefore(op, sizes, 2);
+    const expected = op.reference(sizes, inputs, before);
+    const variant = op.variants.find((candidate) => candidate.supports?.(core.profile, sizes) ?? true)!.name;
+    for (const [name, operand] of Object.entries(op.inputs)) {
+      if (operand.type !== 'f32') continue;
+      const perturbed = { ...inputs, [name]: (inputs[name] as Float64Array).map((value) => Math.fround(value * 1.01)) };
+      const actual = await runOnGpu(core, op, sizes, perturbed, before, variant);
+      const noticed = Object.entries(expected).some(
+        ([output, values]) => relativeError(actual[output] as Float64Array, values as Float64Array) > 3 * op.tolerance.floor,
+      );
+      expect(noticed, name).toBe(true);
+    }
+  });
+
+  it('compiles without a warning in every variant', async () => {
+    for (const variant of op.variants) {
+      const sizes = op.cases.find((candidate) => variant.supports?.(core.profile, candidate) ?? true);
+      if (!sizes) continue;
+      const enable = variant.subgroups && core.profile.subgroupsNeedEnable ? 'enable subgroups;\n' : '';
+      const module = gpu.device.createShaderModule({ code: enable + (variant.prelude?.(sizes) ?? '') + variant.code });
+      const { messages } = await module.getCompilationInfo();
+      expect(messages.map(({ message }) => message)).toEqual([]);
+    }
+  });
+});
