@@ -106,18 +106,20 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
   });
 
   it('notices a perturbation of every f32 input', async () => {
-    const sizes = op.cases.at(-1)!;
-    const inputs = drawInputs(op, sizes, 2);
-    const before = drawBefore(op, sizes, 2);
-    const expected = op.reference(sizes, inputs, before);
-    const variant = op.variants.find((candidate) => candidate.supports?.(core.profile, sizes) ?? true)!.name;
     for (const [name, operand] of Object.entries(op.inputs)) {
       if (operand.type !== 'f32') continue;
-      const perturbed = { ...inputs, [name]: (inputs[name] as Float64Array).map((value) => Math.fround(value * 1.01)) };
-      const actual = await runOnGpu(core, op, sizes, perturbed, before, variant);
-      const noticed = Object.entries(expected).some(
-        ([output, values]) => relativeError(actual[output] as Float64Array, values as Float64Array) > 3 * op.tolerance.floor,
-      );
+      let noticed = false;
+      for (const sizes of op.cases.toReversed()) {
+        const inputs = drawInputs(op, sizes, 2);
+        const before = drawBefore(op, sizes, 2);
+        const expected = op.reference(sizes, inputs, before);
+        const perturbed = { ...inputs, [name]: (inputs[name] as Float64Array).map((value) => Math.fround(value * 1.01)) };
+        const actual = await runOnGpu(core, op, sizes, perturbed, before);
+        noticed = Object.entries(expected).some(
+          ([output, values]) => relativeError(actual[output] as Float64Array, values as Float64Array) > 3 * op.tolerance.floor,
+        );
+        if (noticed) break;
+      }
       expect(noticed, name).toBe(true);
     }
   });

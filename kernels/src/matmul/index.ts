@@ -1,0 +1,105 @@
+/**
+ * Matrix product in the three layouts that a linear layer needs: `nt` forward (weights are stored (out, in)), `nn` for
+ * the gradient of the input, `tn` for the gradient of the weights.
+ */
+
+import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes, type Variant } from '../op.ts';
+import nnSubgroupCode from './nn-subgroup.wgsl.ts';
+import ntSubgroupCode from './nt-subgroup.wgsl.ts';
+import operandsCode from './operands.wgsl.ts';
+import outerProductCode from './outer-product.wgsl.ts';
+import { multiply, type Layout } from './reference.ts';
+import tileCode from './tile.wgsl.ts';
+import tnSubgroupCode from './tn-subgroup.wgsl.ts';
+
+type Field = 'M' | 'N' | 'K' | 'accumulate' | 'hasBias';
+
+const subgroupCode = {
+  nn: operandsCode + outerProductCode + nnSubgroupCode,
+  nt: operandsCode + outerProductCode + ntSubgroupCode,
+  tn: operandsCode + tnSubgroupCode,
+};
+const layoutNumber = { nn: 0, nt: 1, tn: 2 };
+
+function variants(layout: Layout): Variant<Field>[] {
+  const inVec4s = ({ M, N, K }: Sizes<Field>) => N % 4 === 0 && (layout === 'tn' ? M : K) % 4 === 0;
+  return [
+    {
+      name: 'subgroup-8',
+      subgroups: true,
+      code: subgroupCode[layout],
+      supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
+      workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
+    },
+    {
+      name: 'tile',
+      code: tileCode,
+      constants: () => ({ LAYOUT: layoutNumber[layout] }),
+      workgroups: ({ M, N }) => [ceilDiv(N, 64), ceilDiv(M, 32)],
+    },
+  ];
+}
+
+function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { a: Float64Array; b: Float64Array }) {
+  return defineOp({
+    name: `matmul-${layout}`,
+    formula,
+    source: 'definition of the matrix product',
+    params: { M: 'u32', N: 'u32', K: 'u32', accumulate: 'u32', hasBias: 'u32' },
+    inputs: {
+      a: { type: 'f32', shape: ({ M, K }) => (layout === 'tn' ? [K, M] : [M, K]) },
+      b: { type: 'f32', shape: ({ N, K }) => (layout === 'nt' ? [N, K] : [K, N]) },
+      bias: { type: 'f32', shape: ({ N, hasBias }) => [hasBias ? N : 0], optional: true },
+    },
+    outputs: { c: { type: 'f32', mode: 'update', shape: ({ M, N }) => [M, N] } },
+    variants: variants(layout),
+    reference: (sizes, { a, b, bias }, { c }) => ({ c: multiply(layout, sizes, a, b, bias, c) }),
+    gradient: {
+      of: ['a', 'b', 'bias'],
+      reference: ({ M, N, K, hasBias }, { a, b }, _, { c: dc }) => {
+        const ones = new Float64Array(M).fill(1);
+        const times = (l: Layout, m: number, n: number, k: number, x: Numbers, y: Numbers) =>
+          multiply(l, { M: m, N: n, K: k, accumulate: 0, hasBias: 0 }, x, y, ones, ones);
+        return { ...gradient({ M, N, K, a, b, dc, times }), bias: hasBias ? times('tn', 1, N, M, ones, dc) : new Float64Array(0) };
+      },
+    },
+    cases: [
+      { M: 1, N: 1, K: 1, accumulate: 0, hasBias: 0 },
+      { M: 7, N: 33, K: 97, accumulate: 0, hasBias: 1 },
+      { M: 33, N: 7, K: 129, accumulate: 1, hasBias: 0 },
+      { M: 4, N: 4, K: 4, accumulate: 0, hasBias: 1 },
+      { M: 36, N: 68, K: 100, accumulate: 1, hasBias: 1 },
+      { M: 97, N: 132, K: 64, accumulate: 0, hasBias: 0 },
+      { M: 128, N: 96, K: 33, accumulate: 0, hasBias: 0 },
+    ],
+    tolerance: { floor: 2e-6, why: 'float32 sums of up to 129 products, about sqrt(K) roundings of 6e-8' },
+  });
+}
+
+interface GradientOf {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly a: Numbers;
+  readonly b: Numbers;
+  readonly dc: Numbers;
+  readonly times: (layout: Layout, m: number, n: number, k: number, x: Numbers, y: Numbers) => Float64Array;
+}
+
+/** c = a b (+ bias, + c when accumulate). a (M, K), b (K, N), bias (N) -> c (M, N), all f32. */
+export const matmulNN = matmul('nn', 'c = a b', ({ M, N, K, a, b, dc, times }) => ({
+  a: times('nt', M, K, N, dc, b),
+  b: times('tn', K, N, M, a, dc),
+}));
+
+/** c = a b^T (+ bias, + c when accumulate). a (M, K), b (N, K), bias (N) -> c (M, N), all f32. */
+export const matmulNT = matmul('nt', 'c = a b^T', ({ M, N, K, a, b, dc, times }) => ({
+  a: times('nn', M, K, N, dc, b),
+  b: times('tn', N, K, M, dc, a),
+}));
+
+/** c = a^T b (+ bias, + c when accumulate). a (K, M), b (K, N), bias (N) -> c (M, N), all f32. */
+export const matmulTN = matmul('tn', 'c = a^T b', ({ M, N, K, a, b, dc, times }) => ({
+  a: times('nt', K, M, N, b, dc),
+  b: times('nn', K, N, M, a, dc),
+}));

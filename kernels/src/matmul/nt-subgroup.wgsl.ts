@@ -1,0 +1,35 @@
+// C = A B^T. One workgroup is one subgroup of 8 lanes and computes a tile of 32 rows by 32 columns: lane l holds
+// columns 4l..4l+3 of all 32 rows and loads rows l, l+8, l+16, l+24 of A. No barriers, no workgroup memory.
+// N and K are multiples of 4.
+const code: string = /* wgsl */ `
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  let row = group.y * 32u;
+  let column = group.x * 8u + lane;
+  let k4 = params.k / 4u;
+  let last = params.m - 1u;
+  let a0 = min(row + lane, last) * k4;
+  let a1 = min(row + 8u + lane, last) * k4;
+  let a2 = min(row + 16u + lane, last) * k4;
+  let a3 = min(row + 24u + lane, last) * k4;
+  let at = min(column, params.n / 4u - 1u) * 4u * k4;
+  var c0: array<vec4f, 8>;
+  var c1: array<vec4f, 8>;
+  var c2: array<vec4f, 8>;
+  var c3: array<vec4f, 8>;
+  for (var k = 0u; k < k4; k++) {
+    let block = transpose(mat4x4f(b[at + k], b[at + k4 + k], b[at + 2u * k4 + k], b[at + 3u * k4 + k]));
+    multiply_rows(&c0, a[a0 + k], block);
+    multiply_rows(&c1, a[a1 + k], block);
+    multiply_rows(&c2, a[a2 + k], block);
+    multiply_rows(&c3, a[a3 + k], block);
+  }
+  for (var r = 0u; r < 8u; r++) {
+    store(row + r, column, c0[r]);
+    store(row + 8u + r, column, c1[r]);
+    store(row + 16u + r, column, c2[r]);
+    store(row + 24u + r, column, c3[r]);
+  }
+}
+`;
+export default code;
