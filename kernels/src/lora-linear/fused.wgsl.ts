@@ -1,0 +1,40 @@
+// The two fused tiles share their bindings and their end: Y = base product + H L_e (+ bias, + Y when accumulate).
+// One workgroup is one subgroup of 8 lanes and computes 32 rows by 32 columns, in four groups of 8 rows; the rows of a
+// group belong to one adapter, so each group adds its own low-rank term. O is the output width.
+const code: string = /* wgsl */ `
+struct Params {
+  t: u32, k: u32, n: u32, r: u32, e: u32, stride: u32, offset: u32, accumulate: u32, has_bias: u32
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
+@group(0) @binding(2) var<storage, read> h: array<vec4f>;
+@group(0) @binding(3) var<storage, read> arena: array<vec4f>;
+@group(0) @binding(4) var<storage, read> blocks: array<u32>;
+@group(0) @binding(5) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(7) var<uniform> params: Params;
+
+// Adds H L_e to the 8 rows from row on, then writes them. n4 is the width of Y in vec4s.
+fn finish_rows(c: ptr<function, array<vec4f, 8>>, row: u32, lane: u32, column: u32, n4: u32) {
+  let r4 = params.r / 4u;
+  let last = params.t - 1u;
+  let at_h = min(row + lane, last) * r4;
+  var at = (blocks[min(row, last) / 8u] * params.stride + params.offset) / 4u + min(column, n4 - 1u);
+  for (var k = 0u; k < r4; k++) {
+    let block = mat4x4f(arena[at], arena[at + n4], arena[at + 2u * n4], arena[at + 3u * n4]);
+    multiply_rows(c, h[at_h + k], block);
+    at += 4u * n4;
+  }
+  if (column >= n4) { return; }
+  var added = vec4f();
+  if (params.has_bias != 0u) { added = bias[column]; }
+  for (var i = 0u; i < 8u; i++) {
+    if (row + i >= params.t) { return; }
+    var value = (*c)[i] + added;
+    if (params.accumulate != 0u) { value += y[(row + i) * n4 + column]; }
+    y[(row + i) * n4 + column] = value;
+  }
+}
+`;
+export default code;
