@@ -20,3 +20,11 @@ export { profileOf } from './profile.ts';
 export { Kernels, Recording, type Bindings, type Slice } from './recording.ts';
 
 export * from './rms-norm/index.ts';
+export * from './matmul/index.ts';
+export * from './embedding/index.ts';
+export * from './rope/index.ts';
+export * from './swiglu/index.ts';
+export * from './add/index.ts';
+export * from './gather-rows/index.ts';
+export * from './scatter-rows/index.ts';
+export * from './lora-linear/index.ts';

@@ -1,0 +1,52 @@
+/** How ops lay rows and elements over invocations; the WGSL beside each op says the same in its header. */
+
+import { ceilDiv, fold, type AdapterProfile } from './op.ts';
+
+/** Rows of one workgroup. */
+const ROWS = 8;
+
+/** Invocations of one workgroup of an element-wise kernel. */
+const ELEMENTS = 256;
+
+/**
+ * One subgroup per row, ROWS rows a workgroup; the WGSL takes `override WIDTH, ROWS: u32` and may use subgroup
+ * built-ins. Adapters whose subgroup is wider than 32 or not known take another variant.
+ */
+export function subgroupPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) => boolean = () => true) {
+  return {
+    name: 'subgroup',
+    subgroups: true as const,
+    constants: (_: Z, { subgroupSize }: AdapterProfile) => ({ WIDTH: subgroupSize ?? 1, ROWS }),
+    supports: ({ subgroupSize }: AdapterProfile, sizes: Z) => (subgroupSize ?? 64) <= 32 && fits(sizes),
+    workgroups: (sizes: Z) => fold(ceilDiv(rows(sizes), ROWS)),
+  };
+}
+
+/** WIDTH invocations walk one row of vec4s side by side, ROWS rows a workgroup; no subgroup built-ins. */
+export function lanesPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) => boolean) {
+  return {
+    name: 'vec4',
+    constants: (_: Z, { subgroupSize }: AdapterProfile) => ({ WIDTH: Math.min(subgroupSize ?? 32, 32), ROWS }),
+    supports: (_: AdapterProfile, sizes: Z) => fits(sizes),
+    workgroups: (sizes: Z) => fold(ceilDiv(rows(sizes), ROWS)),
+  };
+}
+
+/** One invocation computes one row. */
+export function invocationPerRow<Z>(rows: (sizes: Z) => number) {
+  return { name: 'plain', workgroups: (sizes: Z) => fold(ceilDiv(rows(sizes), 64)) };
+}
+
+/** One invocation computes four neighbouring elements; their count must be a multiple of 4. */
+export function invocationPerVec4<Z>(elements: (sizes: Z) => number) {
+  return {
+    name: 'vec4',
+    supports: (_: AdapterProfile, sizes: Z) => elements(sizes) % 4 === 0,
+    workgroups: (sizes: Z) => fold(ceilDiv(elements(sizes) / 4, ELEMENTS)),
+  };
+}
+
+/** One invocation computes one element. */
+export function invocationPerElement<Z>(elements: (sizes: Z) => number) {
+  return { name: 'plain', workgroups: (sizes: Z) => fold(ceilDiv(elements(sizes), ELEMENTS)) };
+}

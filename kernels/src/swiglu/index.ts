@@ -1,0 +1,72 @@
+/** The gated unit of Llama's feed-forward layer (Shazeer 2020, arXiv 2002.05202) and its gradient. */
+
+import { invocationPerElement, invocationPerVec4 } from '../layout.ts';
+import { defineOp } from '../op.ts';
+import backwardPlainCode from './swiglu-backward-plain.wgsl.ts';
+import backwardCode from './swiglu-backward.wgsl.ts';
+import plainCode from './swiglu-plain.wgsl.ts';
+import code from './swiglu.wgsl.ts';
+import * as reference from './reference.ts';
+
+interface UnitSizes {
+  readonly T: number;
+  readonly F: number;
+}
+
+const params = { T: 'u32', F: 'u32' } as const;
+const elements = ({ T, F }: UnitSizes) => T * F;
+const operand = { type: 'f32' as const, shape: ({ T, F }: UnitSizes) => [T, F] };
+const result = { ...operand, mode: 'overwrite' as const };
+/** Wide enough for both tails of the sigmoid. */
+const gate = {
+  ...operand,
+  draw: ({ T, F }: UnitSizes, uniform: () => number) => Float64Array.from({ length: T * F }, () => 24 * uniform() - 12),
+};
+const cases: readonly UnitSizes[] = [
+  { T: 1, F: 1 },
+  { T: 7, F: 33 },
+  { T: 33, F: 128 },
+  { T: 129, F: 100 },
+];
+
+/** y = silu(gate) * up. gate, up (T, F) f32 -> y (T, F) f32, overwritten. */
+export const swiglu = defineOp({
+  name: 'swiglu',
+  formula: 'y = gate sigmoid(gate) up',
+  source: 'Shazeer 2020, arXiv 2002.05202, equation 6 without the projections',
+  params,
+  inputs: { gate, up: operand },
+  outputs: { y: result },
+  variants: [
+    { ...invocationPerVec4(elements), code },
+    { ...invocationPerElement(elements), code: plainCode },
+  ],
+  reference: ({ T, F }, inputs) => ({ y: reference.forward(T * F, inputs.gate, inputs.up) }),
+  gradient: {
+    of: ['gate', 'up'],
+    reference: ({ T, F }, inputs, _, dOutputs) => {
+      const { dgate, dup } = reference.backward(T * F, inputs.gate, inputs.up, dOutputs.y);
+      return { gate: dgate, up: dup };
+    },
+  },
+  cases,
+  tolerance: { floor: 1e-6, why: 'exp may be off by 3 + 2|x| units in the last place' },
+});
+
+/** gate, up, dy (T, F) f32 -> dgate, dup (T, F) f32, both overwritten. */
+export const swigluBackward = defineOp({
+  name: 'swiglu-backward',
+  formula: 'dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate)',
+  source: 'derivative of swiglu',
+  params,
+  inputs: { gate, up: operand, dy: operand },
+  outputs: { dgate: result, dup: result },
+  variants: [
+    { ...invocationPerVec4(elements), code: backwardCode },
+    { ...invocationPerElement(elements), code: backwardPlainCode },
+  ],
+  reference: ({ T, F }, inputs) => reference.backward(T * F, inputs.gate, inputs.up, inputs.dy),
+  gradient: { none: 'second derivatives are not used' },
+  cases,
+  tolerance: { floor: 1e-6, why: 'exp may be off by 3 + 2|x| units in the last place' },
+});
