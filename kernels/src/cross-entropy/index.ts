@@ -1,0 +1,69 @@
+/** Weighted next-token loss and its gradient in one op. */
+
+import { invocationPerRow, subgroupPerRow } from '../layout.ts';
+import { defineOp } from '../op.ts';
+import plainCode from './cross-entropy-plain.wgsl.ts';
+import code from './cross-entropy.wgsl.ts';
+import { crossEntropy as reference } from './reference.ts';
+
+interface LogitSizes {
+  readonly T: number;
+  readonly V: number;
+}
+
+const rows = ({ T }: LogitSizes) => T;
+
+/**
+ * loss[t] = -weight[t] log softmax(logits[t])[targets[t]] and dlogits = weight (softmax(logits) - onehot(targets)), which
+ * is the gradient of the sum of `loss`. A row of weight 0 gives zeros and is not read; a row that is not finite gives a
+ * loss that is not finite. logits (T, V) f32, targets (T) u32 below V, weight (T) f32 -> loss (T) f32, dlogits (T, V)
+ * f32, both overwritten.
+ */
+export const crossEntropy = defineOp({
+  name: 'cross-entropy',
+  formula: 'loss = -weight log softmax(logits)[target], dlogits = weight (softmax(logits) - onehot(target))',
+  source: 'definition, with the maximum subtracted',
+  params: { T: 'u32', V: 'u32' },
+  inputs: {
+    logits: {
+      type: 'f32',
+      shape: ({ T, V }) => [T, V],
+      draw: ({ T, V }, uniform) => Float64Array.from({ length: T * V }, () => 20 * uniform() - 5),
+    },
+    targets: {
+      type: 'u32',
+      shape: ({ T }) => [T],
+      draw: ({ T, V }, uniform) => Uint32Array.from({ length: T }, () => Math.floor(uniform() * V)),
+    },
+    weight: {
+      type: 'f32',
+      shape: ({ T }) => [T],
+      draw: ({ T }, uniform) => Float64Array.from({ length: T }, (_, t) => (t % 3 === 2 ? 0 : uniform())),
+    },
+  },
+  outputs: {
+    loss: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
+    dlogits: { type: 'f32', mode: 'overwrite', shape: ({ T, V }) => [T, V] },
+  },
+  variants: [
+    { ...subgroupPerRow(rows, ({ V }) => V % 4 === 0), code },
+    { ...invocationPerRow(rows), code: plainCode },
+  ],
+  reference: ({ T, V }, { logits, targets, weight }) => reference(T, V, logits, targets, weight),
+  gradient: {
+    of: ['logits'],
+    through: ['loss'],
+    reference: ({ T, V }, { logits, targets, weight }, _, { loss }) => {
+      const scaled = Float64Array.from({ length: T }, (_value, t) => loss[t] * weight[t]);
+      return { logits: reference(T, V, logits, targets, scaled).dlogits };
+    },
+  },
+  cases: [
+    { T: 1, V: 4 },
+    { T: 7, V: 33 },
+    { T: 33, V: 128 },
+    { T: 3, V: 50_004 },
+    { T: 129, V: 100 },
+  ],
+  tolerance: { floor: 3e-6, why: 'exp may be off by 3 + 2|x| units in the last place, and a long row sums many' },
+});
