@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
-    include: ['{kernels,packages,apps,benchmarks,test}/**/*.test.ts'],
+    include: ['{kernels,packages,apps,benchmarks,test}/**/*.test.ts', 'scripts/*.test.js'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks',
     fileParallelism: false,
