@@ -1,0 +1,47 @@
+// One invocation computes dq of one query of one head: over its keys, p = exp(scale q.k - log_sum_exp) and
+// dq += scale p (dy.v - delta) k. Prelude: D4, the head's vec4s. No workgroup memory, no barriers. D a multiple of 4.
+const code: string = /* wgsl */ `
+struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<vec4f>;
+@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read> bounds: array<vec2u>;
+@group(0) @binding(6) var<storage, read_write> dq: array<vec4f>;
+@group(0) @binding(7) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.y * groups.x + group.x) * 64u + local.x;
+  if (row >= params.t * params.h) { return; }
+  let t = row / params.h;
+  let head = (row % params.h) * params.k / params.h;
+  let stat = stats[row];
+  var query: array<vec4f, D4>;
+  var gradient: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var d = 0u; d < D4; d++) {
+    query[d] = q[row * D4 + d] * params.scale;
+    gradient[d] = dy[row * D4 + d];
+  }
+  for (var s = bounds[t].x; s <= t; s++) {
+    let key = (s * params.k + head) * D4;
+    var score = 0.0;
+    var dp = 0.0;
+    for (var d = 0u; d < D4; d++) {
+      score += dot(query[d], k[key + d]);
+      dp += dot(gradient[d], v[key + d]);
+    }
+    let ds = params.scale * exp(score - stat.x) * (dp - stat.y);
+    for (var d = 0u; d < D4; d++) { sum[d] += ds * k[key + d]; }
+  }
+  for (var d = 0u; d < D4; d++) { dq[row * D4 + d] = sum[d]; }
+}
+`;
+export default code;

@@ -1,0 +1,146 @@
+/**
+ * Packed causal attention with grouped queries and its gradients. Sequences lie one after another in T; a query sees
+ * the keys of its own sequence up to itself. The gradients recompute the probabilities from the saved log-sum-exp in
+ * two passes, one owning dq and one owning dk and dv, so that nothing is added atomically and bits repeat
+ * (Dao 2023, FlashAttention-2, arXiv 2307.08691; there dq is accumulated atomically).
+ */
+
+import { ceilDiv, defineOp, fold } from '../op.ts';
+import keyValuePlainCode from './attention-backward-key-value-plain.wgsl.ts';
+import queryPlainCode from './attention-backward-query-plain.wgsl.ts';
+import deltaCode from './attention-delta.wgsl.ts';
+import plainCode from './attention-plain.wgsl.ts';
+import * as reference from './reference.ts';
+
+type Heads = { readonly T: number; readonly H: number; readonly K: number; readonly D: number; readonly scale: number };
+
+/** Bounds [start, end) of random sequences that fill T, most of them short. */
+function drawBounds({ T }: { T: number }, uniform: () => number): Uint32Array {
+  const bounds = new Uint32Array(2 * T);
+  for (let start = 0; start < T; ) {
+    const end = Math.min(T, start + 1 + Math.floor(60 * uniform() ** 2));
+    for (let t = start; t < end; t++) bounds.set([start, end], 2 * t);
+    start = end;
+  }
+  return bounds;
+}
+
+const params = { T: 'u32', H: 'u32', K: 'u32', D: 'u32', scale: 'f32' } as const;
+const queries = { type: 'f32' as const, shape: ({ T, H, D }: Heads) => [T, H * D] };
+const keys = { type: 'f32' as const, shape: ({ T, K, D }: Heads) => [T, K * D] };
+const bounds = { type: 'u32' as const, shape: ({ T }: { T: number }) => [T, 2], draw: drawBounds };
+const stats = {
+  type: 'f32' as const,
+  shape: ({ T, H }: Heads) => [T, H, 2],
+  draw: ({ T, H }: Heads, uniform: () => number) =>
+    Float64Array.from({ length: T * H * 2 }, (_, i) => (i % 2 === 0 ? 3 + uniform() : uniform() - 0.5)),
+};
+const cases = [
+  { T: 1, H: 1, K: 1, D: 4, scale: 0.5 },
+  { T: 7, H: 3, K: 1, D: 12, scale: 0.3 },
+  { T: 33, H: 4, K: 2, D: 64, scale: 0.125 },
+  { T: 97, H: 2, K: 2, D: 80, scale: 0.1118 },
+  { T: 50, H: 2, K: 1, D: 128, scale: 0.0884 },
+  { T: 129, H: 4, K: 2, D: 32, scale: 0.1768 },
+] as const;
+const tolerance = { floor: 4e-6, why: 'exp is polynomial on some adapters and sums run over a whole sequence' };
+
+const prelude = ({ D }: { D: number }) => `const D4 = ${D / 4}u;\n`;
+const queryPerInvocation = { name: 'plain', prelude, workgroups: ({ T, H }: Heads) => fold(ceilDiv(T * H, 64)) };
+const keyPerInvocation = { name: 'plain', prelude, workgroups: ({ T, K }: Heads) => fold(ceilDiv(T * K, 64)) };
+
+/**
+ * y = softmax(scale q k^T) v with query t of a sequence [start, end) over the keys start..t; query head h reads
+ * key/value head floor(h K / H). q (T, H D), k, v (T, K D) f32, bounds (T, 2) u32 = [start, end) of each token's
+ * sequence -> y (T, H D), logSumExp (T, H), both overwritten. D is a multiple of 4 and H of K.
+ */
+export const attention = defineOp({
+  name: 'attention',
+  formula: 'y = softmax(scale q k^T) v, block-diagonal and causal',
+  source: 'Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped queries: Ainslie et al. 2023, arXiv 2305.13245',
+  params,
+  inputs: { q: queries, k: keys, v: keys, bounds },
+  outputs: {
+    y: { ...queries, mode: 'overwrite' },
+    logSumExp: { type: 'f32', mode: 'overwrite', shape: ({ T, H }) => [T, H] },
+  },
+  variants: [{ ...queryPerInvocation, code: plainCode }],
+  reference: (sizes, { q, k, v, bounds }) => reference.forward(sizes, q, k, v, bounds),
+  gradient: {
+    of: ['q', 'k', 'v'],
+    through: ['y'],
+    reference: (sizes, { q, k, v, bounds }, { y, logSumExp }, dOutputs) => {
+      const saved = reference.delta(sizes.T, sizes.H, sizes.D, y, dOutputs.y, logSumExp);
+      const { dq, dk, dv } = reference.backward(sizes, q, k, v, dOutputs.y, saved, bounds);
+      return { q: dq, k: dk, v: dv };
+    },
+  },
+  cases,
+  tolerance,
+});
+
+/** stats = (logSumExp, sum over d of y dy). y, dy (T, H D), logSumExp (T, H) -> stats (T, H, 2), overwritten. */
+export const attentionDelta = defineOp({
+  name: 'attention-delta',
+  formula: 'stats = (logSumExp, sum_d y dy)',
+  source: 'Dao 2023, arXiv 2307.08691, algorithm 2, line 4',
+  params: { T: 'u32', H: 'u32', D: 'u32' },
+  inputs: {
+    y: { type: 'f32', shape: ({ T, H, D }) => [T, H * D] },
+    dy: { type: 'f32', shape: ({ T, H, D }) => [T, H * D] },
+    logSumExp: { type: 'f32', shape: ({ T, H }) => [T, H] },
+  },
+  outputs: { stats: { type: 'f32', mode: 'overwrite', shape: ({ T, H }) => [T, H, 2] } },
+  variants: [{ name: 'plain', code: deltaCode, workgroups: ({ T, H }) => fold(ceilDiv(T * H, 64)) }],
+  reference: ({ T, H, D }, { y, dy, logSumExp }) => ({ stats: reference.delta(T, H, D, y, dy, logSumExp) }),
+  gradient: { none: 'second derivatives are not used' },
+  cases: [
+    { T: 1, H: 1, D: 4 },
+    { T: 33, H: 3, D: 80 },
+    { T: 129, H: 4, D: 32 },
+  ],
+  tolerance: { floor: 1e-6, why: 'a sum of up to 128 products' },
+});
+
+const backwardInputs = { q: queries, k: keys, v: keys, dy: queries, stats, bounds };
+
+/**
+ * dq = ds k with p = exp(scale q k^T - logSumExp), ds = scale p (dy v^T - delta). q, dy (T, H D), k, v (T, K D),
+ * stats (T, H, 2) from attention-delta, bounds (T, 2) u32 -> dq (T, H D), overwritten.
+ */
+export const attentionBackwardQuery = defineOp({
+  name: 'attention-backward-query',
+  formula: 'dq = scale p (dy v^T - delta) k, p = exp(scale q k^T - logSumExp)',
+  source: 'Dao 2023, arXiv 2307.08691, algorithm 2',
+  params,
+  inputs: backwardInputs,
+  outputs: { dq: { ...queries, mode: 'overwrite' } },
+  variants: [{ ...queryPerInvocation, code: queryPlainCode }],
+  reference: (sizes, { q, k, v, dy, stats, bounds }) => ({
+    dq: reference.backward(sizes, q, k, v, dy, stats, bounds).dq,
+  }),
+  gradient: { none: 'second derivatives are not used' },
+  cases,
+  tolerance,
+});
+
+/**
+ * dk = ds^T q, dv = p^T dy, p and ds as in attention-backward-query, summed over the queries of the sequence and the
+ * query heads of the group in a fixed order. Operands as there -> dk, dv (T, K D), overwritten.
+ */
+export const attentionBackwardKeyValue = defineOp({
+  name: 'attention-backward-key-value',
+  formula: 'dk = (scale p (dy v^T - delta))^T q, dv = p^T dy, p = exp(scale q k^T - logSumExp)',
+  source: 'Dao 2023, arXiv 2307.08691, algorithm 2',
+  params,
+  inputs: backwardInputs,
+  outputs: { dk: { ...keys, mode: 'overwrite' }, dv: { ...keys, mode: 'overwrite' } },
+  variants: [{ ...keyPerInvocation, code: keyValuePlainCode }],
+  reference: (sizes, { q, k, v, dy, stats, bounds }) => {
+    const { dk, dv } = reference.backward(sizes, q, k, v, dy, stats, bounds);
+    return { dk, dv };
+  },
+  gradient: { none: 'second derivatives are not used' },
+  cases,
+  tolerance,
+});
