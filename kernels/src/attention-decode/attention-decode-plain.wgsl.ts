@@ -1,0 +1,45 @@
+// One invocation computes one row's query of one head, with an online softmax over the valid rows of its slot.
+// Prelude: D4, the head's vec4s. No workgroup memory, no barriers. D a multiple of 4.
+const code: string = /* wgsl */ `
+struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, scale: f32 }
+
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> key_cache: array<vec4f>;
+@group(0) @binding(2) var<storage, read> value_cache: array<vec4f>;
+@group(0) @binding(3) var<storage, read> slot: array<u32>;
+@group(0) @binding(4) var<storage, read> length: array<u32>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<uniform> params: Params;
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.y * groups.x + group.x) * 8u + local.x;
+  if (row >= params.b * params.h) { return; }
+  let b = row / params.h;
+  let head = (row % params.h) * params.k / params.h;
+  let first = slot[b] * params.s;
+  let last = first + min(length[b], params.s);
+  var query: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var d = 0u; d < D4; d++) { query[d] = q[row * D4 + d] * params.scale; }
+  var most = -3.0e38;
+  var total = 0.0;
+  for (var s = first; s < last; s++) {
+    let key = (s * params.k + head) * D4;
+    var score = 0.0;
+    for (var d = 0u; d < D4; d++) { score += dot(query[d], key_cache[key + d]); }
+    let next = max(most, score);
+    let shrink = exp(most - next);
+    let p = exp(score - next);
+    total = total * shrink + p;
+    for (var d = 0u; d < D4; d++) { sum[d] = sum[d] * shrink + p * value_cache[key + d]; }
+    most = next;
+  }
+  for (var d = 0u; d < D4; d++) { y[row * D4 + d] = sum[d] / max(total, 1.0e-38); }
+}
+`;
+export default code;

@@ -1,0 +1,32 @@
+import type { Numbers } from '../op.ts';
+
+/** y = softmax(scale q keyCache^T) valueCache, one query a row over the first `length` rows of its slot. */
+export function forward(
+  { B, H, K, D, S, scale }: Readonly<Record<'B' | 'H' | 'K' | 'D' | 'S' | 'scale', number>>,
+  q: Numbers,
+  keyCache: Numbers,
+  valueCache: Numbers,
+  slot: Numbers,
+  length: Numbers,
+): Float64Array {
+  const y = new Float64Array(B * H * D);
+  for (let b = 0; b < B; b++) {
+    for (let h = 0; h < H; h++) {
+      const query = (b * H + h) * D;
+      const head = Math.floor((h * K) / H);
+      const keys = Array.from({ length: length[b] }, (_, s) => ((slot[b] * S + s) * K + head) * D);
+      const scores = keys.map((key) => {
+        let score = 0;
+        for (let d = 0; d < D; d++) score += scale * q[query + d] * keyCache[key + d];
+        return score;
+      });
+      const most = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - most));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      keys.forEach((key, i) => {
+        for (let d = 0; d < D; d++) y[query + d] += (weights[i] / total) * valueCache[key + d];
+      });
+    }
+  }
+  return y;
+}
