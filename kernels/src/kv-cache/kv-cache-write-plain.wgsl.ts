@@ -1,0 +1,28 @@
+// One invocation copies one number of one row of key and of value. No workgroup memory, no barriers; any W.
+const code: string = /* wgsl */ `
+struct Params { t: u32, n: u32, w: u32, r: u32 }
+
+@group(0) @binding(0) var<storage, read> key: array<f32>;
+@group(0) @binding(1) var<storage, read> value: array<f32>;
+@group(0) @binding(2) var<storage, read> source: array<u32>;
+@group(0) @binding(3) var<storage, read> destination: array<u32>;
+@group(0) @binding(4) var<storage, read_write> key_cache: array<f32>;
+@group(0) @binding(5) var<storage, read_write> value_cache: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + local.x;
+  if (index >= params.n * params.w) { return; }
+  let row = index / params.w;
+  let column = index % params.w;
+  if (source[row] >= params.t || destination[row] >= params.r) { return; }
+  key_cache[destination[row] * params.w + column] = key[source[row] * params.w + column];
+  value_cache[destination[row] * params.w + column] = value[source[row] * params.w + column];
+}
+`;
+export default code;
