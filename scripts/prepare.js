@@ -40,7 +40,7 @@ function localNode() {
 function installDependencies() {
   say('Installing dependencies (about half a minute) ...');
   // `npm ci` refuses the lockfile where the registry lacks packages of other platforms; `--no-save` leaves it as it is.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const windows = process.platform === 'win32';
   const { status, error } = npm?.endsWith('.js')
