@@ -53,7 +53,8 @@ function write(folder, targets, include) {
   if (config.references.length === 0) delete config.references;
   else config.references = config.references.map(({ path }) => ({ path: path.startsWith('.') ? path : `./${path}` }));
   const after = `${JSON.stringify(config, null, 2)}\n`;
-  if (JSON.stringify(JSON.parse(before)) === JSON.stringify(config)) return;
+  const had = JSON.parse(before);
+  if (Object.keys({ ...had, ...config }).every((key) => JSON.stringify(had[key]) === JSON.stringify(config[key]))) return;
   stale.push(path);
   if (!check) writeFileSync(join(root, path), after);
 }

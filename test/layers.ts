@@ -1,0 +1,136 @@
+/**
+ * The house rules that a parser can check: which room may import which, and what must not appear in a source file.
+ * `layers.test.ts` applies them to the repository and to planted violations.
+ */
+
+import { parseSync, Visitor } from 'oxc-parser';
+
+/** Floor of every room; imports go only downward. */
+export const FLOORS: Readonly<Record<string, number>> = {
+  kernels: 0,
+  'packages/device': 0,
+  'packages/runs': 0,
+  'packages/domains': 0,
+  'packages/model': 1,
+  'packages/tiny': 1,
+  'packages/report': 1,
+  'packages/trainer': 2,
+  'apps/cli': 3,
+  'apps/server': 3,
+  'apps/dashboard': 3,
+  benchmarks: 4,
+  test: 5,
+};
+
+/** Imports that the floors would allow and the design does not. */
+const FORBIDDEN: readonly { readonly from: string; readonly to: string; readonly why: string }[] = [
+  { from: 'packages/trainer', to: 'packages/tiny', why: 'the trainer knows domains only by their interface' },
+];
+
+/** Below this floor nothing reads the environment, prints or exits. */
+const APPS_FLOOR = 3;
+
+/** What only apps may use of `process`. */
+const PROCESS = /^(env|exit|exitCode|argv|stdout|stderr|stdin|a computed property)$/;
+
+/** A source file as the rules see it; `path` is relative to the repository's root. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What a room's package.json declares: its package name and those it may import. */
+export interface Room {
+  readonly folder: string;
+  readonly name: string | null;
+  readonly dependencies: readonly string[];
+}
+
+/** The room a file is in, or undefined. */
+export function roomOf(path: string): string | undefined {
+  return Object.keys(FLOORS).find((folder) => path.startsWith(`${folder}/`));
+}
+
+/** Every violation in one file, one sentence each. */
+export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
+  const folder = roomOf(file.path);
+  if (folder === undefined) return [`${file.path} is in no room: add its folder to FLOORS in test/layers.ts`];
+  const { program, module, errors } = parseSync(file.path, file.text);
+  if (errors.length > 0) return [`${file.path} does not parse: ${errors[0].message}`];
+  const found: string[] = [];
+  const floor = FLOORS[folder];
+  const forTests = /\.(test|bench)\.ts$/.test(file.path);
+  const say = (message: string): void => void found.push(`${file.path}: ${message}`);
+
+  const specifiers = new Set<string>();
+  for (const { moduleRequest, entries } of module.staticImports) {
+    specifiers.add(moduleRequest.value);
+    if (!/^(node:)?process$/.test(moduleRequest.value) || floor >= APPS_FLOOR || forTests) continue;
+    for (const { importName } of entries) {
+      if (PROCESS.test(importName.name ?? '')) say(`only apps touch the process (${importName.name})`);
+    }
+  }
+  for (const { entries } of module.staticExports) {
+    for (const { moduleRequest } of entries) if (moduleRequest) specifiers.add(moduleRequest.value);
+  }
+  const shader = file.path.endsWith('.wgsl.ts');
+
+  new Visitor({
+    // Covers `import('x')` in types and in code; a computed name cannot be checked and is left to review.
+    ImportExpression: ({ source }) => {
+      if (source.type === 'Literal' && typeof source.value === 'string') specifiers.add(source.value);
+    },
+    TSImportType: ({ source }) => specifiers.add(source.value),
+    TemplateLiteral: ({ expressions }) => {
+      if (shader && expressions.length > 0) say('a shader is one literal, without `${}`');
+    },
+    MemberExpression: ({ object, property, computed }) => {
+      if (floor >= APPS_FLOOR || forTests || object.type !== 'Identifier') return;
+      if (object.name === 'console') say('only apps print (console)');
+      if (object.name !== 'process') return;
+      const name = property.type === 'Identifier' && !computed ? property.name : 'a computed property';
+      if (PROCESS.test(name)) say(`only apps touch the process (process.${name})`);
+    },
+    TSEnumDeclaration: () => say('no enums'),
+    ClassDeclaration: ({ superClass }) => {
+      if (superClass && !(superClass.type === 'Identifier' && superClass.name.endsWith('Error'))) say('no inheritance');
+    },
+  }).visit(program);
+
+  for (const specifier of specifiers) {
+    const problem = importProblem(specifier, file.path, folder, forTests, rooms);
+    if (problem !== null) say(problem);
+  }
+  return found;
+}
+
+function importProblem(
+  specifier: string,
+  path: string,
+  folder: string,
+  forTests: boolean,
+  rooms: readonly Room[],
+): string | null {
+  if (specifier.startsWith('.')) {
+    const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
+    if (!target.startsWith(`${folder}/`)) return `imports ${specifier}, which leaves the room: import its package`;
+    return /\.(ts|js|json)$/.test(specifier) ? null : `imports ${specifier} without its extension`;
+  }
+  if (!specifier.startsWith('@seal/')) return null;
+  const [scope, name] = specifier.split('/');
+  const target = rooms.find((room) => room.name === `${scope}/${name}`);
+  if (!target) return `imports ${specifier}, which is no room`;
+  if (target.folder === folder) return `imports ${specifier}, its own room, by name`;
+  const rule = FORBIDDEN.find(({ from, to }) => from === folder && to === target.folder);
+  if (rule) return `imports ${specifier}: ${rule.why}`;
+  // A test or benchmark may stand beside another room of its floor, as it needs a device to run on.
+  const allowed = forTests ? FLOORS[target.folder] <= FLOORS[folder] : FLOORS[target.folder] < FLOORS[folder];
+  if (!allowed) {
+    return `imports ${specifier} (floor ${FLOORS[target.folder]}) from floor ${FLOORS[folder]}: imports go only downward`;
+  }
+  const own = rooms.find((room) => room.folder === folder);
+  if (own?.name && !own.dependencies.includes(target.name ?? '')) {
+    return `imports ${specifier}, which its package.json does not declare`;
+  }
+  return null;
+}
