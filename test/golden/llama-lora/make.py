@@ -37,8 +37,8 @@ PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 LORA_STEPS, LORA_ADAMW = 10, dict(lr=3e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
 FULL_STEPS, FULL_ADAMW = 3, dict(lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.1)
 CLIP = 1.0
-# Full-parameter matrices are stored as every 11th row plus all row and column sums, to keep the fixture small. 11 shares
-# no factor with the head size, so the rows fall at different positions within the heads.
+# Full-parameter matrices are stored as every 11th row plus all row and column sums, to keep the fixture small.
+# 11 shares no factor with the head size, so the rows fall at different positions within the heads.
 ROW_STRIDE = 11
 
 # The key layout published Llama checkpoints use (rope_theta at the top level).
@@ -300,7 +300,7 @@ def make(folder, config, spec, seed, trajectory):
         "rank": RANK,
         "alpha": ALPHA,
         "targetModules": PROJECTIONS,
-        "sequences": [{"tokens": "@" + json.dumps(s["tokens"]), "mask": "@" + json.dumps(s["mask"])} for s in sequences],
+        "sequences": [{key: "@" + json.dumps(value) for key, value in s.items()} for s in sequences],
         "targets": sum(sum(s["mask"]) for s in sequences),
         **record,
         "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
