@@ -112,7 +112,7 @@ export async function runOnGpu(
   return results;
 }
 
-/** Largest absolute difference over the largest absolute expected value; infinite for any other than equal infinities. */
+/** Largest absolute difference over the largest expected value; infinite for non-finite values that are not equal. */
 export function relativeError(actual: Float64Array, expected: Float64Array): number {
   let difference = 0;
   let scale = 0;

@@ -1,6 +1,6 @@
-// One invocation updates one parameter of one adapter; z counts adapters. 1 - beta arrives as a
-// constant because 1 - 0.999 in f32 keeps four digits only. Whether the norm is finite is read off its bits, which no
-// compiler may assume away. No workgroup memory, no barriers.
+// One invocation updates one parameter of one adapter; z counts adapters. 1 - beta arrives as a constant because
+// 1 - 0.999 in f32 keeps four digits only. Whether the norm is finite is read off its bits, which no compiler may
+// assume away. No workgroup memory, no barriers; any P.
 const code: string = /* wgsl */ `
 override ONE_MINUS_BETA1: f32;
 override ONE_MINUS_BETA2: f32;

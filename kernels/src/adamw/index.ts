@@ -1,6 +1,6 @@
 /** AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) over an arena of adapters, with clipping by each one's norm. */
 
-import { invocationPerElement, invocationPerVec4 } from '../layout.ts';
+import { invocationPerElement, vec4Layouts } from '../layout.ts';
 import { defineOp, type Workgroups } from '../op.ts';
 import plainCode from './adamw-plain.wgsl.ts';
 import code from './adamw.wgsl.ts';
@@ -15,7 +15,6 @@ const arena = { type: 'f32' as const, shape: ({ E, P }: AdamwSizes) => [E, P] };
 const parameters = ({ P }: AdamwSizes) => P;
 const onceAnAdapter = ([x, y = 1]: Workgroups, { E }: AdamwSizes): Workgroups => [x, y, E];
 const constants = ({ beta1, beta2 }: AdamwSizes) => ({ ONE_MINUS_BETA1: 1 - beta1, ONE_MINUS_BETA2: 1 - beta2 });
-const vec4 = invocationPerVec4(parameters);
 const plain = invocationPerElement(parameters);
 
 const settings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.1, decayElements: 2 ** 32 - 1, maxNorm: 0 };
@@ -72,7 +71,12 @@ export const adamw = defineOp({
     },
   },
   variants: [
-    { ...vec4, constants, workgroups: (sizes) => onceAnAdapter(vec4.workgroups(sizes), sizes), code },
+    ...vec4Layouts(parameters).map((layout) => ({
+      ...layout,
+      code,
+      constants: (sizes: AdamwSizes) => ({ ...layout.constants(), ...constants(sizes) }),
+      workgroups: (sizes: AdamwSizes) => onceAnAdapter(layout.workgroups(sizes), sizes),
+    })),
     { ...plain, constants, workgroups: (sizes) => onceAnAdapter(plain.workgroups(sizes), sizes), code: plainCode },
   ],
   reference: ({ E, P, ...rest }, { gradient, squaredNorm, schedule }, before) =>

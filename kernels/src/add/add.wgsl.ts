@@ -1,5 +1,7 @@
-// One invocation adds four neighbouring elements. No workgroup memory, no barriers. Needs n to be a multiple of 4.
+// One invocation adds REPEAT vec4s. No workgroup memory, no barriers. Needs n to be a multiple of 4.
 const code: string = /* wgsl */ `
+override REPEAT: u32;
+
 struct Params { n: u32 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
@@ -7,14 +9,15 @@ struct Params { n: u32 }
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(
   @builtin(local_invocation_index) local: u32,
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let i = (group.y * groups.x + group.x) * 256u + local;
-  if (i < params.n / 4u) { y[i] = a[i] + b[i]; }
+  let first = (group.y * groups.x + group.x) * 64u * REPEAT;
+  let end = min(first + 64u * REPEAT, params.n / 4u);
+  for (var i = first + local; i < end; i += 64u) { y[i] = a[i] + b[i]; }
 }
 `;
 export default code;

@@ -14,10 +14,10 @@ interface LogitSizes {
 const rows = ({ T }: LogitSizes) => T;
 
 /**
- * loss[t] = -weight[t] log softmax(logits[t])[targets[t]] and dlogits = weight (softmax(logits) - onehot(targets)), which
- * is the gradient of the sum of `loss`. A row of weight 0 gives zeros and is not read; a row that is not finite gives a
- * loss that is not finite. logits (T, V) f32, targets (T) u32 below V, weight (T) f32 -> loss (T) f32, dlogits (T, V)
- * f32, both overwritten.
+ * loss[t] = -weight[t] log softmax(logits[t])[targets[t]] and dlogits = weight (softmax(logits) - onehot(targets)),
+ * which is the gradient of the sum of `loss`. A row of weight 0 gives zeros whatever it holds; a row that is not finite
+ * gives a loss that is not finite. logits (T, V) f32, targets (T) u32 below V, weight (T) f32 -> loss (T) f32, dlogits
+ * (T, V) f32, both overwritten.
  */
 export const crossEntropy = defineOp({
   name: 'cross-entropy',

@@ -1,7 +1,7 @@
-/** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) in Hugging Face's half-split layout, and its gradient. */
+/** Rotary position embedding (Su et al. 2021, arXiv 2104.09864) on Hugging Face's pairs, and its gradient. */
 
 import { invocationPerElement, lanesPerRow } from '../layout.ts';
-import { defineOp } from '../op.ts';
+import { defineOp, type AdapterProfile } from '../op.ts';
 import plainCode from './rope-plain.wgsl.ts';
 import code from './rope.wgsl.ts';
 import { rotate } from './reference.ts';
@@ -31,7 +31,11 @@ const variants = (sign: 1 | -1) => {
   const vec4 = lanesPerRow(({ T }: RopeSizes) => T, ({ D }) => D % 8 === 0);
   const plain = invocationPerElement(({ T, H, D }: RopeSizes) => (T * H * D) / 2);
   return [
-    { ...vec4, constants: (...of: Parameters<typeof vec4.constants>) => ({ ...vec4.constants(...of), SIGN: sign }), code },
+    {
+      ...vec4,
+      code,
+      constants: (sizes: RopeSizes, profile: AdapterProfile) => ({ ...vec4.constants(sizes, profile), SIGN: sign }),
+    },
     { ...plain, constants: () => ({ SIGN: sign }), code: plainCode },
   ];
 };
@@ -58,8 +62,9 @@ export function ropeTable(P: number, D: number, theta: number): Float32Array {
 }
 
 /**
- * With c, s the cosines and sines at the row's position: y[i] = x[i] c - x[i + D/2] s, y[i + D/2] = x[i + D/2] c + x[i] s
- * in every head. positions (T) u32 below P, cosSin (P, D) f32, x (T, H D) f32 -> y (T, H D) f32, overwritten. D is even.
+ * With c and s the cosines and sines at the row's position, in every head y[i] = x[i] c - x[i + D/2] s and
+ * y[i + D/2] = x[i + D/2] c + x[i] s. positions (T) u32 below P, cosSin (P, D) f32 as `ropeTable` makes it, x (T, H D)
+ * f32 -> y (T, H D) f32, overwritten. D is even.
  */
 export const rope = defineOp({
   name: 'rope',
@@ -80,7 +85,10 @@ export const rope = defineOp({
   tolerance: { floor: 2e-7, why: 'two products and a sum, fused or not' },
 });
 
-/** dx is dy turned back by the same angles. positions (T) u32, cosSin (P, D) f32, dy (T, H D) -> dx (T, H D), overwritten. */
+/**
+ * dx is dy turned back by the same angles. positions (T) u32, cosSin (P, D) f32, dy (T, H D) f32 -> dx (T, H D) f32,
+ * overwritten.
+ */
 export const ropeBackward = defineOp({
   name: 'rope-backward',
   formula: 'dx = dy cos - rotateHalf(dy) sin',

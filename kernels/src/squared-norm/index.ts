@@ -24,7 +24,10 @@ interface ArenaSizes {
 
 const chunks = ({ E, B }: ArenaSizes) => E * B;
 
-/** partial[e, b] = sum of squares of the b-th 4,096 elements. x (E, P) f32 -> partial (E, B = normChunks(P)), overwritten. */
+/**
+ * partial[e, b] = sum of squares of the b-th 4,096 elements of adapter e. x (E, P) f32 -> partial (E, B) f32 with
+ * B = normChunks(P), overwritten.
+ */
 export const squaredNorm = defineOp({
   name: 'squared-norm',
   formula: 'partial[e, b] = sum of x[e, i]^2 over 4096 b <= i < 4096 (b + 1)',

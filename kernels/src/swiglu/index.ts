@@ -1,6 +1,6 @@
 /** The gated unit of Llama's feed-forward layer (Shazeer 2020, arXiv 2002.05202) and its gradient. */
 
-import { invocationPerElement, invocationPerVec4 } from '../layout.ts';
+import { invocationPerElement, vec4Layouts } from '../layout.ts';
 import { defineOp } from '../op.ts';
 import backwardPlainCode from './swiglu-backward-plain.wgsl.ts';
 import backwardCode from './swiglu-backward.wgsl.ts';
@@ -38,7 +38,7 @@ export const swiglu = defineOp({
   inputs: { gate, up: operand },
   outputs: { y: result },
   variants: [
-    { ...invocationPerVec4(elements), code },
+    ...vec4Layouts(elements).map((layout) => ({ ...layout, code })),
     { ...invocationPerElement(elements), code: plainCode },
   ],
   reference: ({ T, F }, inputs) => ({ y: reference.forward(T * F, inputs.gate, inputs.up) }),
@@ -62,7 +62,7 @@ export const swigluBackward = defineOp({
   inputs: { gate, up: operand, dy: operand },
   outputs: { dgate: result, dup: result },
   variants: [
-    { ...invocationPerVec4(elements), code: backwardCode },
+    ...vec4Layouts(elements).map((layout) => ({ ...layout, code: backwardCode })),
     { ...invocationPerElement(elements), code: backwardPlainCode },
   ],
   reference: ({ T, F }, inputs) => reference.backward(T * F, inputs.gate, inputs.up, inputs.dy),
