@@ -86,7 +86,7 @@ async function describe(
   const { vendor, architecture, description, subgroupMinSize, subgroupMaxSize } = info;
   let subgroupSize: number | null = null;
   if (wantSubgroups && subgroupMinSize !== undefined && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 0) {
-    // Where the feature has no name, only running the built-ins tells whether they can be used.
+    // Deno does not name the feature even in releases that compile the built-ins: only running them tells.
     const usable = device.features.has('subgroups') || (await measureSubgroup(device)) === subgroupMinSize;
     subgroupSize = usable ? subgroupMinSize : null;
   }
