@@ -34,6 +34,10 @@ interface Copy<Step> {
   readonly toOffset: (step: Step) => number;
 }
 
+interface Clear {
+  readonly clear: Slice;
+}
+
 const buffer = (slice: Slice): GPUBuffer => ('buffer' in slice ? slice.buffer : slice);
 const byteOffset = (slice: Slice): number => ('buffer' in slice ? (slice.offset ?? 0) : 0);
 const byteLength = (slice: Slice): number =>
@@ -159,16 +163,16 @@ function constant<T>(value: T): () => T {
   return () => value;
 }
 
-/** An ordered list of dispatches and copies that is encoded anew for every step. */
+/** An ordered list of dispatches, copies and clears that is encoded anew for every step. */
 export class Recording<Step = void> {
   readonly kernels: Kernels;
-  #items: (Dispatch<Step> | Copy<Step>)[] = [];
+  #items: (Dispatch<Step> | Copy<Step> | Clear)[] = [];
 
   constructor(kernels: Kernels) {
     this.kernels = kernels;
   }
 
-  /** Number of dispatches and copies in a step. */
+  /** Number of dispatches, copies and clears in a step. */
   get length(): number {
     return this.#items.length;
   }
@@ -188,6 +192,11 @@ export class Recording<Step = void> {
     this.#items.push({ from, to, byteLength: length, toOffset });
   }
 
+  /** Appends the zeroing of a buffer. */
+  clear(slice: Slice): void {
+    this.#items.push({ clear: slice });
+  }
+
   /** Encodes the step. Dispatches between two copies share one compute pass. */
   encode(encoder: GPUCommandEncoder, step: Step): void {
     let pass: GPUComputePassEncoder | null = null;
@@ -199,9 +208,13 @@ export class Recording<Step = void> {
         pass.setPipeline(item.pipeline);
         pass.setBindGroup(0, item.bindGroup);
         pass.dispatchWorkgroups(x, y, z);
+        continue;
+      }
+      pass?.end();
+      pass = null;
+      if ('clear' in item) {
+        encoder.clearBuffer(buffer(item.clear), byteOffset(item.clear), byteLength(item.clear));
       } else {
-        pass?.end();
-        pass = null;
         encoder.copyBufferToBuffer(
           buffer(item.from),
           byteOffset(item.from),

@@ -1,0 +1,39 @@
+/** Buffers of 32-bit elements: making them, filling them, reading them back. */
+
+// Numeric flags: the namespace objects are not global on every runtime before a device is open.
+const STORAGE_COPY_SRC_COPY_DST = 0x80 | 0x04 | 0x08;
+const MAP_READ = 0x01;
+const COPY_DST = 0x08;
+
+/** A storage buffer of `elementCount` 32-bit elements, zeroed, that can be copied from and to. */
+export function createStorage(device: GPUDevice, label: string, elementCount: number): GPUBuffer {
+  return device.createBuffer({ label, size: Math.max(elementCount, 4) * 4, usage: STORAGE_COPY_SRC_COPY_DST });
+}
+
+/** Copies of `elementCount` elements from element `offset` on. Resolves when everything submitted before has run. */
+export async function readFloats(
+  device: GPUDevice,
+  source: GPUBuffer,
+  offset: number,
+  elementCount: number,
+): Promise<Float32Array> {
+  return new Float32Array(await readBytes(device, source, offset * 4, elementCount * 4));
+}
+
+/** As `readFloats`, for whole numbers. */
+export async function readWords(device: GPUDevice, source: GPUBuffer, elementCount: number): Promise<Uint32Array> {
+  return new Uint32Array(await readBytes(device, source, 0, elementCount * 4));
+}
+
+async function readBytes(device: GPUDevice, source: GPUBuffer, offset: number, byteLength: number): Promise<ArrayBuffer> {
+  const staging = device.createBuffer({ label: 'read back', size: byteLength, usage: MAP_READ | COPY_DST });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(source, offset, staging, 0, byteLength);
+  device.queue.submit([encoder.finish()]);
+  try {
+    await staging.mapAsync(MAP_READ);
+    return staging.getMappedRange().slice(0);
+  } finally {
+    staging.destroy();
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The three ways a block's linear layers are computed: frozen weights alone, frozen weights with packed adapters, and
+ * weights that are trained themselves. The transformer is written once over this interface.
+ */
+
+import {
+  loraGradient,
+  loraLinear,
+  loraLinearBackward,
+  loraProject,
+  matmulNN,
+  matmulNT,
+  matmulTN,
+  type Recording,
+  type Slice,
+} from '@seal/kernels';
+import { createStorage } from './buffers.ts';
+import type { LoraPack, LoraPlace } from './lora.ts';
+import type { Model, ParameterArena } from './model.ts';
+import { layerTensor, projectionShape, type Projection } from './parameters.ts';
+
+/** What changes from step to step within the recorded capacity. */
+export interface Step {
+  /** Tokens in the batch. */
+  readonly tokens: number;
+  /** Tiles of the batch's adapters. */
+  readonly tiles: number;
+  /** Adapters in the batch. */
+  readonly adapters: number;
+  /** Rows that the head is computed for. */
+  readonly rows: number;
+  /** Rows written to the key/value cache. */
+  readonly cached: number;
+  /** Number of the step, from 0. */
+  readonly index: number;
+}
+
+/** Tables of a batch that adapters need. */
+export interface AdapterTables {
+  readonly blocks: GPUBuffer;
+  readonly tiles: GPUBuffer;
+  readonly segments: GPUBuffer;
+  /** Most tiles a batch may have. */
+  readonly tileCapacity: number;
+}
+
+/** Records y = linear(x) and its derivative for one projection of one layer. Buffers hold `tokens` rows. */
+export interface Linears {
+  forward(record: Recording<Step>, layer: number, projection: Projection, x: Slice, y: Slice): void;
+  /** dx (+)= d linear; dx may be null where nobody needs it. Weight gradients are the implementation's own. */
+  backward(
+    record: Recording<Step>,
+    layer: number,
+    projection: Projection,
+    operands: { readonly x: Slice; readonly dy: Slice; readonly dx: Slice | null; readonly accumulate: boolean },
+  ): void;
+  destroy(): void;
+}
+
+const byTokens = ({ tokens }: Step) => ({ T: tokens });
+const byRows = ({ tokens }: Step) => ({ M: tokens });
+const byTiles = ({ tiles }: Step) => ({ tiles });
+
+/** y = x W^T with frozen weights; forward only. */
+export function frozenLinears(model: Model, tokens: number): Linears {
+  return {
+    forward(record, layer, projection, x, y) {
+      const [N, K] = projectionShape(model.config, projection);
+      const b = model.weight(layerTensor(layer, projection));
+      record.run(matmulNT, { M: tokens, N, K, accumulate: 0, hasBias: 0 }, { a: x, b, c: y }, byRows);
+    },
+    backward() {
+      throw new TypeError('Cannot train frozen weights without adapters');
+    },
+    destroy() {},
+  };
+}
+
+/** y = x W^T with trained weights; their gradients overwrite `gradients`. The batch must fill the capacity. */
+export function trainedLinears(model: Model, gradients: ParameterArena, tokens: number): Linears {
+  return {
+    ...frozenLinears(model, tokens),
+    backward(record, layer, projection, { x, dy, dx, accumulate }) {
+      const [N, K] = projectionShape(model.config, projection);
+      const name = layerTensor(layer, projection);
+      record.run(matmulTN, { M: N, N: K, K: tokens, accumulate: 0, hasBias: 0 }, { a: dy, b: x, c: gradients.slice(name) });
+      if (!dx) return;
+      const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
+      record.run(matmulNN, sizes, { a: dy, b: model.weight(name), c: dx }, byRows);
+    },
+  };
+}
+
+/** Adapters of `pack` over frozen weights. `keep` saves what the backward pass needs. Owns its buffers. */
+export function adaptedLinears(
+  model: Model,
+  pack: LoraPack,
+  tables: AdapterTables,
+  tokens: number,
+  keep: boolean,
+): Linears {
+  const { device } = model.gpu;
+  const R = pack.config.rank;
+  const E = pack.capacity;
+  const { stride, places } = pack.layout;
+  const plain = frozenLinears(model, tokens);
+  const find = (layer: number, projection: Projection) =>
+    places.find((place) => place.layer === layer && place.projection === projection);
+  const low = (label: string) => createStorage(device, label, tokens * R);
+  const shared = low('h');
+  const g = low('g');
+  const saved = new Map<LoraPlace, GPUBuffer>(keep ? places.map((place) => [place, low('h')]) : []);
+
+  const project = (record: Recording<Step>, K: number, offset: number, x: Slice, h: Slice) =>
+    record.run(
+      loraProject,
+      { T: tokens, K, R, E, stride, offset, tiles: tables.tileCapacity },
+      { x, arena: pack.parameters, tiles: tables.tiles, scaling: pack.scaling, h },
+      byTiles,
+    );
+  const gradient = (record: Recording<Step>, N: number, offset: number, h: Slice, d: Slice) =>
+    record.run(
+      loraGradient,
+      { T: tokens, R, N, E, stride, offset },
+      { h, d, segments: tables.segments, arena: pack.gradient },
+      ({ adapters }) => ({ E: adapters }),
+    );
+
+  return {
+    forward(record, layer, projection, x, y) {
+      const place = find(layer, projection);
+      if (!place) return plain.forward(record, layer, projection, x, y);
+      const h = saved.get(place) ?? shared;
+      project(record, place.inner, place.offsetA, x, h);
+      record.run(
+        loraLinear,
+        { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 },
+        { x, w: model.weight(layerTensor(layer, projection)), h, arena: pack.parameters, blocks: tables.blocks, y },
+        byTokens,
+      );
+    },
+    backward(record, layer, projection, { x, dy, dx, accumulate }) {
+      const place = find(layer, projection);
+      const w = model.weight(layerTensor(layer, projection));
+      if (!place) {
+        const [N, K] = projectionShape(model.config, projection);
+        const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
+        if (dx) record.run(matmulNN, sizes, { a: dy, b: w, c: dx }, byRows);
+        return;
+      }
+      const h = saved.get(place);
+      if (!h) throw new TypeError('Cannot record a backward pass: these linears were made for inference');
+      project(record, place.out, place.offsetB, dy, g);
+      gradient(record, place.out, place.offsetB, h, dy);
+      gradient(record, place.inner, place.offsetA, g, x);
+      if (!dx) return;
+      record.run(
+        loraLinearBackward,
+        {
+          T: tokens,
+          K: place.inner,
+          N: place.out,
+          R,
+          E,
+          stride,
+          offset: place.offsetA,
+          accumulate: Number(accumulate),
+          hasBias: 0,
+        },
+        { dy, w, g, arena: pack.parameters, blocks: tables.blocks, dx },
+        byTokens,
+      );
+    },
+    destroy() {
+      for (const buffer of [shared, g, ...saved.values()]) buffer.destroy();
+    },
+  };
+}
+

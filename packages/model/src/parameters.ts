@@ -1,0 +1,97 @@
+/**
+ * Where every weight lies: one float32 arena in Hugging Face names, matrices first and norm weights last, so that weight
+ * decay is a prefix. Weights, their gradients and their Adam moments share this layout.
+ */
+
+import type { LlamaConfig } from './config.ts';
+
+/** One tensor's place in an arena; `offset` and `elementCount` in elements. */
+export interface TensorPlace {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly elementCount: number;
+}
+
+/** The arena's tensors by name. */
+export interface ParameterLayout {
+  readonly places: ReadonlyMap<string, TensorPlace>;
+  readonly elementCount: number;
+  /** Elements before this index are matrices, from it on norm weights. */
+  readonly decayElements: number;
+}
+
+/** The seven linear layers of a block, in the order of the forward pass. */
+export const PROJECTIONS = [
+  'self_attn.q_proj',
+  'self_attn.k_proj',
+  'self_attn.v_proj',
+  'self_attn.o_proj',
+  'mlp.gate_proj',
+  'mlp.up_proj',
+  'mlp.down_proj',
+] as const;
+
+export type Projection = (typeof PROJECTIONS)[number];
+
+/** (out, in) of a projection. */
+export function projectionShape(config: LlamaConfig, projection: Projection): readonly [out: number, inner: number] {
+  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  switch (projection) {
+    case 'self_attn.q_proj':
+      return [H * D, C];
+    case 'self_attn.k_proj':
+    case 'self_attn.v_proj':
+      return [K * D, C];
+    case 'self_attn.o_proj':
+      return [C, H * D];
+    case 'mlp.gate_proj':
+    case 'mlp.up_proj':
+      return [F, C];
+    case 'mlp.down_proj':
+      return [C, F];
+  }
+}
+
+/** The name of a tensor of layer `layer`. */
+export function layerTensor(layer: number, part: string): string {
+  return `model.layers.${layer}.${part}.weight`;
+}
+
+/** Name of the matrix that turns hidden states into logits. */
+export function headTensor(config: LlamaConfig): string {
+  return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+}
+
+/** Bindings start at multiples of 256 bytes. */
+const ALIGNMENT = 64;
+
+/** The arena of a configuration. */
+export function parameterLayout(config: LlamaConfig): ParameterLayout {
+  const { hiddenSize: C, vocabSize: V, numHiddenLayers: L } = config;
+  const layers = Array.from({ length: L }, (_, layer) => layer);
+  const matrices: [string, readonly number[]][] = [
+    ['model.embed_tokens.weight', [V, C]],
+    ...layers.flatMap((layer) =>
+      PROJECTIONS.map((p) => [layerTensor(layer, p), projectionShape(config, p)] as [string, readonly number[]]),
+    ),
+  ];
+  if (!config.tieWordEmbeddings) matrices.push(['lm_head.weight', [V, C]]);
+  const norms: [string, readonly number[]][] = [
+    ...layers.flatMap((layer) =>
+      ['input_layernorm', 'post_attention_layernorm'].map((n) => [layerTensor(layer, n), [C]] as [string, number[]]),
+    ),
+    ['model.norm.weight', [C]],
+  ];
+  const places = new Map<string, TensorPlace>();
+  let offset = 0;
+  const place = ([name, shape]: readonly [string, readonly number[]]) => {
+    const elementCount = shape.reduce((product, axis) => product * axis, 1);
+    places.set(name, { name, shape, offset, elementCount });
+    offset += Math.ceil(elementCount / ALIGNMENT) * ALIGNMENT;
+  };
+  matrices.forEach(place);
+  const decayElements = offset;
+  norms.forEach(place);
+  return { places, elementCount: offset, decayElements };
+}

@@ -1,0 +1,314 @@
+/** Recorded training steps: packed LoRA adapters over frozen weights, and all weights of one model. */
+
+import {
+  adamw,
+  embeddingBackward,
+  normChunks,
+  occurrencesOf,
+  Recording,
+  segmentSum,
+  squaredNorm,
+  squaredNormTotal,
+} from '@seal/kernels';
+import { packBatch, type Segment } from './batch.ts';
+import { createStorage, readFloats } from './buffers.ts';
+import { HeadBuffers, recordLoss } from './head.ts';
+import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
+import type { LoraPack } from './lora.ts';
+import { ParameterArena, type Model } from './model.ts';
+import { BatchTables } from './tables.ts';
+import { Activations, attendWithin, Gradients, recordBackward, recordForward } from './transformer.ts';
+
+/** AdamW constants of a training run. */
+export interface OptimiserSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this norm; 0 means never. */
+  readonly maxNorm: number;
+}
+
+/** PyTorch's defaults without decay, clipped at 1. */
+export const DEFAULT_OPTIMISER: OptimiserSettings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 };
+
+/** What both kinds of training share: forward, loss, backward and AdamW over E independent parameter sets. */
+class TrainingCore {
+  readonly model: Model;
+  readonly tables: BatchTables;
+  readonly record: Recording<Step>;
+  #activations: Activations;
+  #gradients: Gradients;
+  #head: HeadBuffers;
+  #linears: Linears;
+  #owned: GPUBuffer[] = [];
+  #schedule: GPUBuffer;
+  #history: GPUBuffer;
+  #historySteps: number;
+  #optimiser: OptimiserSettings;
+  #stepsTaken: Float64Array;
+  #index = 0;
+
+  constructor(
+    model: Model,
+    sizes: { readonly tokens: number; readonly adapters: number; readonly steps: number },
+    optimiser: OptimiserSettings,
+    linears: (tables: BatchTables) => Linears,
+    trained: ParameterArena | null,
+    arenas: { readonly parameters: GPUBuffer; readonly gradient: GPUBuffer; readonly m: GPUBuffer; readonly v: GPUBuffer },
+    P: number,
+    decayElements: number,
+    afterBackward: (record: Recording<Step>, stream: GPUBuffer) => void = () => {},
+  ) {
+    const { device } = model.gpu;
+    const { tokens: T, adapters: E, steps } = sizes;
+    const make = (label: string, elementCount: number) => {
+      const buffer = createStorage(device, label, elementCount);
+      this.#owned.push(buffer);
+      return buffer;
+    };
+    this.model = model;
+    this.tables = new BatchTables(device, T, E);
+    this.#activations = new Activations(device, model.config, T, true);
+    this.#gradients = new Gradients(device, model.config, T);
+    this.#head = new HeadBuffers(device, model.config, T);
+    this.#linears = linears(this.tables);
+    this.#schedule = make('schedule', E * 4);
+    this.#history = make('loss history', steps * E);
+    this.#historySteps = steps;
+    this.#optimiser = optimiser;
+    this.#stepsTaken = new Float64Array(E);
+
+    const record = new Recording<Step>(model.kernels);
+    this.record = record;
+    if (trained) record.clear(trained.buffer);
+    const attend = attendWithin(model, this.#activations, this.tables.bounds);
+    recordForward(record, model, this.#activations, this.#linears, this.tables, attend);
+    recordLoss(record, model, this.#activations, this.#gradients, this.#head, this.tables, trained);
+    recordBackward(record, model, this.#activations, this.#gradients, this.#linears, this.tables, trained);
+    afterBackward(record, this.#gradients.stream);
+
+    const sums = make('segment losses', E);
+    const byAdapters = ({ adapters }: Step) => ({ E: adapters });
+    record.run(segmentSum, { T, E }, { x: this.#head.loss, segments: this.tables.segments, sums }, byAdapters);
+    const B = normChunks(P);
+    const partial = make('partial norms', E * B);
+    const norm = make('squared norms', E);
+    record.run(squaredNorm, { E, P, B }, { x: arenas.gradient, partial }, byAdapters);
+    record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
+    record.run(
+      adamw,
+      { E, P, ...optimiser, decayElements },
+      { ...arenas, squaredNorm: norm, schedule: this.#schedule },
+      byAdapters,
+    );
+    record.copy(sums, this.#history, E * 4, ({ index }) => (index % steps) * E * 4);
+  }
+
+  /** Submits one step; does not wait. A learning rate of null keeps that adapter as it is. */
+  step(segments: readonly Segment[], learningRates: readonly (number | null)[], fill: boolean): void {
+    const { device } = this.model.gpu;
+    const batch = packBatch(segments, fill ? this.tables.tokenCapacity : undefined);
+    const schedule = new Float32Array(learningRates.length * 4);
+    learningRates.forEach((rate, e) => {
+      if (rate === null) return;
+      const t = (this.#stepsTaken[e] += 1);
+      const { beta1, beta2 } = this.#optimiser;
+      schedule.set([rate, 1 - beta1 ** t, 1 - beta2 ** t, 1], e * 4);
+    });
+    this.tables.write(batch);
+    device.queue.writeBuffer(this.#schedule, 0, schedule);
+    const encoder = device.createCommandEncoder({ label: 'training step' });
+    this.record.encode(encoder, {
+      tokens: batch.tokenCount,
+      tiles: batch.tileCount,
+      adapters: segments.length,
+      rows: 0,
+      cached: 0,
+      index: this.#index++,
+    });
+    device.queue.submit([encoder.finish()]);
+  }
+
+  /** Losses of the steps since `restart`, at most the last `steps` of them: one row of E numbers a step. */
+  async losses(): Promise<Float32Array[]> {
+    const { device } = this.model.gpu;
+    const E = this.tables.adapterCapacity;
+    const all = await readFloats(device, this.#history, 0, this.#historySteps * E);
+    this.model.gpu.throwIfFailed();
+    const first = Math.max(0, this.#index - this.#historySteps);
+    return Array.from({ length: this.#index - first }, (_, i) => {
+      const row = (first + i) % this.#historySteps;
+      return all.slice(row * E, (row + 1) * E);
+    });
+  }
+
+  /** Starts counting steps anew; `taken` is the number of optimiser steps already behind the moments. */
+  restart(taken = 0): void {
+    this.#index = 0;
+    this.#stepsTaken.fill(taken);
+  }
+
+  destroy(): void {
+    this.tables.destroy();
+    this.#activations.destroy();
+    this.#gradients.destroy();
+    this.#head.destroy();
+    this.#linears.destroy();
+    for (const buffer of this.#owned) buffer.destroy();
+  }
+}
+
+/** Trains the adapters of a pack side by side. Owns its buffers until `destroy`; the pack stays its owner's. */
+export class LoraTrainer {
+  #core: TrainingCore;
+  #pack: LoraPack;
+
+  /** `tokens` is the most a step may hold, padding included; `steps` how many losses are kept. */
+  constructor(
+    model: Model,
+    pack: LoraPack,
+    sizes: { readonly tokens: number; readonly steps: number },
+    optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
+  ) {
+    this.#pack = pack;
+    this.#core = new TrainingCore(
+      model,
+      { ...sizes, adapters: pack.capacity },
+      optimiser,
+      (tables) => adaptedLinears(model, pack, tables, sizes.tokens, true),
+      null,
+      { parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v },
+      pack.layout.stride,
+      pack.layout.stride,
+    );
+  }
+
+  /** Puts fresh adapters into the first slots and forgets all optimiser state. */
+  begin(adapters: readonly Float32Array[]): void {
+    adapters.forEach((values, e) => this.#pack.write(e, values));
+    this.#core.restart();
+  }
+
+  /**
+   * One optimiser step: segment e trains adapter e on the weighted mean loss of its tokens. A learning rate of null
+   * leaves that adapter as it is. Submits and returns; `losses` waits.
+   */
+  step(segments: readonly Segment[], learningRates: readonly (number | null)[]): void {
+    this.#core.step(segments, learningRates, false);
+  }
+
+  /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */
+  losses(): Promise<Float32Array[]> {
+    return this.#core.losses();
+  }
+
+  destroy(): void {
+    this.#core.destroy();
+  }
+}
+
+/** AdamW moments and step count of a full training, for checkpoints. */
+export interface OptimiserState {
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+  readonly steps: number;
+}
+
+/** Trains all weights of a model. Owns gradients and moments until `destroy`. */
+export class FullTrainer {
+  #core: TrainingCore;
+  #model: Model;
+  #gradients: ParameterArena;
+  #m: GPUBuffer;
+  #v: GPUBuffer;
+  #order: GPUBuffer;
+  #starts: GPUBuffer;
+  #tokens: number;
+  #stepsTaken = 0;
+
+  /** Every step has exactly `tokens` tokens (a multiple of 8), shorter batches are padded. */
+  constructor(
+    model: Model,
+    sizes: { readonly tokens: number; readonly steps: number },
+    optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
+  ) {
+    const { device } = model.gpu;
+    const { layout } = model.weights;
+    const { vocabSize: V, hiddenSize: C } = model.config;
+    const T = sizes.tokens;
+    this.#model = model;
+    this.#tokens = T;
+    this.#gradients = new ParameterArena(device, 'gradients', layout);
+    this.#m = createStorage(device, 'm', layout.elementCount);
+    this.#v = createStorage(device, 'v', layout.elementCount);
+    this.#order = createStorage(device, 'token order', T);
+    this.#starts = createStorage(device, 'token starts', V + 1);
+    this.#core = new TrainingCore(
+      model,
+      { ...sizes, adapters: 1 },
+      optimiser,
+      () => trainedLinears(model, this.#gradients, T),
+      this.#gradients,
+      { parameters: model.weights.buffer, gradient: this.#gradients.buffer, m: this.#m, v: this.#v },
+      layout.elementCount,
+      layout.decayElements,
+      (record, stream) =>
+        record.run(
+          embeddingBackward,
+          { T, V, C },
+          {
+            order: this.#order,
+            starts: this.#starts,
+            dy: stream,
+            dweight: this.#gradients.slice('model.embed_tokens.weight'),
+          },
+        ),
+    );
+  }
+
+  /** One optimiser step on the weighted mean loss of the sequences. Submits and returns; `losses` waits. */
+  step(segment: Segment, learningRate: number): void {
+    const batch = packBatch([segment], this.#tokens);
+    const { queue } = this.#model.gpu.device;
+    const { order, starts } = occurrencesOf(batch.tokens, this.#model.config.vocabSize);
+    queue.writeBuffer(this.#order, 0, order);
+    queue.writeBuffer(this.#starts, 0, starts);
+    this.#core.step([segment], [learningRate], true);
+    this.#stepsTaken += 1;
+  }
+
+  /** Losses before each step, the last `steps` of them. Waits for the device and throws if it failed. */
+  async losses(): Promise<number[]> {
+    return (await this.#core.losses()).map((row) => row[0]);
+  }
+
+  /** Gradients of the last step by tensor name. */
+  async gradients(): Promise<Map<string, Float32Array>> {
+    const { elementCount, places } = this.#gradients.layout;
+    const values = await readFloats(this.#model.gpu.device, this.#gradients.buffer, 0, elementCount);
+    return new Map([...places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
+  }
+
+  /** The optimiser's state, for a checkpoint. */
+  async state(): Promise<OptimiserState> {
+    const { device } = this.#model.gpu;
+    const count = this.#model.weights.layout.elementCount;
+    const [m, v] = await Promise.all([readFloats(device, this.#m, 0, count), readFloats(device, this.#v, 0, count)]);
+    return { m, v, steps: this.#stepsTaken };
+  }
+
+  /** Continues from a checkpoint's optimiser state. */
+  restore({ m, v, steps }: OptimiserState): void {
+    const { queue } = this.#model.gpu.device;
+    queue.writeBuffer(this.#m, 0, m as Float32Array<ArrayBuffer>);
+    queue.writeBuffer(this.#v, 0, v as Float32Array<ArrayBuffer>);
+    this.#stepsTaken = steps;
+    this.#core.restart(steps);
+  }
+
+  destroy(): void {
+    this.#core.destroy();
+    for (const buffer of [this.#gradients.buffer, this.#m, this.#v, this.#order, this.#starts]) buffer.destroy();
+  }
+}
