@@ -1,6 +1,7 @@
 /** Attention of one new token a row against a key/value cache. */
 
 import { ceilDiv, defineOp, fold } from '../op.ts';
+import groupCode from './attention-decode-group.wgsl.ts';
 import plainCode from './attention-decode-plain.wgsl.ts';
 import * as reference from './reference.ts';
 
@@ -35,6 +36,13 @@ export const attentionDecode = defineOp({
   },
   outputs: { y: { type: 'f32', mode: 'overwrite', shape: ({ B, H, D }) => [B, H * D] } },
   variants: [
+    {
+      name: 'group',
+      code: groupCode,
+      prelude: ({ D }) => `const D4 = ${D / 4}u;\nconst HEADS = 2u;\n`,
+      supports: ({ subgroupSize }, { H, K }) => subgroupSize === 8 && (H / K) % 2 === 0,
+      workgroups: ({ B, H }: Rows) => fold(ceilDiv(B * (H / 2), 8)),
+    },
     {
       name: 'plain',
       code: plainCode,
