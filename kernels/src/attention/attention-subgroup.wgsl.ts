@@ -48,8 +48,8 @@ fn weigh(low: vec4f, high: vec4f, b: vec4f) -> vec4f {
   return sum;
 }
 
-fn finite(b: vec4f) -> vec4f {
-  return select(vec4f(), b, (bitcast<vec4u>(b) & vec4u(0x7f800000u)) != vec4u(0x7f800000u));
+fn is_broken(b: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(b) & vec4u(0x7f800000u)) == vec4u(0x7f800000u);
 }
 
 fn largest(low: vec4f, high: vec4f) -> f32 {
@@ -108,8 +108,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     var broken = false;
     for (var d = 0u; d < D4; d++) {
       let loaded = v[key + d];
-      let b = finite(loaded);
-      broken = broken || any(loaded != b);
+      let broken_parts = is_broken(loaded);
+      let b = select(loaded, vec4f(), broken_parts);
+      broken = broken | any(broken_parts);
       for (var u = 0u; u < UNITS; u++) {
         sum[u * D4 + d] = sum[u * D4 + d] * shrink[u] + weigh(low[u], high[u], b);
       }

@@ -70,7 +70,10 @@ const queryPerLane = (widest: number) => ({
   ...lanes,
   prelude: (sizes: Heads) => {
     const { heads, rows } = tile(sizes, widest);
-    return `const D4 = ${sizes.D / 4}u;\nconst HEADS = ${heads}u;\nconst ROWS = ${rows}u;\nconst UNITS = ${heads * rows}u;\n`;
+    return (
+      `const D4 = ${sizes.D / 4}u;\nconst HEADS = ${heads}u;\n` +
+      `const ROWS = ${rows}u;\nconst UNITS = ${heads * rows}u;\n`
+    );
   },
   workgroups: (sizes: Heads) => {
     const { heads, rows } = tile(sizes, widest);

@@ -15,7 +15,7 @@ function dot(a: Numbers, aStart: number, b: Numbers, bStart: number, length: num
   return sum;
 }
 
-/** y = softmax(scale q k^T) v over the keys start..t of each query's own sequence; logSumExp = log sum exp(scale q k^T). */
+/** y = softmax(scale q k^T) v over the keys start..t of each query's sequence; logSumExp = log sum exp(scale q k^T). */
 export function forward({ T, H, K, D, scale }: AttentionSizes, q: Numbers, k: Numbers, v: Numbers, bounds: Numbers) {
   const y = new Float64Array(T * H * D);
   const logSumExp = new Float64Array(T * H);
