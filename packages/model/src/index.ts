@@ -1,12 +1,23 @@
 /** A Llama-style transformer on WebGPU. */
 
 export { packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
+export {
+  CheckpointError,
+  checkpointFiles,
+  initialWeights,
+  loadModel,
+  readCheckpoint,
+  type Checkpoint,
+} from './checkpoint.ts';
 export { configFile, parseConfig, type LlamaConfig } from './config.ts';
+export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
 export { initialAdapter, loraLayout, LoraPack, type AdapterValues, type LoraConfig, type LoraLayout } from './lora.ts';
+export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, type Projection } from './parameters.ts';
 export { adapterConfigFile, adapterFile, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { sampleToken, type SamplingOptions } from './sampler.ts';
+export { createTokenizer, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';

@@ -1,7 +1,7 @@
 /** A loaded model: configuration, weights on the device, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { Kernels, profileOf, ropeTable, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
 import { createStorage, readFloats } from './buffers.ts';
 import type { LlamaConfig } from './config.ts';
@@ -43,7 +43,7 @@ export class Model {
   constructor(gpu: Gpu, config: LlamaConfig) {
     this.gpu = gpu;
     this.config = config;
-    this.kernels = new Kernels(gpu.device, profileOf(gpu.device));
+    this.kernels = new Kernels(gpu.device, gpu.description);
     this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config));
     const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);

@@ -1,0 +1,101 @@
+/** Model directories in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Gpu } from '@seal/device';
+import { configFile, parseConfig, type LlamaConfig } from './config.ts';
+import { Model, type HostWeights } from './model.ts';
+import { parameterLayout } from './parameters.ts';
+import { parseSafetensors, toFloat32, writeSafetensors } from './safetensors.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+
+/** A checkpoint on the host. */
+export interface Checkpoint {
+  readonly config: LlamaConfig;
+  readonly weights: HostWeights;
+  readonly tokenizer: Tokenizer;
+}
+
+/** A file that a checkpoint needs is not there. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new CheckpointError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = new TextDecoder().decode(await readBytes(path));
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${path}: it is not JSON`, { cause });
+  }
+}
+
+/**
+ * Reads a model directory. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed and
+ * RangeError when configuration and weights disagree.
+ */
+export async function readCheckpoint(directory: string): Promise<Checkpoint> {
+  const place = join(directory, 'config.json');
+  const config = parseConfig(await readJson(place), place);
+  const weightsPlace = join(directory, 'model.safetensors');
+  const stored = parseSafetensors(await readBytes(weightsPlace), weightsPlace);
+  const weights = new Map<string, Float32Array>();
+  for (const { name, shape } of parameterLayout(config).places.values()) {
+    const tensor = stored.get(name);
+    if (!tensor) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${name} is missing, config.json asks for it`);
+    if (tensor.shape.join() !== shape.join()) {
+      throw new RangeError(
+        `Cannot use ${weightsPlace}: tensor ${name} is (${tensor.shape.join(', ')}), config.json asks for (${shape.join(', ')})`,
+      );
+    }
+    weights.set(name, toFloat32(tensor, name));
+  }
+  const tokenizerPlace = join(directory, 'tokenizer.json');
+  const tokenizer = createTokenizer(await readJson(tokenizerPlace), {}, tokenizerPlace);
+  return { config, weights, tokenizer };
+}
+
+/** Puts a checkpoint's weights on a device. */
+export function loadModel(gpu: Gpu, { config, weights }: Pick<Checkpoint, 'config' | 'weights'>): Model {
+  const model = new Model(gpu, config);
+  model.write(weights);
+  return model;
+}
+
+/** `config.json` and `model.safetensors` of a model, in layout order. */
+export function checkpointFiles(config: LlamaConfig, weights: HostWeights): { config: string; weights: Uint8Array } {
+  const tensors = [...parameterLayout(config).places.values()].map(({ name, shape }) => {
+    const data = weights.get(name);
+    if (!data) throw new RangeError(`Cannot save weights: tensor ${name} is missing`);
+    return [name, { shape, data }] as const;
+  });
+  return { config: `${JSON.stringify(configFile(config), null, 2)}\n`, weights: writeSafetensors(tensors) };
+}
+
+/**
+ * Random weights for training from nothing: embedding 0.04, linear layers 0.6 / sqrt(fan-in), o_proj and down_proj
+ * further divided by sqrt(2 layers), norms 1. `normal()` is standard normal.
+ */
+export function initialWeights(config: LlamaConfig, normal: () => number): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const { name, shape, elementCount } of parameterLayout(config).places.values()) {
+    const fanIn = shape[1];
+    if (fanIn === undefined) {
+      weights.set(name, new Float32Array(elementCount).fill(1));
+      continue;
+    }
+    const residual = name.includes('o_proj') || name.includes('down_proj');
+    const depth = residual ? Math.sqrt(2 * config.numHiddenLayers) : 1;
+    const deviation = name.includes('embed') ? 0.04 : 0.6 / Math.sqrt(fanIn) / depth;
+    weights.set(name, Float32Array.from({ length: elementCount }, () => deviation * normal()));
+  }
+  return weights;
+}

@@ -1,0 +1,266 @@
+/**
+ * Sampling in batches with a key/value cache. A prompt is read once however many completions are drawn from it; every
+ * sequence has its own adapter and its own random numbers, so what is drawn does not depend on what shares the batch.
+ */
+
+import { attentionDecode, kvCacheWrite } from '@seal/kernels';
+import { packBatch, packRows, segmentTokens, type PackedBatch, type TokenSequence } from './batch.ts';
+import { createStorage } from './buffers.ts';
+import { InferencePass } from './inference.ts';
+import type { Step } from './linears.ts';
+import type { LoraPack } from './lora.ts';
+import type { Model } from './model.ts';
+import { sampleToken, type SamplingOptions } from './sampler.ts';
+import { attendWithin, type Attend } from './transformer.ts';
+
+/** One prompt and the completions wanted of it. */
+export interface GenerationRequest {
+  readonly prompt: readonly number[];
+  /** Slot of the adapter in the pack; 0 where there is none. */
+  readonly adapter?: number;
+  /** One source of uniform numbers in [0, 1) per completion; each is drawn from once a token. */
+  readonly draws: readonly (() => number)[];
+}
+
+/** Limits and sampling of a batch. */
+export interface GenerationOptions extends SamplingOptions {
+  readonly maxNewTokens: number;
+  readonly stopTokens: readonly number[];
+}
+
+/** One completion; the stop token is not part of `tokens`. */
+export interface Completion {
+  readonly tokens: readonly number[];
+  readonly finish: 'stop' | 'length';
+}
+
+interface Running {
+  readonly request: number;
+  readonly sample: number;
+  readonly slot: number;
+  readonly adapter: number;
+  readonly draw: () => number;
+  readonly tokens: number[];
+  length: number;
+  finish: Completion['finish'] | null;
+}
+
+/** Nothing is written where a destination is this. */
+const NOWHERE = 0xffff_ffff;
+/** Most pairs that a workgroup of the cache's kernel may take. */
+const WORKGROUP = 64;
+
+/** Capacity of a generator. */
+export interface GeneratorSizes {
+  /** Completions that are decoded side by side. */
+  readonly slots: number;
+  /** Longest prompt plus completion, in tokens. */
+  readonly length: number;
+  /** Prompt tokens read at once. */
+  readonly prefillTokens: number;
+}
+
+/** Recorded prefill and decode steps of one model. Owns its caches until `destroy`. */
+export class Generator {
+  readonly sizes: GeneratorSizes;
+  #model: Model;
+  #adapters: number;
+  #prefill: InferencePass;
+  #decode: InferencePass;
+  #caches: { readonly key: GPUBuffer; readonly value: GPUBuffer }[];
+  #source: GPUBuffer;
+  #destination: GPUBuffer;
+  #slot: GPUBuffer;
+  #length: GPUBuffer;
+
+  /** `pack` may be null: the weights alone. */
+  constructor(model: Model, pack: LoraPack | null, sizes: GeneratorSizes) {
+    const { device } = model.gpu;
+    const { numHiddenLayers: L, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = model.config;
+    const { slots, length: S, prefillTokens } = sizes;
+    if (S > model.config.maxPositionEmbeddings) {
+      throw new RangeError(`Cannot generate ${S} tokens: the model has ${model.config.maxPositionEmbeddings} positions`);
+    }
+    this.sizes = sizes;
+    this.#model = model;
+    this.#adapters = pack?.capacity ?? 1;
+    const W = K * D;
+    const R = slots * S;
+    this.#caches = Array.from({ length: L }, () => ({
+      key: createStorage(device, 'key cache', R * W),
+      value: createStorage(device, 'value cache', R * W),
+    }));
+    this.#source = createStorage(device, 'cache sources', R);
+    this.#destination = createStorage(device, 'cache destinations', R);
+    // A block of 8 rows holds one adapter, so each adapter may leave up to 7 rows empty.
+    const rows = Math.ceil((slots + 7 * this.#adapters) / 8) * 8;
+    this.#slot = createStorage(device, 'slots', rows);
+    this.#length = createStorage(device, 'lengths', rows);
+
+    const write =
+      (T: number): Attend =>
+      (record, layer, { key, value }) => {
+        const { key: keyCache, value: valueCache } = this.#caches[layer];
+        const { source, destination } = { source: this.#source, destination: this.#destination };
+        const operands = { key, value, source, destination, keyCache, valueCache };
+        record.run(kvCacheWrite, { T, N: R, W, R }, operands, ({ cached }: Step) => ({ N: cached }));
+      };
+    this.#prefill = new InferencePass(model, pack, { tokens: prefillTokens, rows: prefillTokens }, (activations, tables) => {
+      const within = attendWithin(model, activations, tables.bounds);
+      return (record, layer, block) => {
+        write(prefillTokens)(record, layer, block);
+        within(record, layer, block);
+      };
+    });
+    this.#decode = new InferencePass(model, pack, { tokens: rows, rows }, () => (record, layer, block) => {
+      write(rows)(record, layer, block);
+      const { key: keyCache, value: valueCache } = this.#caches[layer];
+      record.run(
+        attentionDecode,
+        { B: rows, H, K, D, S, slots, scale: D ** -0.5 },
+        { q: block.query, keyCache, valueCache, slot: this.#slot, length: this.#length, y: block.mixed },
+        ({ tokens }) => ({ B: tokens }),
+      );
+    });
+  }
+
+  /**
+   * Completions of every request, [request][completion], each as it would be alone. Throws RangeError for a prompt that
+   * is empty or leaves no room, and when the logits are not finite.
+   */
+  async generate(requests: readonly GenerationRequest[], options: GenerationOptions): Promise<Completion[][]> {
+    const results: Completion[][] = requests.map(() => []);
+    const waiting = requests.flatMap((request, index) => {
+      const { length } = request.prompt;
+      if (length === 0) throw new RangeError('Cannot continue an empty prompt');
+      if (length > this.sizes.prefillTokens - 8 || length >= this.sizes.length) {
+        throw new RangeError(`Cannot continue a prompt of ${length} tokens: there is room for ${this.sizes.length - 1}`);
+      }
+      return request.draws.map((draw, sample) => ({ request: index, sample, draw, adapter: request.adapter ?? 0 }));
+    });
+    // By adapter, so that rows of one adapter are neighbours; then by request, so that samples share their prompt.
+    waiting.sort((a, b) => a.adapter - b.adapter || a.request - b.request || a.sample - b.sample);
+    for (let start = 0; start < waiting.length; start += this.sizes.slots) {
+      const running = waiting
+        .slice(start, start + this.sizes.slots)
+        .map((one, slot): Running => ({ ...one, slot, tokens: [], length: requests[one.request].prompt.length, finish: null }));
+      await this.#read(running, requests, options);
+      await this.#continue(running, options);
+      for (const { request, sample, tokens, finish } of running) results[request][sample] = { tokens, finish: finish ?? 'length' };
+    }
+    return results;
+  }
+
+  /** Reads the prompts in chunks, fills the cache and draws every first token. */
+  async #read(running: readonly Running[], requests: readonly GenerationRequest[], options: GenerationOptions): Promise<void> {
+    const groups = [...Map.groupBy(running, ({ request }) => request).values()];
+    for (let next = 0; next < groups.length; ) {
+      const segments: TokenSequence[][] = Array.from({ length: this.#adapters }, () => []);
+      const chunk: (readonly Running[])[] = [];
+      for (; next < groups.length; next++) {
+        const group = groups[next];
+        const segment = segments[group[0].adapter];
+        segment.push({ tokens: requests[group[0].request].prompt });
+        if (segments.reduce((sum, s) => sum + segmentTokens(s), 0) > this.sizes.prefillTokens) {
+          segment.pop();
+          break;
+        }
+        chunk.push(group);
+      }
+      const batch = packBatch(segments);
+      const copies = chunk.flatMap((group, i) => {
+        const last = batch.lastTokens[i];
+        const first = batch.bounds[last * 2];
+        return group.flatMap(({ slot }) =>
+          Array.from({ length: last - first + 1 }, (_, t) => [first + t, slot * this.sizes.length + t] as const),
+        );
+      });
+      this.#writeCopies(copies);
+      this.#prefill.submit(batch, batch.lastTokens, copies.length);
+      await this.#choose(this.#prefill, chunk, options);
+    }
+  }
+
+  /** Decodes until every sequence has ended; only sequences that still run take part in a step. */
+  async #continue(running: readonly Running[], options: GenerationOptions): Promise<void> {
+    const { queue } = this.#model.gpu.device;
+    for (;;) {
+      const active = running.filter(({ finish }) => finish === null);
+      if (active.length === 0) return;
+      const table = packRows(active.map(({ adapter }) => adapter));
+      const T = table.rowCount;
+      const batch: PackedBatch = {
+        tokenCount: T,
+        tokens: new Uint32Array(T),
+        positions: new Uint32Array(T),
+        bounds: new Uint32Array(T * 2),
+        targets: new Uint32Array(0),
+        lossWeights: new Float32Array(0),
+        blocks: table.blocks,
+        tileCount: table.tileCount,
+        tiles: table.tiles,
+        segments: new Uint32Array(0),
+        lastTokens: table.rowOf,
+        contentCount: active.length,
+      };
+      const slot = new Uint32Array(T);
+      const length = new Uint32Array(T);
+      const copies = active.map((sequence, i) => {
+        const row = table.rowOf[i];
+        batch.tokens[row] = sequence.tokens[sequence.tokens.length - 1];
+        batch.positions[row] = sequence.length;
+        slot[row] = sequence.slot;
+        const destination = sequence.slot * this.sizes.length + sequence.length;
+        sequence.length += 1;
+        length[row] = sequence.length;
+        return [row, destination] as const;
+      });
+      queue.writeBuffer(this.#slot, 0, slot);
+      queue.writeBuffer(this.#length, 0, length);
+      this.#writeCopies(copies);
+      this.#decode.submit(batch, table.rowOf, copies.length);
+      await this.#choose(
+        this.#decode,
+        active.map((sequence) => [sequence]),
+        options,
+      );
+    }
+  }
+
+  /** Gives the sequences of group i their next token from row i of the pass's logits. */
+  async #choose(pass: InferencePass, groups: readonly (readonly Running[])[], options: GenerationOptions): Promise<void> {
+    const V = this.#model.config.vocabSize;
+    const greedy = options.temperature === 0;
+    const best = greedy ? await pass.best(groups.length) : null;
+    const logits = greedy ? null : await pass.logits(groups.length);
+    groups.forEach((group, i) => {
+      for (const sequence of group) {
+        const token = best ? best[i] : logits ? sampleToken(logits.subarray(i * V, (i + 1) * V), options, sequence.draw()) : 0;
+        if (options.stopTokens.includes(token)) sequence.finish = 'stop';
+        else sequence.tokens.push(token);
+        const full = sequence.tokens.length >= options.maxNewTokens || sequence.length + 1 >= this.sizes.length;
+        if (full) sequence.finish ??= 'length';
+      }
+    });
+  }
+
+  /** Uploads pairs (row of the batch, row of the cache) and enough empty pairs to end the last workgroup. */
+  #writeCopies(copies: readonly (readonly [number, number])[]): void {
+    const { queue } = this.#model.gpu.device;
+    const count = Math.min(copies.length + WORKGROUP, this.sizes.slots * this.sizes.length);
+    const destinations = new Uint32Array(count).fill(NOWHERE);
+    destinations.set(copies.map(([, destination]) => destination));
+    queue.writeBuffer(this.#source, 0, Uint32Array.from(copies, ([source]) => source));
+    queue.writeBuffer(this.#destination, 0, destinations);
+  }
+
+  destroy(): void {
+    this.#prefill.destroy();
+    this.#decode.destroy();
+    for (const { key, value } of this.#caches) {
+      key.destroy();
+      value.destroy();
+    }
+    for (const buffer of [this.#source, this.#destination, this.#slot, this.#length]) buffer.destroy();
+  }
+}

@@ -1,0 +1,46 @@
+/** Text to token ids and back, by `tokenizer.json`. */
+
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { type } from 'arktype';
+
+/** A loaded tokenizer. */
+export interface Tokenizer {
+  /** Token ids of a text as it stands: no special tokens are added, those written in the text are recognised. */
+  encode(text: string): number[];
+  /** The text of ids, special tokens left out. */
+  decode(ids: readonly number[]): string;
+  /** Id of a token. Throws RangeError when the vocabulary has none such. */
+  id(token: string): number;
+  /** Id of the unknown token, or null where every text can be encoded. */
+  readonly unknownId: number | null;
+}
+
+const fileSchema = type({
+  model: { 'unk_token?': 'string | null' },
+  'added_tokens?': type({ id: 'number.integer', content: 'string' }).array(),
+});
+
+/** Reads parsed `tokenizer.json` and `tokenizer_config.json` (`{}` where absent). Throws SyntaxError when they are not. */
+export function createTokenizer(json: unknown, config: unknown, place: string): Tokenizer {
+  const file = fileSchema(json);
+  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${file.summary}`);
+  let inner: HuggingFaceTokenizer;
+  try {
+    // Truncation and padding written into a tokenizer would cut training texts: they are not part of tokenising.
+    inner = new HuggingFaceTokenizer({ ...(json as object), truncation: null, padding: null }, config as object);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${place}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  const find = (token: string) => inner.token_to_id(token);
+  const unknown = file.model.unk_token;
+  return {
+    encode: (text) => inner.encode(text, { add_special_tokens: false }).ids,
+    decode: (ids) => inner.decode([...ids], { skip_special_tokens: true }),
+    id(token) {
+      const id = find(token);
+      if (id === undefined) throw new RangeError(`Cannot find token ${JSON.stringify(token)} in ${place}`);
+      return id;
+    },
+    unknownId: unknown ? (find(unknown) ?? null) : null,
+  };
+}

@@ -1,0 +1,19 @@
+/** The inner loop, the ReST-EM outer loop, pretraining and the statistics of rewards. */
+
+export { parseSealConfig, sealConfigSchema, type SealConfig } from './config.ts';
+export { InnerLoop, planSteps, type Adaptation, type Adapted } from './inner-loop.ts';
+export { fineTune, type SftResult, type SftSettings } from './policy.ts';
+export {
+  DEFAULT_PRETRAINING,
+  learningRateAt,
+  pretrain,
+  type PretrainingSettings,
+  type PretrainingState,
+} from './pretraining.ts';
+export type { Progress } from './progress.ts';
+export { ENGINE_VERSION, SealRun, weightsDigest, type RunInput, type Timings } from './run.ts';
+export { groupWithoutConflicts, selectBest, selectRandom, type Candidate, type Choice } from './selection.ts';
+export { createCodec, padWithEnd, type Codec } from './sequences.ts';
+export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
+export { resultDocument, pooledDocument } from './table.ts';
+export { loraConfig, Workbench, type Policy } from './workbench.ts';

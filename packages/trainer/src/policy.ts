@@ -1,0 +1,71 @@
+/** The policy's own fine-tuning: LoRA on the kept self-edits, then merged into the weights. */
+
+import type { Random } from '@seal/domains';
+import {
+  initialAdapter,
+  LoraPack,
+  LoraTrainer,
+  segmentTokens,
+  type AdapterValues,
+  type LoraConfig,
+  type Model,
+  type TokenSequence,
+} from '@seal/model';
+
+/** How the policy is fine-tuned. */
+export interface SftSettings {
+  readonly lora: LoraConfig;
+  readonly learningRate: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly tokensPerStep: number;
+}
+
+/** The trained adapter and its loss at every step. */
+export interface SftResult {
+  readonly values: AdapterValues;
+  readonly losses: number[];
+}
+
+/**
+ * Trains one fresh adapter on the documents: every epoch in a new random order, the learning rate falling linearly to 0.
+ * Throws RangeError without documents or for a batch that does not fit, and Error when the loss stops being finite.
+ */
+export async function fineTune(
+  model: Model,
+  documents: readonly TokenSequence[],
+  settings: SftSettings,
+  random: Random,
+  signal?: AbortSignal,
+): Promise<SftResult> {
+  if (documents.length === 0) throw new RangeError('Cannot fine-tune on no examples');
+  const perEpoch = Math.ceil(documents.length / settings.batchSize);
+  const steps = settings.epochs * perEpoch;
+  const pack = new LoraPack(model.gpu.device, model.config, settings.lora, 1);
+  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps });
+  try {
+    trainer.begin([initialAdapter(pack.layout, settings.lora.rank, () => random.next())]);
+    for (let epoch = 0; epoch < settings.epochs; epoch++) {
+      const order = random.shuffle(documents);
+      for (let batch = 0; batch < perEpoch; batch++) {
+        signal?.throwIfAborted();
+        const segment = order.slice(batch * settings.batchSize, (batch + 1) * settings.batchSize);
+        const tokens = segmentTokens(segment);
+        if (tokens > settings.tokensPerStep) {
+          throw new RangeError(`Cannot fine-tune on a batch of ${tokens} tokens: sft.tokensPerStep is ${settings.tokensPerStep}`);
+        }
+        const step = epoch * perEpoch + batch;
+        trainer.step([segment], [settings.learningRate * (1 - step / steps)]);
+      }
+    }
+    const losses = (await trainer.losses()).map((row) => row[0] ?? NaN);
+    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (broken >= 0) throw new Error(`Cannot fine-tune the policy: the loss of step ${broken} is not finite; lower sft.learningRate`);
+    const [values] = await pack.read(1);
+    if (!values) throw new Error('Cannot fine-tune the policy: no adapter came back');
+    return { values, losses };
+  } finally {
+    trainer.destroy();
+    pack.destroy();
+  }
+}

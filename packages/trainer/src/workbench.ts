@@ -1,0 +1,130 @@
+/** The recorded passes of a run over one model whose weights are exchanged as the policy changes. */
+
+import type { Task } from '@seal/domains';
+import { Generator, PROJECTIONS, type HostWeights, type LoraConfig, type Model } from '@seal/model';
+import type { SealConfig } from './config.ts';
+import { InnerLoop, type Adaptation, type Adapted } from './inner-loop.ts';
+import type { Codec } from './sequences.ts';
+
+/** Weights with their digest. */
+export interface Policy {
+  readonly weights: HostWeights;
+  readonly digest: string;
+}
+
+/** Answers of one adapter to its tasks. */
+export interface Answered {
+  readonly adapted: Adapted;
+  readonly answers: readonly string[];
+}
+
+/** A sampled text. */
+export interface Written {
+  readonly text: string;
+  readonly tokens: number;
+}
+
+/** Most sequences that are decoded side by side. */
+const SLOTS = 192;
+/** Longest question and answer, and longest passage with self-edit, that the caches are made for. */
+const QUESTION_TOKENS = 256;
+
+/** Configuration words to projections. */
+export function loraConfig({ rank, alpha, targets }: SealConfig['inner']['lora']): LoraConfig {
+  const chosen = targets === 'all' ? PROJECTIONS : PROJECTIONS.filter((p) => p.endsWith('q_proj') || p.endsWith('v_proj'));
+  return { rank, alpha, targets: chosen };
+}
+
+/** Model, adapters and generators of a run. Owns its buffers until `destroy`; the model stays its owner's. */
+export class Workbench {
+  readonly model: Model;
+  readonly codec: Codec;
+  readonly inner: InnerLoop;
+  #answering: Generator;
+  #writing: Generator;
+  #config: SealConfig;
+  #current: string | null = null;
+
+  constructor(model: Model, codec: Codec, config: SealConfig) {
+    const { inner, outer } = config;
+    const limit = model.config.maxPositionEmbeddings;
+    this.model = model;
+    this.codec = codec;
+    this.#config = config;
+    this.inner = new InnerLoop(model, loraConfig(inner.lora), { ...inner, steps: inner.steps }, inner);
+    const answerLength = Math.min(QUESTION_TOKENS, limit);
+    this.#answering = new Generator(model, this.inner.pack, { slots: SLOTS, length: answerLength, prefillTokens: 2_048 });
+    const writeLength = Math.min(outer.maxSelfEditTokens + QUESTION_TOKENS, limit);
+    this.#writing = new Generator(model, null, { slots: SLOTS, length: writeLength, prefillTokens: 4_096 });
+  }
+
+  /** Puts a policy's weights on the device, unless they are there already. */
+  use(policy: Policy): void {
+    if (this.#current === policy.digest) return;
+    this.model.write(policy.weights);
+    this.#current = policy.digest;
+  }
+
+  /** Trains one adapter per job and lets each answer its own tasks; yields packs of results in the order of jobs. */
+  async *adaptAndAnswer(
+    jobs: readonly { readonly adaptation: Adaptation; readonly tasks: readonly Task[] }[],
+    onStep: (adapters: number, done: number, of: number) => void,
+    clock: { adapt(ms: number): void; answer(ms: number): void },
+    signal?: AbortSignal,
+  ): AsyncGenerator<Answered[]> {
+    for (let start = 0; start < jobs.length; ) {
+      const rest = jobs.slice(start);
+      const begun = performance.now();
+      const adapted = await this.inner.adapt(
+        rest.map(({ adaptation }) => adaptation),
+        (done, of) => onStep(Math.min(rest.length, this.inner.pack.capacity), done, of),
+        signal,
+      );
+      const trained = performance.now();
+      clock.adapt(trained - begun);
+      const requests = adapted.flatMap((_, adapter) =>
+        (rest[adapter]?.tasks ?? []).map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, draws: [() => 0] })),
+      );
+      const completions = await this.#answering.generate(requests, this.#answerOptions());
+      clock.answer(performance.now() - trained);
+      let next = 0;
+      yield adapted.map((one, adapter) => ({
+        adapted: one,
+        answers: (rest[adapter]?.tasks ?? []).map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])),
+      }));
+      start += adapted.length;
+    }
+  }
+
+  /** Greedy answers of the weights alone. */
+  async answer(tasks: readonly Task[]): Promise<string[]> {
+    const requests = tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), draws: [() => 0] }));
+    const completions = await this.#writing.generate(requests, this.#answerOptions());
+    return completions.map(([completion]) => this.codec.decode(completion?.tokens ?? []));
+  }
+
+  /** Self-edits of the weights alone: one per source of random numbers; temperature 0 is greedy. */
+  async write(
+    prompts: readonly { readonly prompt: string; readonly draws: readonly (() => number)[] }[],
+    temperature: number,
+  ): Promise<Written[][]> {
+    const { maxSelfEditTokens: maxNewTokens, topP } = this.#config.outer;
+    const requests = prompts.map(({ prompt, draws }) => ({ prompt: this.codec.prompt(prompt), draws }));
+    const options = { temperature, topP, maxNewTokens, stopTokens: this.codec.stopTokens };
+    const completions = await this.#writing.generate(requests, options);
+    return completions.map((samples) =>
+      samples.map(({ tokens }) => ({ text: this.codec.decode(tokens), tokens: tokens.length })),
+    );
+  }
+
+  #answerOptions() {
+    const { maxAnswerTokens: maxNewTokens } = this.#config.inner;
+    return { temperature: 0, topP: 1, maxNewTokens, stopTokens: this.codec.stopTokens };
+  }
+
+  destroy(): void {
+    this.inner.destroy();
+    this.#answering.destroy();
+    this.#writing.destroy();
+  }
+}
