@@ -1,0 +1,88 @@
+/**
+ * Writing so that a reader never sees half of anything: whole lines appended, whole files put in place by a rename.
+ * The two system calls that fail on a full disk are taken through `Disk`, so that a test can fill it.
+ */
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { errorCode, storageError } from './errors.ts';
+
+/** The calls that move bytes to the disk. */
+export interface Disk {
+  /** Writes bytes from `offset` on at the file's position; returns how many were written, perhaps fewer than asked. */
+  readonly write: (file: number, bytes: Uint8Array, offset: number) => number;
+  /** Returns when the bytes of the file have reached the device. */
+  readonly sync: (file: number) => void;
+}
+
+export const realDisk: Disk = {
+  write: (file, bytes, offset) => writeSync(file, bytes, offset, bytes.byteLength - offset),
+  sync: (file) => fsyncSync(file),
+};
+
+const writeAll = (disk: Disk, file: number, bytes: Uint8Array): void => {
+  let offset = 0;
+  while (offset < bytes.byteLength) {
+    const written = disk.write(file, bytes, offset);
+    if (written <= 0) throw Object.assign(new Error('no byte was written'), { code: 'ENOSPC' });
+    offset += written;
+  }
+};
+
+/** Appends one whole line to an open file; on failure the file is cut back to what it held before. */
+export const appendLine = (disk: Disk, file: number, path: string, line: string): void => {
+  const before = fstatSync(file).size;
+  try {
+    writeAll(disk, file, new TextEncoder().encode(`${line}\n`));
+  } catch (cause) {
+    ftruncateSync(file, before);
+    throw storageError('append to', path, cause);
+  }
+};
+
+/** Makes the entries of a directory durable; file systems that cannot sync a directory are left as they are. */
+export const syncDirectory = (path: string): void => {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if (['EISDIR', 'EPERM', 'EACCES'].includes(errorCode(error))) return;
+    throw error;
+  }
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    if (!['EINVAL', 'EPERM', 'ENOTSUP', 'EBADF'].includes(errorCode(error))) throw error;
+  } finally {
+    closeSync(file);
+  }
+};
+
+/** Writes and syncs a new file at `path`; on failure no file is left there. */
+export const writeNewFile = (disk: Disk, path: string, bytes: Uint8Array): void => {
+  const file = openSync(path, 'w');
+  let complete = false;
+  try {
+    writeAll(disk, file, bytes);
+    disk.sync(file);
+    complete = true;
+  } finally {
+    closeSync(file);
+    if (!complete) rmSync(path, { force: true });
+  }
+};
+
+/** Names of files that are not in place yet; a crash may leave some, opening the run removes them. */
+export const TEMPORARY_SUFFIX = '.partial';
+
+/** Writes `bytes` to `path` so that at every moment the path holds either the old content or the new. */
+export const replaceFile = (disk: Disk, path: string, bytes: Uint8Array): void => {
+  const temporary = `${path}${TEMPORARY_SUFFIX}`;
+  try {
+    writeNewFile(disk, temporary, bytes);
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw storageError('write', path, cause);
+  }
+};

@@ -1,0 +1,17 @@
+export { canonicalJson } from './canonical-json.ts';
+export { digest, digestId } from './digest.ts';
+export type { Disk } from './disk.ts';
+export { ConfigMismatchError, DiskFullError, RunHeldError } from './errors.ts';
+export * from './records.ts';
+export {
+  type BlobFiles,
+  type BlobKind,
+  createRun,
+  deriveRunId,
+  type OpenOptions,
+  openRun,
+  readRun,
+  type RunDirectory,
+  type RunExpectation,
+  type RunRecords,
+} from './run-directory.ts';

@@ -1,0 +1,196 @@
+/**
+ * The records of a run and the document that sums it up: schemas for what is read from disk, types for everyone.
+ * Undeclared keys are rejected; every number is finite, because JSON has no other.
+ */
+import { type } from 'arktype';
+
+const finite = type('number').narrow((value, context) => Number.isFinite(value) || context.mustBe('finite'));
+const fraction = type('0 <= number <= 1');
+const count = type('number.integer >= 0');
+const phase = type("'rl' | 'random' | 'evaluate'");
+/** A JSON object; arrays and functions are objects to the schema language. */
+const json = type('Record<string, unknown>').narrow(
+  (value, context) => (typeof value === 'object' && !Array.isArray(value)) || context.mustBe('an object with keys'),
+);
+const interval = type([finite, finite]);
+
+export const runHeaderSchema = type({
+  runId: 'string > 0',
+  createdAt: 'string > 0',
+  preset: 'string > 0',
+  mode: "'paper' | 'corrected'",
+  seed: 'number.integer',
+  config: json,
+  environment: type({
+    runtime: 'string',
+    adapter: 'string',
+    packageVersion: 'string',
+    'commit?': 'string',
+  }).onUndeclaredKey('reject'),
+  modelDigest: 'string',
+}).onUndeclaredKey('reject');
+
+export const selfEditSchema = type({
+  id: 'string > 0',
+  round: count,
+  phase,
+  condition: 'string | null',
+  contextId: 'string > 0',
+  sample: count,
+  text: 'string',
+  tokens: count,
+  policyDigest: 'string',
+  stream: 'string',
+  sequences: count,
+  rejected: 'string | null',
+}).onUndeclaredKey('reject');
+
+export const rewardSchema = type({
+  key: 'string > 0',
+  round: count,
+  phase,
+  condition: 'string | null',
+  contextId: 'string > 0',
+  selfEditId: 'string | null',
+  group: 'string[]',
+  adapterDigest: 'string | null',
+  correct: count,
+  questions: count,
+  reward: finite,
+  repeat: count,
+  steps: count,
+  trainedTokens: count,
+  firstLoss: finite.or('null'),
+  lastLoss: finite.or('null'),
+  status: "'ok' | 'non-finite' | 'invalid'",
+  cause: 'string | null',
+}).onUndeclaredKey('reject');
+
+export const answerSchema = type({
+  rewardKey: 'string > 0',
+  contextId: 'string > 0',
+  question: 'string',
+  kind: 'string',
+  gold: 'string',
+  answer: 'string',
+  correct: 'boolean',
+  adapterDigest: 'string | null',
+}).onUndeclaredKey('reject');
+
+export const selectionSchema = type({
+  round: count,
+  phase,
+  contextId: 'string > 0',
+  selfEditId: 'string | null',
+  reward: finite.or('null'),
+  candidates: type({ selfEditId: 'string > 0', reward: finite }).onUndeclaredKey('reject').array(),
+  reason: 'string',
+}).onUndeclaredKey('reject');
+
+export const sftSchema = type({
+  round: count,
+  phase,
+  examples: count,
+  steps: count,
+  losses: finite.array(),
+  policyBefore: 'string',
+  policyAfter: 'string',
+  adapterDigest: 'string | null',
+}).onUndeclaredKey('reject');
+
+export const metricSchema = type({
+  name: 'string > 0',
+  value: finite,
+  round: count.or('null'),
+  condition: 'string | null',
+  details: json.or('null'),
+}).onUndeclaredKey('reject');
+
+export const eventSchema = type({
+  time: 'string > 0',
+  type: 'string > 0',
+  message: 'string',
+  details: json.or('null'),
+}).onUndeclaredKey('reject');
+
+/** One schema per kind of record; the kind is also the name of its file, `<kind>.jsonl`. */
+export const recordSchemas = {
+  'self-edits': selfEditSchema,
+  rewards: rewardSchema,
+  answers: answerSchema,
+  selections: selectionSchema,
+  sft: sftSchema,
+  metrics: metricSchema,
+  events: eventSchema,
+} as const;
+
+export const resultRowSchema = type({
+  condition: 'string > 0',
+  accuracy: fraction,
+  ci95: interval,
+  contexts: count,
+  questions: count,
+  repeats: count,
+}).onUndeclaredKey('reject');
+
+export const comparisonSchema = type({
+  a: 'string > 0',
+  b: 'string > 0',
+  difference: finite,
+  ci95: interval,
+}).onUndeclaredKey('reject');
+
+export const resultDocumentSchema = type({
+  runId: 'string > 0',
+  dir: 'string',
+  preset: 'string > 0',
+  mode: "'paper' | 'corrected'",
+  seed: 'number.integer',
+  rows: resultRowSchema.array(),
+  comparisons: comparisonSchema.array(),
+  timings: type({ totalSeconds: finite, '[string]': finite }),
+}).onUndeclaredKey('reject');
+
+/** What a run is and under which conditions it was started: the content of `run.json`. */
+export type RunHeader = Readonly<typeof runHeaderSchema.infer>;
+export type Mode = RunHeader['mode'];
+/** Which part of the loop a record belongs to; `random` is the control that selects without looking at rewards. */
+export type Phase = typeof phase.infer;
+/** One sampled self-edit; `sequences` counts the training sequences it was parsed into. */
+export type SelfEditRecord = Readonly<typeof selfEditSchema.infer>;
+/**
+ * One adaptation and its score; `group` holds the contexts whose training shared the adapter.
+ * `adapterDigest` and `selfEditId` are null where nothing was trained or nothing was written.
+ */
+export type RewardRecord = Readonly<typeof rewardSchema.infer>;
+export type AnswerRecord = Readonly<typeof answerSchema.infer>;
+/** Which self-edit of a context was kept, from which candidates, and why; a null `selfEditId` keeps none. */
+export type SelectionRecord = Readonly<typeof selectionSchema.infer>;
+export type SftRecord = Readonly<typeof sftSchema.infer>;
+export type MetricRecord = Readonly<typeof metricSchema.infer>;
+export type EventRecord = Readonly<typeof eventSchema.infer>;
+
+export interface RecordTypes {
+  readonly 'self-edits': SelfEditRecord;
+  readonly rewards: RewardRecord;
+  readonly answers: AnswerRecord;
+  readonly selections: SelectionRecord;
+  readonly sft: SftRecord;
+  readonly metrics: MetricRecord;
+  readonly events: EventRecord;
+}
+export type RecordKind = keyof RecordTypes;
+export const recordKinds = Object.keys(recordSchemas) as readonly RecordKind[];
+
+/** The accuracy of one condition with its 95 % interval over contexts; accuracies are fractions of 1. */
+export type ResultRow = Readonly<typeof resultRowSchema.infer>;
+/** The paired difference a - b in accuracy with its 95 % interval over contexts. */
+export type Comparison = Readonly<typeof comparisonSchema.infer>;
+/** The outcome of one run: what `--json` prints and the report shows. */
+export type ResultDocument = Readonly<typeof resultDocumentSchema.infer>;
+/** The outcome of several runs that differ only in their seed; intervals resample contexts and seeds. */
+export interface PooledDocument {
+  readonly preset: string;
+  readonly runs: readonly ResultDocument[];
+  readonly pooled: { readonly rows: readonly ResultRow[]; readonly comparisons: readonly Comparison[] };
+}
