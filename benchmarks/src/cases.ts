@@ -1,0 +1,160 @@
+/** What is measured: ops at the shapes of the tiny model's training step, and matmul at 512^3 for comparison. */
+
+import {
+  adamw,
+  attention,
+  attentionBackwardKeyValue,
+  attentionBackwardQuery,
+  attentionDelta,
+  crossEntropy,
+  loraGradient,
+  loraLinear,
+  loraLinearBackward,
+  loraProject,
+  matmulNN,
+  matmulNT,
+  matmulTN,
+  rmsNorm,
+  rmsNormBackward,
+  swiglu,
+  swigluBackward,
+  type AnyOp,
+  type Numbers,
+  type Sizes,
+  type Variant,
+} from '@seal/kernels';
+import plainTileNN from './plain-tile-nn.wgsl.ts';
+import plainTileNT from './plain-tile-nt.wgsl.ts';
+import plainTileTN from './plain-tile-tn.wgsl.ts';
+
+/** One op at one shape. */
+export interface BenchCase {
+  readonly op: AnyOp;
+  readonly layout: 'nn' | 'nt' | 'tn' | null;
+  /** Sizes as a reader wants them, `512x512x512` for matmul (M x N x K). */
+  readonly shape: string;
+  readonly sizes: Sizes<string>;
+  /** Inputs that must not be drawn as the conformance suite draws them. */
+  readonly inputs: Readonly<Record<string, Numbers>>;
+  /** Additions, multiplications and function calls that the formula needs. */
+  readonly flops: number;
+}
+
+/** Name of the variant that matmul rows are compared with. */
+export const PLAIN_TILE = 'plain-tile';
+
+type Layout = 'nn' | 'nt' | 'tn';
+const matmuls = {
+  nn: withPlainTile(matmulNN, plainTileNN),
+  nt: withPlainTile(matmulNT, plainTileNT),
+  tn: withPlainTile(matmulTN, plainTileTN),
+};
+
+function withPlainTile(op: AnyOp, code: string): AnyOp {
+  const variant: Variant<'M' | 'N' | 'K' | 'accumulate' | 'hasBias'> = {
+    name: PLAIN_TILE,
+    code,
+    supports: (_, { M, N, K, accumulate, hasBias }) =>
+      M % 32 === 0 && N % 64 === 0 && K % 4 === 0 && accumulate === 0 && hasBias === 0,
+    workgroups: ({ M, N }) => [N / 64, M / 32],
+  };
+  return { ...op, variants: [...op.variants, variant] };
+}
+
+function matmul(layout: Layout, M: number, N: number, K: number): BenchCase {
+  const sizes = { M, N, K, accumulate: 0, hasBias: 0 };
+  return { op: matmuls[layout], layout, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
+}
+
+/** T tokens in sequences of `length`, the last one shorter where it does not divide T. */
+function sequences(T: number, length: number): { readonly bounds: Uint32Array; readonly pairs: number } {
+  const bounds = new Uint32Array(2 * T);
+  let pairs = 0;
+  for (let t = 0; t < T; t++) {
+    const start = t - (t % length);
+    bounds.set([start, Math.min(start + length, T)], 2 * t);
+    pairs += t - start + 1;
+  }
+  return { bounds, pairs };
+}
+
+function attentionCases(T: number, length: number): BenchCase[] {
+  const [H, K, D] = [4, 2, 32];
+  const { bounds, pairs } = sequences(T, length);
+  const of = (op: AnyOp, products: number): BenchCase => ({
+    op,
+    layout: null,
+    shape: `T=${T} sequence=${length} H=${H} K=${K} D=${D}`,
+    sizes: { T, H, K, D, scale: D ** -0.5 },
+    inputs: { bounds },
+    flops: products * 2 * D * H * pairs,
+  });
+  return [of(attention, 2), of(attentionBackwardQuery, 3), of(attentionBackwardKeyValue, 4)];
+}
+
+/** The four ops of one adapted linear layer (K in, N out), E adapters with T / E tokens each. */
+function loraCases(T: number, K: number, N: number, E: number, R: number): BenchCase[] {
+  const each = T / E;
+  const stride = R * (K + N);
+  const tiles: number[] = [];
+  for (let start = 0; start < T; start += 32) {
+    const adapter = Math.floor(start / each);
+    tiles.push(adapter, start, Math.min(start + 32, (adapter + 1) * each));
+  }
+  const segments = Uint32Array.from({ length: 2 * E }, (_, i) => ((i >> 1) + (i % 2)) * each);
+  const blocks = Uint32Array.from({ length: T / 8 }, (_, i) => Math.floor((i * 8) / each));
+  const shape = `T=${T} K=${K} N=${N} E=${E} R=${R}`;
+  const common = { layout: null, shape, inputs: { tiles: Uint32Array.from(tiles), segments, blocks } };
+  const fused = { T, K, N, R, E, stride, offset: 0, accumulate: 0, hasBias: 0 };
+  return [
+    { ...common, op: loraProject, sizes: { T, K, R, E, stride, offset: 0, tiles: tiles.length / 3 }, flops: 2 * T * K * R },
+    { ...common, op: loraLinear, sizes: fused, flops: 2 * T * N * (K + R) },
+    { ...common, op: loraLinearBackward, sizes: fused, flops: 2 * T * K * (N + R) },
+    { ...common, op: loraGradient, sizes: { T, R, N, E, stride, offset: 0 }, flops: 2 * T * N * R },
+  ];
+}
+
+/** Row and element ops; `perElement` counts an exponential, a division and a root as one each. */
+function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
+  return { op, layout: null, shape, sizes, inputs: {}, flops: elements * perElement };
+}
+
+/** Every case, in the order of the report. */
+export function kernelCases(): BenchCase[] {
+  const T = 2_048;
+  const E = 16;
+  const P = 100_000;
+  const ones = (length: number, value = 1) => new Float64Array(length).fill(value);
+  const layouts: readonly Layout[] = ['nn', 'nt', 'tn'];
+  return [
+    ...layouts.map((layout) => matmul(layout, 512, 512, 512)),
+    ...layouts.flatMap((layout) => [matmul(layout, T, 128, 128), matmul(layout, T, 128, 256)]),
+    ...layouts.map((layout) => matmul(layout, T, 424, 128)),
+    ...loraCases(T, 128, 128, E, 16),
+    ...loraCases(T, 128, 256, E, 16),
+    ...[14, 60, 256].flatMap((length) => attentionCases(T, length)),
+    elementwise(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),
+    elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4),
+    elementwise(rmsNormBackward, `T=${T} C=128`, { T, C: 128 }, T * 128, 7),
+    elementwise(swiglu, `T=${T} F=256`, { T, F: 256 }, T * 256, 5),
+    elementwise(swigluBackward, `T=${T} F=256`, { T, F: 256 }, T * 256, 11),
+    {
+      ...elementwise(crossEntropy, `T=${T} V=424`, { T, V: 424 }, T * 424, 7),
+      inputs: { weight: ones(T) },
+    },
+    {
+      ...elementwise(
+        adamw,
+        `E=${E} P=${P}`,
+        { E, P, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, decayElements: P, maxNorm: 1 },
+        E * P,
+        14,
+      ),
+      // Every adapter is active and finite: an idle one costs nothing.
+      inputs: {
+        squaredNorm: ones(E, 4),
+        schedule: Float64Array.from({ length: 4 * E }, (_, i) => [1e-3, 0.1, 0.001, 1].at(i % 4) ?? 0),
+      },
+    },
+  ];
+}
