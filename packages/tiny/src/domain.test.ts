@@ -2,6 +2,7 @@ import { stream } from '@seal/domains';
 import type { Context } from '@seal/domains';
 import { describe, expect, test } from 'vitest';
 import {
+  contextsFromPassages,
   contextsOf,
   encode,
   knownPeople,
@@ -40,6 +41,12 @@ describe('contexts', () => {
     const [read] = readableContexts([{ ...asked('Dalric Holby :  he keeps a Gecko .'), questions }], 'mine.json');
     expect(read?.text).toBe('dalric holby : he keeps a gecko .');
     expect(read?.questions.map(({ kind }) => kind)).toEqual(['direct', 'inverse', 'derived']);
+  });
+
+  test('the text of a passages file becomes contexts, generated ones come back as they were', () => {
+    const file = contexts.map(({ title, text, questions }) => ({ title, context: text, questions }));
+    expect(contextsFromPassages(JSON.stringify(file), 'mine.json')).toEqual(contexts);
+    expect(() => contextsFromPassages('[]', 'mine.json')).toThrow('mine.json');
   });
 
   test('a word outside the vocabulary is refused with its place', () => {

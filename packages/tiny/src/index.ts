@@ -10,7 +10,7 @@ export type { Fact } from './facts.ts';
 export { editPrompt, questionPrompt } from './formats.ts';
 export { MARKERS, RELATIONS } from './lexicon.ts';
 export type { Relation } from './lexicon.ts';
-export { contextOf, contextsOf, readableContexts } from './passages.ts';
+export { contextOf, contextsFromPassages, contextsOf, readableContexts } from './passages.ts';
 export { knownPeople, nameOf, people, splitOf } from './people.ts';
 export type { Person, Split } from './people.ts';
 export { KINDS, passageOf, personInPassage, questionOf, questionsOf, statement } from './sentences.ts';

@@ -1,10 +1,10 @@
 /** Contexts of the tiny world: made from people, or written by somebody else and checked against the vocabulary. */
 
-import { hashText, stream } from '@seal/domains';
+import { hashText, parsePassages, stream } from '@seal/domains';
 import type { Context, Question, Random } from '@seal/domains';
 import { nameOf, people } from './people.ts';
 import type { Person, Split } from './people.ts';
-import { factWithValue } from './facts.ts';
+import { FACTS, factWithValue } from './facts.ts';
 import { normalise, passageOf, personInPassage, questionsOf } from './sentences.ts';
 import { unknownWords } from './tokenizer.ts';
 
@@ -27,6 +27,15 @@ export function contextsOf(split: Split, count: number, seed: number): Context[]
 }
 
 /**
+ * Contexts from the text of a passages file, or from JSON already parsed, as `readableContexts` gives them. Throws
+ * SyntaxError naming `place`, the item and the field when it is not a list of passages with questions, and the word
+ * when one is outside the vocabulary.
+ */
+export function contextsFromPassages(source: unknown, place: string): Context[] {
+  return readableContexts(parsePassages(source, place), place);
+}
+
+/**
  * Contexts as the model can read them: lower case, single spaces, and every question of the tiny world marked direct,
  * derived or inverse. `place` names where they come from. Throws SyntaxError naming the first word outside the
  * vocabulary, and where it is.
@@ -44,18 +53,20 @@ export function readableContexts(contexts: readonly Context[], place: string): C
       );
     };
     const text = check('context', context.text);
-    const questions = context.questions.map(({ question, answer, kind }, place_): Question => {
-      const asked = check(`questions[${place_}].question`, question);
-      const answered = check(`questions[${place_}].answer`, answer);
+    const questions = context.questions.map(({ question, answer, kind }, number): Question => {
+      const asked = check(`questions[${number}].question`, question);
+      const answered = check(`questions[${number}].answer`, answer);
       return { question: asked, answer: answered, kind: kind === 'question' ? kindOf(text, answered) : kind };
     });
     return { ...context, text, questions };
   });
 }
 
+const categories: ReadonlySet<string> = new Set(FACTS.flat().map(({ category }) => category));
+
 /** A question's kind by its answer: a value, a category, or the name the passage begins with. */
 function kindOf(text: string, answer: string): string {
   if (factWithValue(answer)) return 'direct';
   if (answer === personInPassage(text)?.first) return 'inverse';
-  return 'derived';
+  return categories.has(answer) ? 'derived' : 'question';
 }
