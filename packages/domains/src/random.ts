@@ -91,7 +91,7 @@ export function hashText(text: string): Words {
 
 const LN_2 = 0.6931471805599453;
 
-/** Natural logarithm of a positive normal number, by arithmetic alone (error below 1e-14 relative to the result + 1). */
+/** Natural logarithm of a positive normal number, by arithmetic alone (error below 1e-14 times result + 1). */
 function logarithm(value: number): number {
   let exponent = 0;
   let fraction = value;
@@ -123,7 +123,9 @@ function logarithm(value: number): number {
 export function stream(seed: number, ...names: readonly (string | number)[]): Random {
   for (const value of [seed, ...names]) {
     if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-      throw new RangeError(`Cannot make a random stream of ${value}: seeds and numeric names must be safe whole numbers`);
+      throw new RangeError(
+        `Cannot make a random stream of ${value}: seeds and numeric names must be safe whole numbers`,
+      );
     }
   }
   const [key0, key1, high0, high1] = hashText(JSON.stringify([seed, ...names]));
