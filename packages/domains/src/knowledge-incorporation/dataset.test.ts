@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parsePassages } from './dataset.ts';
+
+const passage = {
+  title: 'Tea',
+  context: 'Tea is brewed at ninety degrees.',
+  questions: [{ question: 'How hot is it brewed?', answer: 'ninety degrees' }],
+};
+
+const failure = (source: unknown): Error => {
+  try {
+    parsePassages(source, 'data/tea.json');
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('parsePassages accepted it');
+};
+
+describe('a file is read', () => {
+  test('from text and from JSON, with the keys that other tools add', () => {
+    const item = { ...passage, completions: ['x'], prompt: 'y' };
+    const [context] = parsePassages(`\ufeff${JSON.stringify([item])}`, 'tea.json');
+    expect(context).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{16}$/),
+      title: 'Tea',
+      text: 'Tea is brewed at ninety degrees.',
+      questions: [{ question: 'How hot is it brewed?', answer: 'ninety degrees', kind: 'question' }],
+    });
+    expect(parsePassages([passage], 'tea.json')).toEqual([context]);
+  });
+
+  test('with identities that follow the passage, not its place', () => {
+    const other = { ...passage, title: 'Coffee' };
+    const ids = (items: unknown[]): string[] => parsePassages(items, 'x').map(({ id }) => id);
+    expect(ids([passage, other])).toEqual(ids([other, passage]).reverse());
+    expect(new Set(ids([passage, other])).size).toBe(2);
+  });
+
+  test('with a question asked twice, as SQuAD does, and with its kind', () => {
+    const [question] = passage.questions;
+    const [context] = parsePassages([{ ...passage, questions: [question, { ...question, kind: 'inverse' }] }], 'x');
+    expect(context?.questions.map(({ kind }) => kind)).toEqual(['question', 'inverse']);
+  });
+});
+
+describe('a wrong file is refused by file, item, field and remedy', () => {
+  const questions = (...list: unknown[]): unknown[] => [passage, { ...passage, title: 'B', questions: list }];
+
+  test.each<[string, unknown, RegExp]>([
+    ['not JSON', '[{"title": ', /data\/tea\.json: not JSON \(.+\); save it as JSON in UTF-8$/],
+    ['JSON lines', '{"title": "a"}\n{"title": "b"}\n', /one JSON value a line; wrap the lines/],
+    ['an empty file', ' \n', /the file is empty$/],
+    ['no list', '{"note": "x", "items": []}', /expected a list, found an object; give the list under "items" alone$/],
+    ['a number', 5, /expected a list, found a number; the file must be a list of passages$/],
+    ['null', 'null', /found null/],
+    ['the original SQuAD nesting', { data: [{ title: 'a', paragraphs: [] }] }, /original SQuAD nesting; list each/],
+    ['no passages', [], /the list is empty; add at least one passage$/],
+    ['an item that is no object', [passage, 'x'], /item 1 must be an object \(was a string\); each passage is/],
+    ['no questions', questions(), /item 1, questions must be non-empty; add a question or remove the passage$/],
+    ['an absent field', [{ ...passage, context: undefined }], /item 0, context must be a string \(was undefined\)/],
+    ['an absent key', [{ title: 'a', questions: [] }], /item 0, context must be .*missing.*; add the field \(and 1/],
+    ['a blank title', [{ ...passage, title: ' ' }], /item 0, title must be a text that is not empty.*; fill it/],
+    ['a blank passage', [{ ...passage, context: '\n' }], /item 0, context must be a text that is not empty/],
+    ['a blank question', questions({ question: '', answer: 'x' }), /item 1, questions\[0\]\.question must be a text/],
+    ['a blank answer', questions({ question: 'x', answer: '' }), /item 1, questions\[0\]\.answer must be a text/],
+    ['a number for an answer', questions({ question: 'x', answer: 4 }), /questions\[0\]\.answer must be a string/],
+    ['a misspelt key', questions({ question: 'x', answr: 'y' }), /questions\[0\]\.ans.*\(and 1 more in this item\)$/],
+    ['an unknown key', [{ ...passage, text: 'x' }], /item 0, text must be removed; this key is unknown; remove it/],
+    ['a passage twice', [passage, { ...passage, context: ` ${passage.context}` }], /item 1, context repeats item 0; keep/],
+  ])('%s', (_name, source, message) => {
+    const error = failure(source);
+    expect(error).toBeInstanceOf(SyntaxError);
+    expect(error.message).toMatch(/^Cannot read passages from data\/tea\.json: /);
+    expect(error.message).toMatch(message);
+  });
+});
+
+const data = new URL('../../../../../shared/data/', import.meta.url);
+
+describe('SQuAD passages', () => {
+  test.for<[string, number, number]>([
+    ['squad_train_recovered.json', 199, 956],
+    ['squad_val_eval_000_029.json', 30, 135],
+  ])('%s has %i passages and %i questions', ([name, passages, questions], { skip }) => {
+    const file = fileURLToPath(new URL(name, data));
+    skip(!existsSync(file), `${file} is absent: the passages are not part of the repository`);
+    const contexts = parsePassages(JSON.parse(readFileSync(file, 'utf8')).items, name);
+    expect(contexts).toHaveLength(passages);
+    expect(new Set(contexts.map(({ id }) => id)).size).toBe(passages);
+    expect(contexts.flatMap((context) => context.questions)).toHaveLength(questions);
+  });
+});
