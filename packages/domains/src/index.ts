@@ -10,3 +10,14 @@ export type {
 } from './domain.ts';
 export { hashText, philox, stream } from './random.ts';
 export type { Random, Words } from './random.ts';
+export { parsePassages } from './knowledge-incorporation/dataset.ts';
+export { knowledgeIncorporation } from './knowledge-incorporation/domain.ts';
+export type { KnowledgeIncorporationOptions } from './knowledge-incorporation/domain.ts';
+export { containment, exactMatch, grader, normalizeAnswer, tokenRecall } from './knowledge-incorporation/grade.ts';
+export type { GraderName } from './knowledge-incorporation/grade.ts';
+export { paperSequences } from './knowledge-incorporation/paper-sequences.ts';
+export type { PaperOptions } from './knowledge-incorporation/paper-sequences.ts';
+export { defaultBounds, parseSelfEdit } from './knowledge-incorporation/parse.ts';
+export type { ParseMode, SelfEditBounds } from './knowledge-incorporation/parse.ts';
+export { answerPrompt, builtInTemplate, parseTemplate, selfEditPrompt } from './knowledge-incorporation/templates.ts';
+export type { Template, TemplateName } from './knowledge-incorporation/templates.ts';

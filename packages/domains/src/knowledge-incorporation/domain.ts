@@ -1,0 +1,55 @@
+/** Knowledge incorporation: learn a passage from self-written text, answer questions about it without the passage. */
+import type { Context, Domain } from '../domain.ts';
+import { grader, type GraderName } from './grade.ts';
+import { strip } from './paper-sequences.ts';
+import { parseSelfEdit, type ParseMode } from './parse.ts';
+import { answerPrompt, builtInTemplate, selfEditPrompt, type Template, type TemplateName } from './templates.ts';
+
+/** What a knowledge-incorporation domain is made of. */
+export interface KnowledgeIncorporationOptions {
+  /** The name of a template, or one read with `parseTemplate`. */
+  readonly template: TemplateName | Template;
+  readonly mode: ParseMode;
+  readonly grader: GraderName;
+}
+
+/**
+ * The domain of passages with questions, as `parsePassages` reads them.
+ *
+ * Passages of one title do not share an adapter: each may answer the other's questions, and the reward of a self-edit
+ * is to be its own. Nobody knows the perfect self-edit of free text, and there is no replay.
+ * Throws `RangeError` when there is no such template or grader.
+ *
+ * @example
+ * const domain = knowledgeIncorporation({ template: 'implications', mode: 'corrected', grader: 'containment' });
+ * const [context] = parsePassages(text, 'passages.json');
+ */
+export function knowledgeIncorporation(options: KnowledgeIncorporationOptions): Domain {
+  const template = typeof options.template === 'string' ? builtInTemplate(options.template) : options.template;
+  const grade = grader(options.grader);
+  const { mode } = options;
+  return {
+    name: `knowledge-incorporation (${template.name}, ${mode}, ${options.grader})`,
+    prompt(context) {
+      return selfEditPrompt(template, context);
+    },
+    parse(context, selfEdit) {
+      return parseSelfEdit(context, selfEdit, mode);
+    },
+    baseline({ title, text }) {
+      return [{ prompt: '', text: `${mode === 'paper' ? title : title.trim()}\n${strip(text)}` }];
+    },
+    tasks({ title, questions }) {
+      return questions.map(({ question, answer, kind }) => ({
+        prompt: answerPrompt(template, title, question),
+        question,
+        gold: answer,
+        kind,
+      }));
+    },
+    grade,
+    conflicts(a: Context, b: Context) {
+      return a.title === b.title;
+    },
+  };
+}
