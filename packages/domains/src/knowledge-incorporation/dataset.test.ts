@@ -68,7 +68,7 @@ describe('a wrong file is refused by file, item, field and remedy', () => {
     ['a number for an answer', questions({ question: 'x', answer: 4 }), /questions\[0\]\.answer must be a string/],
     ['a misspelt key', questions({ question: 'x', answr: 'y' }), /questions\[0\]\.ans.*\(and 1 more in this item\)$/],
     ['an unknown key', [{ ...passage, text: 'x' }], /item 0, text must be removed; this key is unknown; remove it/],
-    ['a passage twice', [passage, { ...passage, context: ` ${passage.context}` }], /item 1, context repeats item 0; keep/],
+    ['a passage twice', [passage, { ...passage, title: ' Tea' }], /item 1, context repeats item 0; keep one of them/],
   ])('%s', (_name, source, message) => {
     const error = failure(source);
     expect(error).toBeInstanceOf(SyntaxError);
