@@ -1,5 +1,9 @@
-/** Model directories in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`. */
+/**
+ * Model directories in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json` and, where there is one,
+ * `tokenizer_config.json`.
+ */
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
@@ -59,7 +63,9 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
     weights.set(name, toFloat32(tensor, name));
   }
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), {}, tokenizerPlace);
+  const configPlace = join(directory, 'tokenizer_config.json');
+  const tokenizerConfig = existsSync(configPlace) ? await readJson(configPlace) : {};
+  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerConfig, tokenizerPlace);
   return { config, weights, tokenizer };
 }
 

@@ -35,7 +35,8 @@ export function createTokenizer(json: unknown, config: unknown, place: string): 
   const unknown = file.model.unk_token;
   return {
     encode: (text) => inner.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => inner.decode([...ids], { skip_special_tokens: true }),
+    // The library refuses an empty list.
+    decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
     id(token) {
       const id = find(token);
       if (id === undefined) throw new RangeError(`Cannot find token ${JSON.stringify(token)} in ${place}`);

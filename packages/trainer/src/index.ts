@@ -10,8 +10,10 @@ export {
   type PretrainingSettings,
   type PretrainingState,
 } from './pretraining.ts';
+export { presets, resolveConfig, type PresetName } from './presets.ts';
 export type { Progress } from './progress.ts';
-export { ENGINE_VERSION, SealRun, weightsDigest, type RunInput, type Timings } from './run.ts';
+export { ENGINE_VERSION, type Timings } from './examiner.ts';
+export { SealRun, weightsDigest, type RunInput } from './run.ts';
 export { groupWithoutConflicts, selectBest, selectRandom, type Candidate, type Choice } from './selection.ts';
 export { createCodec, padWithEnd, type Codec } from './sequences.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';

@@ -1,0 +1,115 @@
+/** `seal adapt`: passages in, an adapter directory out. */
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { stream, type Context } from '@seal/domains';
+import { adapterConfigFile, adapterFile } from '@seal/model';
+import { digest } from '@seal/runs';
+import { tinyDomain } from '@seal/tiny';
+import { loraConfig, presets, Workbench, type SealConfig } from '@seal/trainer';
+import { EXIT, Failure, messageOf, orExit } from './failure.ts';
+import type { CommandOf } from './options.ts';
+import { readPassages } from './passages.ts';
+import { openSession } from './session.ts';
+import { stopSignal } from './stop.ts';
+import { print, say } from './terminal.ts';
+
+/** One adapter at a time, however many passages it is to learn. */
+const config: SealConfig = { ...presets.tiny, inner: { ...presets.tiny.inner, packSize: 1, tokensPerStep: 2_048 } };
+
+export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
+  const out = command.adapterOut;
+  if (existsSync(out) && readdirSync(out).length > 0) {
+    throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: it is not empty; choose another directory`);
+  }
+  const contexts = await readPassages(command.passages);
+  const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
+  const { signal, dispose } = stopSignal(command.maxTime);
+  const session = await openSession(command.model);
+  const bench = new Workbench(session.model, session.codec, { ...config, inner: { ...config.inner, steps } });
+  try {
+    const edits = await writeEdits(bench, contexts, command.edits, command.seed);
+    const sequences = contexts.flatMap((context, i) => [
+      ...tinyDomain.baseline(context),
+      ...(edits[i] ?? []).flatMap((text) => tinyDomain.parse(context, text).sequences),
+    ]);
+    say(`Training ${steps} steps on ${sequences.length} texts: ${contexts.length} passages and what the model wrote about them`);
+    const tasks = contexts.flatMap((context) => tinyDomain.tasks(context));
+    const before = await bench.answer(tasks);
+    const random = stream(command.seed, 'adapt');
+    const replay = tinyDomain.replay?.(contexts, stream(command.seed, 'replay')) ?? [];
+    const adaptation = {
+      documents: sequences.map((sequence) => session.codec.document(sequence)),
+      replay: replay.map((sequence) => session.codec.document(sequence)),
+      steps,
+      learningRate: config.inner.learningRate,
+      random,
+    };
+    const clock = { adapt() {}, answer() {} };
+    for await (const [answered] of bench.adaptAndAnswer([{ adaptation, tasks }], () => {}, clock, signal)) {
+      if (!answered) continue;
+      const { adapted, answers } = answered;
+      if (adapted.status !== 'ok') throw new Failure(EXIT.training, `Cannot train the adapter: ${adapted.cause}; nothing was written`);
+      const right = (given: readonly string[]) => tasks.filter(({ gold }, i) => tinyDomain.grade(given[i] ?? '', gold)).length;
+      const lora = loraConfig(config.inner.lora);
+      const bytes = adapterFile(bench.inner.pack.layout, lora.rank, adapted.values);
+      const document = {
+        out,
+        adapterDigest: digest(bytes),
+        passages: contexts.length,
+        selfEdits: edits.flat().length,
+        trainingSequences: sequences.length,
+        steps,
+        firstLoss: adapted.firstLoss,
+        lastLoss: adapted.lastLoss,
+        questions: tasks.length,
+        correctBefore: right(before),
+        correctAfter: right(answers),
+      };
+      writeDirectory(out, {
+        'adapter_model.safetensors': bytes,
+        'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, 'seal-tiny'), null, 2)}\n`,
+        'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n`,
+      });
+      print(
+        command.json
+          ? JSON.stringify(document)
+          : `Adapter in ${out}\nQuestions right: ${document.correctBefore} of ${tasks.length} before, ${document.correctAfter} after`,
+      );
+    }
+  } finally {
+    dispose();
+    bench.destroy();
+    session.close();
+  }
+}
+
+/** Self-edits of every passage, in the model's own words. */
+async function writeEdits(bench: Workbench, contexts: readonly Context[], count: number, seed: number): Promise<string[][]> {
+  if (count === 0) return contexts.map(() => []);
+  const prompts = contexts.map((context) => ({
+    prompt: tinyDomain.prompt(context),
+    draws: Array.from({ length: count }, (_, sample) => {
+      const random = stream(seed, 'self-edit', context.id, sample);
+      return () => random.next();
+    }),
+  }));
+  const written = await orExit(EXIT.data, () => bench.write(prompts, config.outer.temperature));
+  return written.map((samples) => samples.map(({ text }) => text));
+}
+
+/** Writes a directory beside its place and moves it there: it is there whole or not at all. */
+function writeDirectory(path: string, files: Readonly<Record<string, string | Uint8Array>>): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    mkdirSync(temporary, { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(temporary, name), content);
+    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path)) rmSync(path, { recursive: true });
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw new Failure(EXIT.usage, `Cannot write ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+

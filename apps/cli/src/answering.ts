@@ -1,0 +1,54 @@
+/** Greedy answers of a model, with or without an adapter directory. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Task } from '@seal/domains';
+import { Generator, LoraPack, loraLayout, parseAdapterConfig, parseAdapterFile } from '@seal/model';
+import { digest } from '@seal/runs';
+import { EXIT, Failure, orExit } from './failure.ts';
+import { readJson } from './files.ts';
+import type { Session } from './session.ts';
+
+const SLOTS = 64;
+const LENGTH = 256;
+const MAX_ANSWER_TOKENS = 16;
+
+/** Answers and the SHA-256 of the adapter that gave them, null without one. */
+export interface Answers {
+  readonly answers: readonly string[];
+  readonly adapterDigest: string | null;
+}
+
+/** Asks every task; an adapter directory that cannot be used ends with exit code 3. */
+export async function answerTasks(session: Session, adapterDir: string | undefined, tasks: readonly Task[]): Promise<Answers> {
+  const { model, codec } = session;
+  const adapter = adapterDir === undefined ? null : await loadAdapter(session, adapterDir);
+  const length = Math.min(LENGTH, model.config.maxPositionEmbeddings);
+  const generator = new Generator(model, adapter?.pack ?? null, { slots: SLOTS, length, prefillTokens: 2_048 });
+  try {
+    const requests = tasks.map(({ prompt }) => ({ prompt: codec.prompt(prompt), draws: [() => 0] }));
+    const options = { temperature: 0, topP: 1, maxNewTokens: MAX_ANSWER_TOKENS, stopTokens: codec.stopTokens };
+    const completions = await orExit(EXIT.data, () => generator.generate(requests, options));
+    const answers = completions.map(([completion]) => codec.decode(completion?.tokens ?? []));
+    return { answers, adapterDigest: adapter?.digest ?? null };
+  } finally {
+    generator.destroy();
+    adapter?.pack.destroy();
+  }
+}
+
+async function loadAdapter({ model }: Session, directory: string): Promise<{ pack: LoraPack; digest: string }> {
+  const weightsPath = join(directory, 'adapter_model.safetensors');
+  const configPath = join(directory, 'adapter_config.json');
+  for (const path of [configPath, weightsPath]) {
+    if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
+  }
+  return orExit(EXIT.data, () => {
+    const lora = parseAdapterConfig(readJson(configPath, EXIT.data), configPath);
+    const bytes = readFileSync(weightsPath);
+    const values = parseAdapterFile(bytes, loraLayout(model.config, lora), lora.rank, weightsPath);
+    const pack = new LoraPack(model.gpu.device, model.config, lora, 1);
+    pack.write(0, values);
+    return { pack, digest: digest(new Uint8Array(bytes)) };
+  });
+}

@@ -1,0 +1,28 @@
+/** `seal ask`: one question, answered without any passage. */
+
+import { tinyDomain, unknownWords } from '@seal/tiny';
+import { answerTasks } from './answering.ts';
+import { EXIT, Failure } from './failure.ts';
+import type { CommandOf } from './options.ts';
+import { openSession } from './session.ts';
+import { print } from './terminal.ts';
+
+export async function ask({ question, model, adapter, json }: CommandOf<'ask'>): Promise<void> {
+  const [unknown] = unknownWords(question);
+  if (unknown) {
+    throw new Failure(
+      EXIT.data,
+      `Cannot ask ${JSON.stringify(question)}: ${JSON.stringify(unknown.word)}, word ${unknown.index + 1}, is not in the ` +
+        'vocabulary; npm run -s seal -- words lists it',
+    );
+  }
+  const tasks = tinyDomain.tasks({ id: 'question', title: '', text: '', questions: [{ question, answer: '', kind: 'question' }] });
+  const session = await openSession(model);
+  try {
+    const { answers, adapterDigest } = await answerTasks(session, adapter, tasks);
+    const answer = answers[0] ?? '';
+    print(json ? JSON.stringify({ question, answer, adapterDigest }) : answer);
+  } finally {
+    session.close();
+  }
+}

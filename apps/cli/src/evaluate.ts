@@ -1,0 +1,36 @@
+/** `seal eval`: the questions of a passages file, the passages out of sight. */
+
+import { stream } from '@seal/domains';
+import { tinyDomain } from '@seal/tiny';
+import { bootstrapMean, mean } from '@seal/trainer';
+import { answerTasks } from './answering.ts';
+import { writeWhole } from './files.ts';
+import type { CommandOf } from './options.ts';
+import { readPassages } from './passages.ts';
+import { openSession } from './session.ts';
+import { print } from './terminal.ts';
+
+export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
+  const contexts = await readPassages(command.passages);
+  const tasks = contexts.flatMap((context) => tinyDomain.tasks(context).map((task) => ({ task, context })));
+  const session = await openSession(command.model);
+  try {
+    const { answers, adapterDigest } = await answerTasks(session, command.adapter, tasks.map(({ task }) => task));
+    const judged = tasks.map(({ task, context }, i) => {
+      const answer = answers[i] ?? '';
+      return { contextId: context.id, question: task.question, kind: task.kind, gold: task.gold, answer, correct: tinyDomain.grade(answer, task.gold) };
+    });
+    const byContext = [...Map.groupBy(judged, ({ contextId }) => contextId).values()];
+    const scores = byContext.map((own) => mean(own.map(({ correct }) => Number(correct))));
+    const { mean: accuracy, ci95 } = bootstrapMean([scores], stream(command.seed, 'bootstrap'));
+    const document = { accuracy, ci95, contexts: contexts.length, questions: judged.length, repeats: 1, adapterDigest, answers: judged };
+    const json = JSON.stringify(document);
+    if (command.out !== undefined) writeWhole(command.out, `${json}\n`);
+    if (command.json) return print(json);
+    const lines = judged.map(({ correct, question, answer, gold }) => `${correct ? 'right' : 'wrong'}  ${question}  ${answer || '(nothing)'}${correct ? '' : `  (${gold})`}`);
+    const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+    print(`${lines.join('\n')}\n${percent(accuracy)} of ${judged.length} questions on ${contexts.length} passages, 95 % interval ${percent(ci95[0])} to ${percent(ci95[1])}`);
+  } finally {
+    session.close();
+  }
+}

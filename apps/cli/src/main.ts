@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+/** The `seal` command: reads the command line, runs one command, turns what it throws into a message and an exit code. */
+
+import { run } from '@optique/run';
+import { EXIT, exitCodeOf, messageOf, Stopped } from './failure.ts';
+import { commands, type Command } from './options.ts';
+import { say } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+/** Loads a command only when it is asked for: `words` needs no GPU, `doctor` no run store. */
+async function execute(command: Command): Promise<void> {
+  switch (command.command) {
+    case 'run':
+      return (await import('./run.ts')).run(command);
+    case 'adapt':
+      return (await import('./adapt.ts')).adapt(command);
+    case 'ask':
+      return (await import('./ask.ts')).ask(command);
+    case 'eval':
+      return (await import('./evaluate.ts')).evaluate(command);
+    case 'pretrain':
+      return (await import('./pretrain.ts')).pretrain(command);
+    case 'doctor':
+      return (await import('./doctor.ts')).doctor(command);
+    case 'bench':
+      return (await import('./bench.ts')).bench(command);
+    case 'words':
+      return (await import('./words.ts')).words(command);
+    case 'report':
+      return (await import('./report.ts')).report(command);
+  }
+}
+
+const command = run(commands, {
+  programName: 'seal',
+  help: 'both',
+  version: packageVersion(),
+  errorExitCode: EXIT.usage,
+});
+try {
+  await execute(command);
+  process.exitCode ??= EXIT.ok;
+} catch (error) {
+  say(error instanceof Stopped ? `${error.message}. Nothing finished is lost.` : `seal: ${messageOf(error)}`);
+  if (process.env['SEAL_DEBUG'] && error instanceof Error) say(error.stack ?? '');
+  process.exitCode = exitCodeOf(error);
+}
+// The device's driver threads may outlive the device; nothing is left to wait for.
+process.stdout.write('', () => process.exit());

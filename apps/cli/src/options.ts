@@ -1,0 +1,137 @@
+/** The command line: every command with its options. */
+
+import { object, or } from '@optique/core/constructs';
+import { message } from '@optique/core/message';
+import { optional, withDefault } from '@optique/core/modifiers';
+import { argument, command, constant, option } from '@optique/core/primitives';
+import { choice, integer, string } from '@optique/core/valueparser';
+
+const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
+const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
+const out = (what: 'directory' | 'file') =>
+  optional(option('--out', string({ metavar: 'PATH' }), { description: message`Where to write the ${what}` }));
+const model = optional(
+  option('--model', string({ metavar: 'DIR' }), { description: message`Model directory; the shipped tiny model if absent` }),
+);
+const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
+const passages = option('--passages', string({ metavar: 'FILE' }), {
+  description: message`JSON list of {title, context, questions: [{question, answer}]}`,
+});
+const maxTime = optional(
+  option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
+);
+
+const run = command(
+  'run',
+  object('Options', {
+    command: constant('run'),
+    preset: withDefault(option('--preset', choice(['tiny']), { description: message`Configuration to start from` }), 'tiny'),
+    mode: withDefault(
+      option('--mode', choice(['paper', 'corrected']), {
+        description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
+      }),
+      'corrected',
+    ),
+    config: optional(
+      option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
+    ),
+    seed,
+    seeds: optional(
+      option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
+    ),
+    resume: optional(option('--resume', string({ metavar: 'DIR' }), { description: message`Go on with a stopped run` })),
+    out: out('directory'),
+    maxTime,
+    json,
+  }),
+  { description: message`The whole of SEAL: rounds of self-edits, adaptation and reward, then a table and a report` },
+);
+
+const adapt = command(
+  'adapt',
+  object('Options', {
+    command: constant('adapt'),
+    passages,
+    model,
+    adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
+    edits: withDefault(
+      option('--edits', integer({ min: 0, max: 64, metavar: 'N' }), {
+        description: message`Self-edits the model writes for every passage; 0 trains on the passages alone`,
+      }),
+      4,
+    ),
+    steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
+    seed,
+    maxTime,
+    json,
+  }),
+  { description: message`Teach the model passages: an adapter that answers without them` },
+);
+
+const ask = command(
+  'ask',
+  object('Options', {
+    command: constant('ask'),
+    question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
+    model,
+    adapter,
+    json,
+  }),
+  { description: message`Ask a question, with or without an adapter` },
+);
+
+const evaluate = command(
+  'eval',
+  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: out('file'), json }),
+  { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
+);
+
+const pretrain = command(
+  'pretrain',
+  object('Options', {
+    command: constant('pretrain'),
+    dir: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the checkpoint; an unfinished one is continued` }),
+    steps: optional(option('--steps', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Training steps` })),
+    seed,
+    maxTime,
+    json,
+  }),
+  { description: message`Train the tiny model from nothing` },
+);
+
+const doctor = command('doctor', object('Options', { command: constant('doctor'), model, json }), {
+  description: message`What this machine offers, and whether everything works on it`,
+});
+
+const bench = command(
+  'bench',
+  object('Options', {
+    command: constant('bench'),
+    what: argument(choice(['kernels'])),
+    filter: optional(option('--filter', string({ metavar: 'TEXT' }), { description: message`Only ops whose name contains this` })),
+    out: out('file'),
+    json,
+  }),
+  { description: message`Measure the kernels on this adapter` },
+);
+
+const words = command('words', object('Options', { command: constant('words'), json }), {
+  description: message`The words that the tiny model knows, by role`,
+});
+
+const report = command(
+  'report',
+  object('Options', {
+    command: constant('report'),
+    run: argument(string({ metavar: 'DIR' }), { description: message`Directory of a finished run` }),
+    json,
+  }),
+  { description: message`Write report.html of a run anew` },
+);
+
+/** All commands. */
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, words, report);
+
+/** What was asked for, by command. */
+export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;
+export type CommandOf<Name extends Command['command']> = Extract<Command, { readonly command: Name }>;

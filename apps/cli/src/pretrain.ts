@@ -1,0 +1,136 @@
+/** `seal pretrain`: the tiny model from nothing, with checkpoints, resume and a loss curve. */
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stream } from '@seal/domains';
+import {
+  checkpointFiles,
+  createTokenizer,
+  initialWeights,
+  Model,
+  parseConfig,
+  parseSafetensors,
+  toFloat32,
+  writeSafetensors,
+} from '@seal/model';
+import { digest } from '@seal/runs';
+import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
+import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
+import { EXIT, Failure } from './failure.ts';
+import { readJson, readText, writeWhole } from './files.ts';
+import type { CommandOf } from './options.ts';
+import { probeAccuracy, type ProbeAccuracy } from './probes.ts';
+import { openDevice } from './session.ts';
+import { stopSignal } from './stop.ts';
+import { duration, print, say } from './terminal.ts';
+import { sourceCommit } from './version.ts';
+
+const SAVE_EVERY = 100;
+const STATE = 'pretraining-state.safetensors';
+const CURVE = 'losses.jsonl';
+
+/** What `manifest.json` says of a checkpoint. */
+interface Manifest {
+  readonly seed: number;
+  readonly steps: number;
+  readonly tokens: number;
+  readonly commit: string | null;
+  readonly adapter: string;
+  readonly settings: object;
+  readonly finalLoss: number | null;
+  readonly weightsSha256: string;
+  readonly evaluation: ProbeAccuracy;
+}
+
+export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
+  const { dir, seed } = command;
+  const settings = { ...DEFAULT_PRETRAINING, steps: command.steps ?? DEFAULT_PRETRAINING.steps };
+  const config = parseConfig(tinyModelConfig, 'the tiny configuration');
+  const from = existsSync(join(dir, STATE)) ? readState(dir, seed, settings) : undefined;
+  const { signal, dispose } = stopSignal(command.maxTime);
+  const gpu = await openDevice();
+  const model = new Model(gpu, config);
+  try {
+    if (from) {
+      say(`Going on from step ${from.step} of ${settings.steps}`);
+      const known = readText(join(dir, CURVE), EXIT.data).split('\n').slice(0, from.step);
+      writeWhole(join(dir, CURVE), known.map((line) => `${line}\n`).join(''));
+    } else {
+      mkdirSync(dir, { recursive: true });
+      const random = stream(seed, 'initial weights');
+      model.write(initialWeights(config, () => random.normal()));
+      writeWhole(join(dir, 'pretraining.json'), `${JSON.stringify({ seed, settings }, null, 2)}\n`);
+      writeWhole(join(dir, CURVE), '');
+    }
+    const begun = performance.now();
+    const started = from?.step ?? 0;
+    let last: number | null = null;
+    await train(model, (step) => pretrainingStep(step, { seed, totalSteps: settings.steps }), settings, {
+      ...(from && { from }),
+      saveEvery: SAVE_EVERY,
+      signal,
+      save: async (state) => writeWhole(join(dir, STATE), stateFile(state)),
+      onSteps(first, losses) {
+        appendFileSync(join(dir, CURVE), losses.map((loss, i) => `${JSON.stringify({ step: first + i, loss })}\n`).join(''));
+        last = losses.at(-1) ?? last;
+        const done = first + losses.length;
+        if (done % 50 !== 0 && done !== settings.steps) return;
+        const pace = (performance.now() - begun) / 1_000 / (done - started);
+        say(`step ${done}/${settings.steps}  loss ${last?.toFixed(4)}  about ${duration(pace * (settings.steps - done))} left`);
+      },
+    });
+    const weights = await model.read();
+    const files = checkpointFiles(config, weights);
+    const tokenizer = createTokenizer(tokenizerFile(), tokenizerConfigFile(), 'tokenizer.json');
+    const codec = createCodec(tokenizer, config, config.maxPositionEmbeddings);
+    const manifest: Manifest = {
+      seed,
+      steps: settings.steps,
+      tokens: settings.steps * settings.tokensPerStep,
+      commit: sourceCommit() ?? null,
+      adapter: gpu.description.description,
+      settings,
+      finalLoss: last,
+      weightsSha256: digest(files.weights),
+      evaluation: await probeAccuracy(model, codec, probeSets(0)),
+    };
+    writeWhole(join(dir, 'config.json'), files.config);
+    writeWhole(join(dir, 'tokenizer.json'), `${JSON.stringify(tokenizerFile(), null, 1)}\n`);
+    writeWhole(join(dir, 'tokenizer_config.json'), `${JSON.stringify(tokenizerConfigFile(), null, 1)}\n`);
+    writeWhole(join(dir, 'model.safetensors'), files.weights);
+    writeWhole(join(dir, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    print(command.json ? JSON.stringify({ dir, ...manifest }) : `Checkpoint in ${dir}\n${JSON.stringify(manifest.evaluation, null, 2)}`);
+  } finally {
+    dispose();
+    model.destroy();
+    gpu.close();
+  }
+}
+
+function stateFile({ step, optimiser, weights }: PretrainingState): Uint8Array {
+  const tensors = [...weights].map(([name, data]) => [`weights.${name}`, { shape: [data.length], data }] as const);
+  const moments = (['m', 'v'] as const).map((name) => [name, { shape: [optimiser[name].length], data: optimiser[name] }] as const);
+  return writeSafetensors([...tensors, ...moments, ['step', { shape: [1], data: Float32Array.of(step) }]]);
+}
+
+function readState(dir: string, seed: number, settings: object): PretrainingState {
+  const began = readJson(join(dir, 'pretraining.json'), EXIT.data);
+  if (JSON.stringify(began) !== JSON.stringify({ seed, settings })) {
+    throw new Failure(EXIT.usage, `Cannot go on in ${dir}: it was begun with ${JSON.stringify(began)}; use the same seed and steps, or another --out`);
+  }
+  const path = join(dir, STATE);
+  const stored = parseSafetensors(readFileSync(path), path);
+  const values = (name: string): Float32Array => {
+    const tensor = stored.get(name);
+    if (!tensor) throw new Failure(EXIT.data, `Cannot go on in ${dir}: ${path} has no tensor ${name}`);
+    return toFloat32(tensor, name);
+  };
+  const step = values('step')[0] ?? 0;
+  const names = [...stored.keys()].filter((name) => name.startsWith('weights.'));
+  return {
+    step,
+    optimiser: { m: values('m'), v: values('v'), steps: step },
+    weights: new Map(names.map((name) => [name.slice('weights.'.length), values(name)])),
+  };
+}
+

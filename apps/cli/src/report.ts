@@ -1,0 +1,28 @@
+/** `seal report`, and the report that every run ends with. */
+
+import { join } from 'node:path';
+import { renderReport } from '@seal/report';
+import { readRun, type ResultDocument } from '@seal/runs';
+import type { Context } from '@seal/domains';
+import { EXIT, orExit } from './failure.ts';
+import { readJson, writeWhole } from './files.ts';
+import type { CommandOf } from './options.ts';
+import { print } from './terminal.ts';
+
+/** Writes `report.html` from the records of a finished run. */
+export function writeReport(dir: string): string {
+  const result = readJson(join(dir, 'result.json'), EXIT.data) as ResultDocument;
+  const contexts = readJson(join(dir, 'contexts.json'), EXIT.data) as Context[];
+  const path = join(dir, 'report.html');
+  const asked = contexts.map(({ questions, ...context }) => ({
+    ...context,
+    questions: questions.map(({ answer, ...question }) => ({ ...question, gold: answer })),
+  }));
+  writeWhole(path, renderReport({ ...readRun(dir), result, contexts: asked }));
+  return path;
+}
+
+export async function report(command: CommandOf<'report'>): Promise<void> {
+  const path = await orExit(EXIT.data, () => writeReport(command.run));
+  print(command.json ? JSON.stringify({ report: path }) : `Report: ${path}`);
+}

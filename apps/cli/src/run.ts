@@ -1,0 +1,182 @@
+/** `seal run`: the whole loop, once or for several seeds, with a report. */
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { runtimeName } from '@seal/device';
+import { renderTable } from '@seal/report';
+import {
+  createRun,
+  deriveRunId,
+  openRun,
+  readRun,
+  type PooledDocument,
+  type ResultDocument,
+  type RewardRecord,
+  type RunDirectory,
+  type RunHeader,
+} from '@seal/runs';
+import { contextsOf, tinyDomain } from '@seal/tiny';
+import {
+  pooledDocument,
+  resolveConfig,
+  resultDocument,
+  SealRun,
+  weightsDigest,
+  Workbench,
+  type PresetName,
+  type RunInput,
+  type SealConfig,
+} from '@seal/trainer';
+import { EXIT, Failure, orExit, Stopped } from './failure.ts';
+import { readJson, writeWhole } from './files.ts';
+import type { CommandOf } from './options.ts';
+import { writeReport } from './report.ts';
+import { openSession, type Session } from './session.ts';
+import { stopSignal } from './stop.ts';
+import { duration, print, ProgressDisplay, say } from './terminal.ts';
+import { packageVersion, sourceCommit } from './version.ts';
+
+/** Where runs go unless said otherwise. */
+const RUNS = 'runs';
+
+type RunCommand = CommandOf<'run'>;
+
+/** A finished run and what its result was made from. */
+interface Finished {
+  readonly document: ResultDocument;
+  readonly rewards: readonly RewardRecord[];
+}
+
+export async function run(command: RunCommand): Promise<void> {
+  const seeds = seedsOf(command);
+  const resumed = command.resume === undefined ? null : await readHeader(command.resume);
+  const preset = (resumed?.preset ?? command.preset) as PresetName;
+  const mode = resumed?.mode ?? (command.mode as RunHeader['mode']);
+  const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
+  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, command.config ?? 'the configuration'));
+  const { signal, dispose } = stopSignal(command.maxTime);
+  const session = await openSession();
+  const bench = await orExit(EXIT.usage, () => new Workbench(session.model, session.codec, config));
+  try {
+    const finished: Finished[] = [];
+    for (const seed of resumed ? [resumed.seed] : seeds) {
+      const header = headerOf(session, { preset, mode, seed, config });
+      const store = await openStore(command, header, seeds.length > 1);
+      finished.push(await complete(session, bench, store, config, signal));
+    }
+    conclude(command, finished);
+  } finally {
+    dispose();
+    bench.destroy();
+    session.close();
+  }
+}
+
+function seedsOf({ seed, seeds, resume }: RunCommand): number[] {
+  if (seeds === undefined) return [seed];
+  if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot resume several seeds at once: resume the directory of the seed that stopped');
+  const list = seeds.split(',').map((text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : NaN));
+  if (list.some(Number.isNaN) || new Set(list).size !== list.length) {
+    throw new Failure(EXIT.usage, `Cannot use --seeds ${seeds}: write different whole numbers with commas between, such as 0,1,2`);
+  }
+  return list;
+}
+
+async function readHeader(dir: string): Promise<RunHeader> {
+  return orExit(EXIT.data, () => readRun(dir).header);
+}
+
+function headerOf(
+  session: Session,
+  what: { readonly preset: string; readonly mode: RunHeader['mode']; readonly seed: number; readonly config: SealConfig },
+): RunHeader {
+  const commit = sourceCommit();
+  const header = {
+    createdAt: new Date().toISOString(),
+    ...what,
+    config: { ...what.config },
+    environment: {
+      runtime: runtimeName(),
+      adapter: session.gpu.description.description,
+      packageVersion: packageVersion(),
+      ...(commit !== undefined && { commit }),
+    },
+    modelDigest: weightsDigest(session.checkpoint.weights),
+  };
+  return { runId: deriveRunId(header), ...header };
+}
+
+async function openStore(command: RunCommand, header: RunHeader, several: boolean): Promise<RunDirectory> {
+  if (command.resume !== undefined) {
+    const { modelDigest } = header;
+    return orExit(EXIT.data, () => openRun(command.resume as string, { expected: { modelDigest } }));
+  }
+  const base = command.out ?? join(RUNS, header.runId);
+  const dir = several ? join(command.out ?? RUNS, `seed-${header.seed}-${header.runId}`) : base;
+  return orExit(EXIT.usage, () => createRun(dir, header));
+}
+
+async function complete(
+  session: Session,
+  bench: Workbench,
+  store: RunDirectory,
+  config: SealConfig,
+  signal: AbortSignal,
+): Promise<Finished> {
+  const { header, dir } = store;
+  const begun = performance.now();
+  say(`Run ${header.runId} in ${dir}`);
+  const display = new ProgressDisplay();
+  try {
+    const input: RunInput = {
+      config,
+      seed: header.seed,
+      domain: tinyDomain,
+      rounds: roundContexts(config, header.seed),
+      evaluation: contextsOf('test', config.evaluation.contexts, header.seed),
+      initial: { weights: session.checkpoint.weights, digest: header.modelDigest },
+      baseModel: 'seal-tiny',
+    };
+    const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), signal });
+    const rewards = await orExit(EXIT.training, () => sealRun.complete());
+    display.close();
+    const timings = { ...sealRun.timings, totalSeconds: (performance.now() - begun) / 1_000 };
+    const document = resultDocument(header, dir, rewards, timings);
+    store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
+    const contexts = [...input.rounds.flat(), ...input.evaluation];
+    store.writeFile('contexts.json', `${JSON.stringify(contexts, null, 1)}\n`);
+    writeReport(dir);
+    return { document, rewards };
+  } catch (error) {
+    display.close();
+    if (signal.aborted) {
+      const time = new Date().toISOString();
+      store.append('events', { time, type: 'stopped', message: String(signal.reason), details: null });
+      throw new Stopped(`${signal.reason instanceof Error ? signal.reason.message : 'Stopped'}. Go on with: npm run -s seal -- run --resume ${dir}`);
+    }
+    throw error;
+  } finally {
+    store.close();
+  }
+}
+
+/** Fresh people of the rl split for every round: nobody twice. */
+function roundContexts({ outer }: SealConfig, seed: number) {
+  const all = contextsOf('rl', outer.rounds * outer.contexts, seed);
+  return Array.from({ length: outer.rounds }, (_, round) => all.slice(round * outer.contexts, (round + 1) * outer.contexts));
+}
+
+function conclude(command: RunCommand, finished: readonly Finished[]): void {
+  const [only] = finished;
+  if (!only) return;
+  const document: ResultDocument | PooledDocument = finished.length === 1 ? only.document : pooledDocument(finished);
+  if (finished.length > 1 && command.out !== undefined) {
+    writeWhole(join(command.out, 'result.json'), `${JSON.stringify(document, null, 2)}\n`);
+  }
+  if (command.json) return print(JSON.stringify(document));
+  print(renderTable(document));
+  for (const { document: own } of finished) {
+    const report = resolve(own.dir, 'report.html');
+    if (existsSync(report)) print(`Report: ${report} (${duration(own.timings.totalSeconds)})`);
+  }
+}

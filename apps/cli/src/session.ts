@@ -1,0 +1,59 @@
+/** What most commands start with: a device, a model, its text side. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openGpu, type Gpu } from '@seal/device';
+import { loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
+import { createCodec, type Codec } from '@seal/trainer';
+import { EXIT, Failure, orExit } from './failure.ts';
+
+/** The shipped tiny model. */
+export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
+
+/** Longest sequence that a codec makes. */
+const MAX_SEQUENCE = 512;
+
+/** An open model; `close` gives everything back. */
+export interface Session {
+  readonly gpu: Gpu;
+  readonly checkpoint: Checkpoint;
+  readonly model: Model;
+  readonly codec: Codec;
+  readonly directory: string;
+  readonly close: () => void;
+}
+
+/** Opens a device, or ends with exit code 4 and what to do. */
+export function openDevice(): Promise<Gpu> {
+  return orExit(EXIT.unavailable, () => openGpu());
+}
+
+/** Reads a model directory, or ends with exit code 4. */
+export async function openCheckpoint(directory: string = SHIPPED_MODEL): Promise<Checkpoint> {
+  if (!existsSync(join(directory, 'config.json'))) {
+    throw new Failure(EXIT.unavailable, `Cannot find a model in ${directory}: there is no config.json in it`);
+  }
+  return orExit(EXIT.unavailable, () => readCheckpoint(directory));
+}
+
+/** Opens device and model. Files are read first: a bad model is reported without a device. */
+export async function openSession(directory: string = SHIPPED_MODEL): Promise<Session> {
+  const checkpoint = await openCheckpoint(directory);
+  const codec = await orExit(EXIT.unavailable, () =>
+    createCodec(checkpoint.tokenizer, checkpoint.config, Math.min(MAX_SEQUENCE, checkpoint.config.maxPositionEmbeddings)),
+  );
+  const gpu = await openDevice();
+  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint));
+  return {
+    gpu,
+    checkpoint,
+    model,
+    codec,
+    directory,
+    close() {
+      model.destroy();
+      gpu.close();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** What people see: lines on stderr, a progress bar on a terminal, documents on stdout. */
+
+import { SingleBar, Presets } from 'cli-progress';
+import type { Progress } from '@seal/trainer';
+
+/** A line for people, on stderr so that stdout stays a document. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** The command's document on stdout: JSON, or text for people. */
+export function print(document: string): void {
+  process.stdout.write(document.endsWith('\n') ? document : `${document}\n`);
+}
+
+/** `83` seconds as `1 min 23 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const minutes = Math.floor(whole / 60);
+  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}
+
+/** Shows a run's progress: a bar on a terminal, else a line every 15 seconds and at every change of stage. */
+export class ProgressDisplay {
+  #bar: SingleBar | null = null;
+  #lastLine = 0;
+  #lastStage = '';
+
+  constructor() {
+    if (!process.stderr.isTTY) return;
+    this.#bar = new SingleBar(
+      { format: '{bar} {percentage} % | {stage} | {counts} | {left}', stream: process.stderr, hideCursor: true, barsize: 24 },
+      Presets.shades_classic,
+    );
+    this.#bar.start(1, 0, { stage: 'starting', counts: '', left: '' });
+  }
+
+  show(progress: Progress): void {
+    const stage = progress.round === null ? progress.stage : `round ${progress.round}: ${progress.stage}`;
+    const counts =
+      `${progress.selfEdits}/${progress.selfEditsPlanned} self-edits, ` +
+      `${progress.adaptations}/${progress.adaptationsPlanned} adaptations`;
+    const left = progress.secondsLeft === null ? '' : `about ${duration(progress.secondsLeft)} left`;
+    if (this.#bar) {
+      this.#bar.setTotal(Math.max(1, progress.adaptationsPlanned));
+      this.#bar.update(progress.adaptations, { stage, counts, left });
+      return;
+    }
+    const now = performance.now();
+    if (stage === this.#lastStage && now - this.#lastLine < 15_000) return;
+    this.#lastLine = now;
+    this.#lastStage = stage;
+    say([stage, counts, left].filter((part) => part !== '').join(' | '));
+  }
+
+  close(): void {
+    this.#bar?.stop();
+    this.#bar = null;
+  }
+}

@@ -1,0 +1,206 @@
+/** Training adapters and examining them: jobs in, rewards in the ledger. */
+
+import { stream, type Context, type Domain } from '@seal/domains';
+import { adapterConfigFile, adapterFile, loraLayout, type TokenSequence } from '@seal/model';
+import { digest, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import type { SealConfig } from './config.ts';
+import type { Adaptation, Adapted } from './inner-loop.ts';
+import type { Ledger } from './ledger.ts';
+import type { ProgressMeter } from './progress.ts';
+import { padWithEnd } from './sequences.ts';
+import { loraConfig, type Policy, type Workbench } from './workbench.ts';
+
+/** Part of every reward's key: a change that changes rewards must change it. */
+export const ENGINE_VERSION = '1';
+
+/** Time spent, in seconds. */
+export type Timings = Record<'sampling' | 'adapting' | 'answering' | 'fineTuning', number>;
+
+/** One adapter to train and measure for all contexts of its group. */
+export interface Job {
+  readonly phase: Phase;
+  readonly round: number;
+  readonly condition: string | null;
+  readonly repeat: number;
+  readonly sample: number;
+  readonly group: readonly Context[];
+  /** Per context of the group; null trains on the passage alone. */
+  readonly edits: readonly (SelfEditRecord | null)[];
+  /** 0 asks the weights as they are. */
+  readonly steps: number;
+}
+
+/** What an examiner works with for a whole run. */
+export interface ExaminerInput {
+  readonly config: SealConfig;
+  readonly seed: number;
+  readonly domain: Domain;
+  readonly baseModel: string;
+}
+
+/** Measures jobs that have no rewards yet; each comes out as it would alone, whatever shares its pack. */
+export class Examiner {
+  readonly #input: ExaminerInput;
+  readonly #bench: Workbench;
+  readonly #store: RunDirectory;
+  readonly #ledger: Ledger;
+  readonly #meter: ProgressMeter;
+  readonly #timings: Timings;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    input: ExaminerInput,
+    bench: Workbench,
+    store: RunDirectory,
+    ledger: Ledger,
+    meter: ProgressMeter,
+    timings: Timings,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#input = input;
+    this.#bench = bench;
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#meter = meter;
+    this.#timings = timings;
+    this.#signal = signal;
+  }
+
+  /** Trains and examines, with the policy's weights under the adapters. */
+  async measure(policy: Policy, jobs: readonly Job[]): Promise<void> {
+    const { domain } = this.#input;
+    const missing = this.#missing(policy, jobs);
+    this.#meter.add({ adaptations: jobs.length - missing.length, recalled: true });
+    if (missing.length === 0) return;
+    this.#bench.use(policy);
+    const work = missing.map(({ job }) => ({
+      adaptation: this.#adaptation(job),
+      tasks: job.group.flatMap((context) => domain.tasks(context)),
+    }));
+    const clock = {
+      adapt: (ms: number) => (this.#timings.adapting += ms / 1_000),
+      answer: (ms: number) => (this.#timings.answering += ms / 1_000),
+    };
+    const onStep = (adapters: number, done: number, of: number) => this.#meter.running(adapters, done / of);
+    let next = 0;
+    for await (const pack of this.#bench.adaptAndAnswer(work, onStep, clock, this.#signal)) {
+      for (const { adapted, answers } of pack) {
+        const item = missing[next++];
+        if (item) this.#record(item.job, item.keys, answers, adapted, this.#keepAdapter(adapted));
+      }
+      this.#store.checkpoint();
+      this.#meter.add({ adaptations: pack.length });
+    }
+  }
+
+  /** Asks the policy's weights as they are; jobs of 0 steps. */
+  async measureUnadapted(policy: Policy, jobs: readonly Job[]): Promise<void> {
+    const { domain } = this.#input;
+    const missing = this.#missing(policy, jobs);
+    if (missing.length === 0) return;
+    this.#bench.use(policy);
+    const tasks = missing.map(({ job }) => job.group.flatMap((context) => domain.tasks(context)));
+    const begun = performance.now();
+    const answers = await this.#bench.answer(tasks.flat());
+    this.#timings.answering += (performance.now() - begun) / 1_000;
+    let at = 0;
+    missing.forEach(({ job, keys }, i) => {
+      const count = tasks[i]?.length ?? 0;
+      this.#record(job, keys, answers.slice(at, at + count), null, null);
+      at += count;
+    });
+  }
+
+  #missing(policy: Policy, jobs: readonly Job[]): { job: Job; keys: string[] }[] {
+    return jobs
+      .map((job) => ({ job, keys: job.group.map((context) => this.#key(policy, job, context)) }))
+      .filter(({ keys }) => keys.some((key) => !this.#ledger.hasReward(key)));
+  }
+
+  #record(job: Job, keys: readonly string[], answers: readonly string[], adapted: Adapted | null, adapterDigest: string | null): void {
+    let at = 0;
+    job.group.forEach((context, i) => {
+      const count = this.#input.domain.tasks(context).length;
+      const edit = job.edits[i] ?? null;
+      const invalid = edit !== null && edit.sequences === 0;
+      const broken = adapted?.status === 'non-finite';
+      this.#ledger.addReward(context, answers.slice(at, at + count), {
+        key: keys[i] ?? '',
+        round: job.round,
+        phase: job.phase,
+        condition: job.condition,
+        selfEditId: edit?.id ?? null,
+        group: job.group.map(({ id }) => id),
+        adapterDigest,
+        repeat: job.repeat,
+        steps: adapted?.steps ?? 0,
+        trainedTokens: adapted?.trainedTokens ?? 0,
+        firstLoss: adapted?.firstLoss ?? null,
+        lastLoss: adapted?.lastLoss ?? null,
+        status: broken ? 'non-finite' : invalid ? 'invalid' : 'ok',
+        cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
+      });
+      at += count;
+    });
+  }
+
+  #keepAdapter({ values }: Adapted): string {
+    const { config, baseModel } = this.#input;
+    const lora = loraConfig(config.inner.lora);
+    const bytes = adapterFile(loraLayout(this.#bench.model.config, lora), lora.rank, values);
+    if (!config.keepAdapters) return digest(bytes);
+    return this.#store.putBlob('adapters', {
+      'adapter_model.safetensors': bytes,
+      'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel), null, 2)}\n`,
+    });
+  }
+
+  /** Everything that determines the reward of one context of a job. */
+  #key(policy: Policy, job: Job, context: Context): string {
+    const { config, domain, seed } = this.#input;
+    // How many adapters share a step changes no bit of any of them.
+    const { packSize: _packSize, tokensPerStep: _tokensPerStep, ...inner } = config.inner;
+    return digest({
+      engine: ENGINE_VERSION,
+      policy: policy.digest,
+      inner,
+      domain: domain.name,
+      group: job.group.map(({ id, title, text }, i) => ({ id, title, text, edit: job.edits[i]?.text ?? null })),
+      tasks: domain.tasks(context).map(({ prompt, gold }) => ({ prompt, gold })),
+      steps: job.steps,
+      seed,
+      repeat: job.repeat,
+      of: [job.phase, job.round, job.condition, job.sample, context.id],
+    });
+  }
+
+  /** Initial adapter and order of documents depend on group and repeat alone: conditions are compared on equal draws. */
+  #adaptation(job: Job): Adaptation {
+    const { config, domain, seed } = this.#input;
+    const { codec } = this.#bench;
+    const ids = job.group.map(({ id }) => id).join(' ');
+    const replay = domain.replay?.(job.group, stream(seed, 'replay', ids, job.repeat)) ?? [];
+    const documents = job.group.flatMap((context, i) => {
+      const edit = job.edits[i] ?? null;
+      const own = edit === null ? [] : domain.parse(context, edit.text).sequences;
+      return [...domain.baseline(context), ...own].map((sequence) => codec.document(sequence));
+    });
+    return {
+      documents: this.#padded(documents),
+      replay: this.#padded(replay.map((sequence) => codec.document(sequence))),
+      steps: job.steps,
+      learningRate: config.inner.learningRate,
+      random: stream(seed, 'adapt', ids, job.repeat),
+    };
+  }
+
+  #padded(documents: TokenSequence[]): TokenSequence[] {
+    const [end] = this.#bench.codec.stopTokens;
+    return this.#input.config.inner.trainOnPadding && end !== undefined ? padWithEnd(documents, end) : documents;
+  }
+}
+
+/** Trained tokens of a reward's adapter, for comparing budgets. */
+export function trainedTokens(rewards: readonly RewardRecord[]): number {
+  return rewards.reduce((sum, reward) => sum + reward.trainedTokens, 0) / rewards.length;
+}

@@ -1,0 +1,77 @@
+/** Whole configurations by name, and what a mode changes in them. */
+
+import type { Mode } from '@seal/runs';
+import { parseSealConfig, type SealConfig } from './config.ts';
+
+/**
+ * The tiny model on a machine without a GPU: two rounds and the whole table in minutes. Best of M per context without a
+ * threshold, four contexts an adapter, a fixed budget of steps for every adaptation.
+ */
+const tiny: SealConfig = {
+  inner: {
+    lora: { rank: 16, alpha: 32, targets: 'all' },
+    learningRate: 3e-3,
+    steps: 96,
+    documentsPerStep: 4,
+    replayPerStep: 2,
+    contextsPerAdapter: 4,
+    packSize: 32,
+    tokensPerStep: 4_096,
+    trainOnPadding: false,
+    maxAnswerTokens: 4,
+  },
+  outer: {
+    rounds: 2,
+    contexts: 16,
+    samples: 8,
+    temperature: 1,
+    topP: 1,
+    maxSelfEditTokens: 192,
+    repeats: 1,
+    selection: { threshold: 'none', ties: 'random' },
+    sft: {
+      lora: { rank: 16, alpha: 32, targets: 'all' },
+      learningRate: 2e-3,
+      epochs: 6,
+      batchSize: 4,
+      tokensPerStep: 2_048,
+    },
+  },
+  evaluation: { contexts: 24, repeats: 1, randomSelection: true, oracle: true },
+  keepAdapters: false,
+};
+
+/** Configurations by name. */
+export const presets = { tiny } as const;
+export type PresetName = keyof typeof presets;
+
+/** What `paper` repeats of the reference: adapters on q and v only, end padding in the loss, ties to the first sampled. */
+function asPaper(config: SealConfig): SealConfig {
+  const { inner, outer } = config;
+  return {
+    ...config,
+    inner: { ...inner, lora: { ...inner.lora, targets: 'q,v' }, trainOnPadding: true },
+    outer: { ...outer, selection: { threshold: 'none', ties: 'first' } },
+  };
+}
+
+/**
+ * The configuration of a preset in a mode, with `overrides` (nested as the configuration is) on top. Throws RangeError
+ * naming unknown keys and values out of bounds; `place` names where the overrides are from.
+ */
+export function resolveConfig(preset: PresetName, mode: Mode, overrides: unknown, place: string): SealConfig {
+  const base = mode === 'paper' ? asPaper(presets[preset]) : presets[preset];
+  return parseSealConfig(overrides === undefined ? base : merge(base, overrides, place), place);
+}
+
+function merge(base: unknown, override: unknown, place: string): unknown {
+  const isObject = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject(base)) return override;
+  if (!isObject(override)) throw new RangeError(`Cannot use ${place}: expected an object, got ${JSON.stringify(override)}`);
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(override)) {
+    merged[key] = Object.hasOwn(base, key) ? merge(base[key], value, place) : value;
+  }
+  return merged;
+}
