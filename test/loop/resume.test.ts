@@ -1,0 +1,85 @@
+/** The same seed gives the same bytes, and a stopped run that goes on is the run that was never stopped. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { createRun, openRun, readRun, recordKinds, type RunDirectory } from '@seal/runs';
+import { resultDocument, SealRun } from '@seal/trainer';
+import { header, openWorld } from './world.ts';
+
+let gpu: Gpu;
+const base = mkdtempSync(join(tmpdir(), 'seal-loop-'));
+beforeAll(async () => {
+  gpu = await openGpu();
+});
+afterAll(() => {
+  gpu.close();
+  rmSync(base, { recursive: true, force: true });
+});
+
+const COMPARED = recordKinds.filter((kind) => kind !== 'events');
+
+/** Every record of a run, without the order in which an interruption may have put them. */
+function contents(dir: string): Record<string, string[]> {
+  return Object.fromEntries(
+    COMPARED.map((kind) => [kind, readFileSync(join(dir, `${kind}.jsonl`), 'utf8').split('\n').filter(Boolean).sort()]),
+  );
+}
+
+async function complete(store: RunDirectory, seed: number) {
+  const { model, bench, input } = openWorld(gpu, seed);
+  const run = new SealRun(input, bench, store);
+  const rewards = await run.complete();
+  store.close();
+  bench.destroy();
+  model.destroy();
+  const { rows, comparisons } = resultDocument(store.header, '', rewards, { totalSeconds: 0 });
+  return { rows, comparisons };
+}
+
+it('repeats itself byte for byte with the same seed, and not with another', async () => {
+  const { input, model, bench } = openWorld(gpu);
+  bench.destroy();
+  model.destroy();
+  const start = (name: string, seed: number) => createRun(join(base, name), header(seed, input.initial.digest));
+  const first = await complete(start('first', 5), 5);
+  const second = await complete(start('second', 5), 5);
+  await complete(start('other', 6), 6);
+  expect(second).toEqual(first);
+  expect(contents(join(base, 'second'))).toEqual(contents(join(base, 'first')));
+  expect(contents(join(base, 'other'))['self-edits']).not.toEqual(contents(join(base, 'first'))['self-edits']);
+  const { rewards } = readRun(join(base, 'first'));
+  expect(new Set(rewards.map(({ adapterDigest }) => adapterDigest)).size).toBeGreaterThan(10);
+});
+
+it('goes on after any stop as if there had been none, and repeats no finished reward', async () => {
+  const whole = readRun(join(base, 'first'));
+  const dir = join(base, 'stopped');
+  const { input, model, bench } = openWorld(gpu);
+  let store = createRun(dir, header(5, input.initial.digest));
+  for (const stopAfter of [3, 9, 14]) {
+    const controller = new AbortController();
+    let adaptations = 0;
+    const run = new SealRun(input, bench, store, {
+      signal: controller.signal,
+      onProgress: (progress) => {
+        adaptations = progress.adaptations;
+        if (adaptations >= stopAfter) controller.abort(new Error('stopped by the test'));
+      },
+    });
+    await expect(run.complete()).rejects.toThrow('stopped by the test');
+    expect(adaptations).toBeGreaterThanOrEqual(stopAfter);
+    store.close();
+    store = openRun(dir);
+  }
+  const finishedBefore = readRun(dir).rewards.length;
+  expect(finishedBefore).toBeGreaterThan(0);
+  expect(finishedBefore).toBeLessThan(whole.rewards.length);
+  bench.destroy();
+  model.destroy();
+  await complete(store, 5);
+  expect(contents(dir)).toEqual(contents(join(base, 'first')));
+  expect(readRun(dir).rewards).toHaveLength(whole.rewards.length);
+});
