@@ -1,0 +1,3 @@
+export type { ReportContext, ReportInput } from './input.ts';
+export { renderReport } from './report.ts';
+export { renderTable } from './table.ts';

@@ -1,0 +1,50 @@
+/** What a report is made from. */
+import type { ResultDocument, RewardRecord, RunRecords, SelfEditRecord } from '@seal/runs';
+import { lastRound } from './conditions.ts';
+
+/** A passage with its questions; `id` is what the records call `contextId`. */
+export interface ReportContext {
+  readonly id: string;
+  readonly title: string;
+  readonly text: string;
+  readonly questions: readonly { readonly question: string; readonly gold: string; readonly kind: string }[];
+}
+
+/** Every record of a run (`readRun`), its result and the passages of its rounds and its evaluation. */
+export interface ReportInput extends RunRecords {
+  readonly result: ResultDocument;
+  readonly contexts: readonly ReportContext[];
+}
+
+/** The input with what every section looks up. */
+export interface Material {
+  readonly input: ReportInput;
+  /** The condition after the last round, such as `round-2`; null without one. */
+  readonly last: string | null;
+  /** Rounds of RL that left rewards or a fine-tuning, ascending. */
+  readonly rounds: readonly number[];
+  readonly titleOf: (contextId: string) => string;
+  readonly editOf: (id: string) => SelfEditRecord | null;
+  /** Rewards of the self-edits of a round, baselines not included. */
+  readonly candidateRewards: (round: number) => readonly RewardRecord[];
+  /** Rewards of the final evaluation by condition. */
+  readonly evaluation: ReadonlyMap<string, readonly RewardRecord[]>;
+}
+
+export const gather = (input: ReportInput): Material => {
+  const titles = new Map(input.contexts.map(({ id, title }) => [id, title]));
+  const edits = new Map(input.selfEdits.map((edit) => [edit.id, edit]));
+  const trained = input.rewards.filter(({ phase, condition }) => phase === 'rl' && condition === null);
+  const byRound = Map.groupBy(trained, ({ round }) => round);
+  const learned = input.sft.filter(({ phase }) => phase === 'rl').map(({ round }) => round);
+  const evaluated = input.rewards.filter(({ phase, condition }) => phase === 'evaluate' && condition !== null);
+  return {
+    input,
+    last: lastRound(input.result.rows),
+    rounds: [...new Set([...byRound.keys(), ...learned])].sort((a, b) => a - b),
+    titleOf: (contextId) => titles.get(contextId) ?? contextId,
+    editOf: (id) => edits.get(id) ?? null,
+    candidateRewards: (round) => byRound.get(round) ?? [],
+    evaluation: Map.groupBy(evaluated, ({ condition }) => condition ?? ''),
+  };
+};

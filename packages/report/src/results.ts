@@ -1,0 +1,156 @@
+/** The sections that say what came out: the table, the paired differences and the kinds of questions. */
+import type { AnswerRecord, Comparison, ResultRow } from '@seal/runs';
+import { findComparison, headline, isBeyondNoise, label, orderComparisons, role, verdict } from './conditions.ts';
+import { differenceBar, intervalBar, ticksOf } from './figures.ts';
+import { counted, percent, points } from './format.ts';
+import { type Html, html } from './html.ts';
+import type { Material } from './input.ts';
+
+const rowOf = (rows: readonly ResultRow[], condition: string): ResultRow | null =>
+  rows.find((row) => row.condition === condition) ?? null;
+
+/** The run in one sentence, and one more that places it between floor and ceiling. */
+export const summary = ({ input: { result }, last, rounds }: Material): Html => {
+  const { rows, comparisons } = result;
+  const before = rowOf(rows, 'self-edit');
+  const after = last === null ? null : rowOf(rows, last);
+  const found = headline(rows, comparisons);
+  const difference =
+    found === null
+      ? null
+      : `The difference is ${points(found.difference)} points with a 95\u00a0% interval of ${points(found.ci95[0])} to ` +
+        `${points(found.ci95[1])}, ${isBeyondNoise(found) ? 'beyond noise' : 'not beyond noise'}.`;
+  const sentence =
+    before === null || after === null
+      ? html`A run of ${counted(rounds.length, 'round')} without a comparison of before and after.`
+      : found === null || !isBeyondNoise(found)
+        ? html`Learning to write its own training data made no difference beyond noise to what the model remembers of
+            ${counted(after.contexts, 'unseen passage')}: ${percent(before.accuracy)}\u00a0% before,
+            <b>${percent(after.accuracy)}\u00a0%</b> after.`
+        : html`Learning to write its own training data ${found.difference > 0 ? 'raised' : 'lowered'} what the model
+            remembers of ${counted(after.contexts, 'unseen passage')} from ${percent(before.accuracy)}\u00a0%
+            to <b>${percent(after.accuracy)}\u00a0%</b>.`;
+  const frame = [
+    ['base', 'without any adaptation the model answers'],
+    ['passage', 'trained on the passage alone for as many steps'],
+    ['oracle', 'trained on perfect self-edits'],
+  ].flatMap(([condition = '', text = '']) => {
+    const row = rowOf(rows, condition);
+    return row === null ? [] : [`${text} ${percent(row.accuracy)}\u00a0%`];
+  });
+  return html`<h1>${sentence}</h1>
+    <p class="lead">${difference}
+      ${frame.length > 0 && html`For scale: ${frame.join(', ')}.`}
+      Questions are asked without the passage in sight.</p>`;
+};
+
+const upTo = (value: number, step: number): number => Math.max(step, Math.ceil(value / step - 1e-9) * step);
+
+const scale = (domain: readonly [number, number], step: number, text: (tick: number) => string): Html => {
+  const place = (tick: number): string => ((100 * (tick - domain[0])) / (domain[1] - domain[0])).toFixed(2);
+  return html`<div class="scale">${ticksOf(domain, step).map((tick) => html`<span style="left: ${place(tick)}%">${text(tick)}</span>`)}</div>`;
+};
+
+const conditionName = (condition: string): Html => {
+  const text = label(condition);
+  return html`<span class="name">${text}</span>${text !== condition && html`<span class="id">${condition}</span>`}`;
+};
+
+const resultTable = (rows: readonly ResultRow[], last: string | null): Html => {
+  const domain: readonly [number, number] = [
+    0,
+    Math.min(1, upTo(Math.max(0, ...rows.map(({ ci95 }) => ci95[1])), 0.1)),
+  ];
+  return html`<table class="bars">
+    <thead><tr>
+      <th scope="col">trained on</th>
+      <th scope="col" class="plot">${scale(domain, 0.2, (tick) => `${Math.round(tick * 100)}\u00a0%`)}</th>
+      <th scope="col" class="n">accuracy</th><th scope="col" class="n">95\u00a0% interval</th>
+      <th scope="col" class="n">passages</th><th scope="col" class="n">questions</th><th scope="col" class="n">repeats</th>
+    </tr></thead>
+    <tbody>${rows.map(
+      ({
+        condition,
+        accuracy,
+        ci95,
+        contexts,
+        questions,
+        repeats,
+      }) => html`<tr class="${condition === last ? 'headline' : ''}">
+        <th scope="row">${conditionName(condition)}</th>
+        <td class="plot">${intervalBar(condition, accuracy, ci95, domain, role(condition))}</td>
+        <td class="n strong">${percent(accuracy)}\u00a0%</td>
+        <td class="n interval">${percent(ci95[0])} to ${percent(ci95[1])}\u00a0%<span class="counts">${counted(contexts, 'passage')}, ${counted(questions, 'question')}, ${counted(repeats, 'repeat')}</span></td>
+        <td class="n extra">${contexts}</td><td class="n extra">${questions}</td><td class="n extra">${repeats}</td>
+      </tr>`,
+    )}</tbody></table>`;
+};
+
+const comparisonTable = (comparisons: readonly Comparison[], first: Comparison | null): Html => {
+  const reach = upTo(Math.max(0, ...comparisons.flatMap(({ ci95 }) => ci95.map(Math.abs))), 0.1);
+  const domain: readonly [number, number] = [-reach, reach];
+  const step = reach > 0.4 ? 0.4 : 0.2;
+  const isFirst = (one: Comparison): boolean => first !== null && one.a === first.a && one.b === first.b;
+  return html`<table class="bars">
+    <thead><tr>
+      <th scope="col">paired difference</th>
+      <th scope="col" class="plot">${scale(domain, step, (tick) => points(tick).replace(/\.0$/, ''))}</th>
+      <th scope="col" class="n">points</th><th scope="col" class="n">95\u00a0% interval</th><th scope="col" class="n">noise</th>
+    </tr></thead>
+    <tbody>${comparisons.map(
+      (one) => html`<tr class="${isFirst(one) ? 'headline' : ''}">
+        <th scope="row"><span class="name">${one.a} − ${one.b}</span></th>
+        <td class="plot">${differenceBar(`${one.a} minus ${one.b}`, one.difference, one.ci95, domain)}</td>
+        <td class="n strong">${points(one.difference)}</td>
+        <td class="n interval">${points(one.ci95[0])} to ${points(one.ci95[1])}</td>
+        <td class="n extra">${isBeyondNoise(one) ? 'beyond' : html`<span class="quiet">within</span>`}</td>
+      </tr>`,
+    )}</tbody></table>`;
+};
+
+/** Share of right answers by condition and kind of question. */
+const byKind = ({ input: { answers, result }, evaluation }: Material): Html | null => {
+  const conditionOf = new Map([...evaluation].flatMap(([name, own]) => own.map(({ key }) => [key, name] as const)));
+  const evaluated = answers.filter(({ rewardKey }) => conditionOf.has(rewardKey));
+  const kinds = [...new Set(evaluated.map(({ kind }) => kind))];
+  if (kinds.length < 2) return null;
+  const cells = Map.groupBy(
+    evaluated,
+    (answer: AnswerRecord) => `${conditionOf.get(answer.rewardKey)}\n${answer.kind}`,
+  );
+  const share = (condition: string, kind: string): string => {
+    const own = cells.get(`${condition}\n${kind}`);
+    return own === undefined ? '–' : `${percent(own.filter(({ correct }) => correct).length / own.length)}\u00a0%`;
+  };
+  return html`<h3>By kind of question</h3><div class="card"><table class="kinds">
+    <thead><tr><th scope="col">trained on</th>${kinds.map((kind) => html`<th scope="col" class="n model">${kind}</th>`)}</tr></thead>
+    <tbody>${result.rows.map(
+      ({ condition }) =>
+        html`<tr><th scope="row">${label(condition)}</th>${kinds.map((kind) => html`<td class="n">${share(condition, kind)}</td>`)}</tr>`,
+    )}</tbody></table></div>`;
+};
+
+export const resultsSection = (material: Material): Html => {
+  const { rows, comparisons } = material.input.result;
+  const ordered = orderComparisons(rows, comparisons);
+  const first = headline(rows, comparisons);
+  const greedy =
+    material.last === null ? null : findComparison(comparisons, `${material.last}-greedy`, 'self-edit-greedy');
+  return html`<section id="results"><h2>Results</h2>
+    <p>Every row starts from the same held-out passages and asks the same questions with no passage in context. Intervals
+      are 95\u00a0% bootstrap intervals over passages.</p>
+    <ul class="key"><li class="is-control">control</li><li class="is-before">before RL</li><li class="is-after">after RL</li>
+      <li class="is-ceiling">ceiling</li></ul>
+    <div class="card">${resultTable(rows, material.last)}</div>
+    ${
+      ordered.length > 0 &&
+      html`<h3 style="margin-top: 2.2rem">Paired differences, in percentage points</h3>
+      <div class="card">${comparisonTable(ordered, first)}</div>`
+    }
+    <p class="verdict">${verdict(rows, comparisons)}${
+      greedy !== null &&
+      !isBeyondNoise(greedy) &&
+      ' The greedy self-edits alone show no difference beyond noise: RL moved the mixture of what is sampled more than its single likeliest text.'
+    }</p>
+    <div style="margin-top: 2.2rem">${byKind(material)}</div></section>`;
+};

@@ -1,0 +1,187 @@
+/** The sections on how it came about: rewards of every round, what was kept, and the losses of learning from it. */
+import type { RewardRecord, SelectionRecord } from '@seal/runs';
+import {
+  candidateStrip,
+  histogram,
+  lossCurve,
+  rewardHistogram,
+  rewardsByContext,
+  roundCurve,
+  type Series,
+} from './figures.ts';
+import { counted, mean, percent, words } from './format.ts';
+import { type Html, html } from './html.ts';
+import type { Material } from './input.ts';
+import { editLines } from './passages.ts';
+
+/** One reward per self-edit: the mean over its repeats. */
+const perEdit = (rewards: readonly RewardRecord[]): { contextId: string; reward: number }[] =>
+  [...Map.groupBy(rewards, ({ selfEditId, contextId }) => selfEditId ?? contextId).values()].flatMap((own) => {
+    const reward = mean(own.map((record) => record.reward));
+    return reward === null || own[0] === undefined ? [] : [{ contextId: own[0].contextId, reward }];
+  });
+
+interface Round {
+  readonly round: number;
+  readonly edits: readonly { readonly contextId: string; readonly reward: number }[];
+  readonly mean: number | null;
+  readonly best: number | null;
+  readonly failed: number;
+  /** Steps from no answer right to all. */
+  readonly levels: number;
+}
+
+const summarise = (material: Material): Round[] =>
+  material.rounds.map((round) => {
+    const rewards = material.candidateRewards(round);
+    const edits = perEdit(rewards);
+    const best = [...Map.groupBy(edits, ({ contextId }) => contextId).values()].map((own) =>
+      Math.max(...own.map(({ reward }) => reward)),
+    );
+    return {
+      round,
+      edits,
+      mean: mean(edits.map(({ reward }) => reward)),
+      best: mean(best),
+      levels: Math.min(24, Math.max(1, ...rewards.map(({ questions }) => questions))),
+      failed: rewards.filter(({ status }) => status !== 'ok').length,
+    };
+  });
+
+const curve = ({ input: { result } }: Material, rounds: readonly Round[]): Html => {
+  const heldOut = result.rows.flatMap(({ condition, accuracy }) => {
+    const round = condition === 'self-edit' ? 0 : Number(/^round-(\d+)$/.exec(condition)?.[1] ?? Number.NaN);
+    return Number.isNaN(round) ? [] : [{ x: round, y: accuracy }];
+  });
+  const of = (pick: (round: Round) => number | null) =>
+    rounds.flatMap((round) => {
+      const y = pick(round);
+      return y === null ? [] : [{ x: round.round, y }];
+    });
+  const series: Series[] = [
+    { name: 'best of each passage', role: 'ceiling', values: of(({ best }) => best) },
+    { name: 'mean of all self-edits', role: 'before', values: of((round) => round.mean) },
+    { name: 'held-out accuracy afterwards', role: 'after', values: heldOut.sort((a, b) => a.x - b.x) },
+  ];
+  const last = Math.max(0, ...rounds.map(({ round }) => round), ...heldOut.map(({ x }) => x));
+  return html`<figure class="card"><h3>Reward by round</h3>
+    <ul class="key">${series.map(({ name, role }) => html`<li class="is-${role}">${name}</li>`)}</ul>
+    ${roundCurve(series, last)}
+    <figcaption>Rewards of round r are those of self-edits written before its learning, on passages used for RL only, so
+      best and mean start at round 1. Held-out accuracy is measured on passages RL never saw.</figcaption></figure>`;
+};
+
+const spreadOf = ({ input: { metrics } }: Material, round: number): string => {
+  const details = metrics.find((metric) => metric.name === 'reward-spread' && metric.round === round)?.details ?? {};
+  return Object.entries(details)
+    .flatMap(([key, value]) => (typeof value === 'number' ? [`${words(key)} ${value.toFixed(2)}`] : []))
+    .join(', ');
+};
+
+export const rewardsSection = (material: Material): Html | null => {
+  const rounds = summarise(material).filter(({ edits }) => edits.length > 0);
+  if (rounds.length === 0) return null;
+  const tallest = Math.max(
+    ...rounds.flatMap(({ edits, levels }) =>
+      histogram(
+        edits.map(({ reward }) => reward),
+        levels,
+      ).map(({ count }) => count),
+    ),
+  );
+  return html`<section id="rewards"><h2>Rewards</h2>
+    <p>The reward of a self-edit is the share of its passage’s questions that the model answers after training on it.</p>
+    <div class="grid">${curve(material, rounds)}
+      <div class="card"><h3>In numbers</h3><table>
+        <thead><tr><th scope="col">round</th><th scope="col" class="n">self-edits</th><th scope="col" class="n">mean</th>
+          <th scope="col" class="n">best</th><th scope="col" class="n">failed</th></tr></thead>
+        <tbody>${rounds.map(
+          ({ round, edits, mean: all, best, failed }) => html`<tr><td>${round}</td><td class="n">${edits.length}</td>
+            <td class="n">${all === null ? '–' : `${percent(all)}\u00a0%`}</td>
+            <td class="n">${best === null ? '–' : `${percent(best)}\u00a0%`}</td><td class="n">${failed}</td></tr>`,
+        )}</tbody></table>
+        ${rounds.map(({ round }) => {
+          const spread = spreadOf(material, round);
+          return (
+            spread !== '' &&
+            html`<p class="small quiet" style="margin: 0.8rem 0 0">Spread in round ${round}: ${spread}.</p>`
+          );
+        })}
+        <p class="small quiet" style="margin: 0.8rem 0 0">The best of several is picked by the reward it is then shown with,
+          so “best” is optimistic; the held-out accuracies are not.</p></div></div>
+    <div class="grid">${rounds.map(
+      ({ round, edits, levels }) => html`<figure class="card"><h3>Round ${round}</h3>
+        ${rewardHistogram(
+          `round ${round}`,
+          edits.map(({ reward }) => reward),
+          levels,
+          tallest,
+        )}
+        ${rewardsByContext(
+          `round ${round}`,
+          edits.map((edit) => ({ ...edit, title: material.titleOf(edit.contextId) })),
+        )}
+        <figcaption>Above, how many self-edits got which reward. Below, one column per passage: a dot is a self-edit, the bar
+          their mean, the filled dot the best.</figcaption></figure>`,
+    )}</div></section>`;
+};
+
+const selectionRow = (material: Material, selection: SelectionRecord): Html => {
+  const edit = selection.selfEditId === null ? null : material.editOf(selection.selfEditId);
+  const rewards = selection.candidates.map(({ reward }) => reward);
+  return html`<tr><td class="model">${material.titleOf(selection.contextId)}</td>
+    <td class="strip">${rewards.length > 0 && candidateStrip(rewards, selection.reward)}</td>
+    <td class="n">${selection.reward === null ? '–' : `${percent(selection.reward)}\u00a0%`}</td>
+    <td><span class="model">${selection.reason}</span>
+      ${edit !== null && html`<details><summary>the kept self-edit</summary><div class="edit is-after">${editLines(edit.text)}</div></details>`}</td></tr>`;
+};
+
+export const selectionSection = (material: Material): Html | null => {
+  const { selections } = material.input;
+  if (selections.length === 0) return null;
+  const groups = [...Map.groupBy(selections, ({ phase, round }) => `${phase}\n${round}`).values()];
+  return html`<section id="kept"><h2>What was kept, and why</h2>
+    <p>After every round the kept self-edits, one per passage at most, become what the model is fine-tuned to write. Thin
+      marks are the rewards of all candidates from 0 to 100\u00a0%, the tall one was kept.</p>
+    ${groups.map((own) => {
+      const [first] = own;
+      const kept = own.filter(({ selfEditId }) => selfEditId !== null).length;
+      const name =
+        first?.phase === 'random'
+          ? 'Control, drawn at random'
+          : first?.phase === 'rl'
+            ? 'Best by reward'
+            : first?.phase;
+      return html`<details><summary><span>Round ${first?.round ?? 0}: ${name ?? ''}</span>
+        <span class="end quiet">kept ${kept} of ${own.length}</span></summary>
+        <div class="inside"><table class="choices"><thead><tr><th scope="col">passage</th><th scope="col">candidates</th>
+          <th scope="col" class="n">kept</th><th scope="col">reason</th></tr></thead>
+          <tbody>${own.map((selection) => selectionRow(material, selection))}</tbody></table></div></details>`;
+    })}</section>`;
+};
+
+export const learningSection = ({ input: { sft } }: Material): Html | null => {
+  if (sft.length === 0) return null;
+  const phases = [...Map.groupBy(sft, ({ phase }) => phase)];
+  return html`<section id="learning"><h2>Learning to write them</h2>
+    <p>Fine-tuning on the kept self-edits: the loss of every step, round after round.</p>
+    <div class="grid">${phases.map(([phase, own]) => {
+      let step = 0;
+      const series = own
+        .toSorted((a, b) => a.round - b.round)
+        .filter(({ losses }) => losses.length > 0)
+        .map(({ round, losses }) => ({
+          name: `round ${round}`,
+          role: phase === 'rl' ? ('after' as const) : ('before' as const),
+          values: losses.map((loss) => ({ x: ++step, y: loss })),
+        }));
+      const ends = own.map(({ round, losses, examples, steps }) => {
+        const [first, last] = [losses[0], losses.at(-1)];
+        const path =
+          first === undefined || last === undefined ? '' : `, loss ${first.toFixed(2)} to ${last.toFixed(2)}`;
+        return `Round ${round}: ${counted(examples, 'example')}, ${counted(steps, 'step')}${path}.`;
+      });
+      return html`<figure class="card"><h3>${phase === 'rl' ? 'On the best self-edits' : 'Control: on randomly drawn ones'}</h3>
+        ${series.length > 0 && lossCurve(series)}<figcaption>${ends.join(' ')}</figcaption></figure>`;
+    })}</div></section>`;
+};

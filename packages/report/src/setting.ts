@@ -1,0 +1,122 @@
+/** The sections on the conditions of the run: time, configuration, preset and mode, and what none of it can show. */
+import { findComparison, isBeyondNoise } from './conditions.ts';
+import { counted, duration, words } from './format.ts';
+import { type Html, html } from './html.ts';
+import type { Material } from './input.ts';
+import { shareBar } from './figures.ts';
+
+export const timingsSection = ({ input: { result, events } }: Material): Html => {
+  const { totalSeconds, ...parts } = result.timings;
+  const entries = Object.entries(parts)
+    .filter(([, seconds]) => seconds > 0)
+    .sort(([, a], [, b]) => b - a);
+  const whole = Math.max(totalSeconds, ...entries.map(([, seconds]) => seconds), 1e-9);
+  return html`<section id="time"><h2>Time</h2>
+    <p>${duration(totalSeconds)} in all.</p>
+    ${
+      entries.length > 0 &&
+      html`<div class="card"><table><tbody>${entries.map(
+        ([name, seconds]) => html`<tr><th scope="row">${words(name.replace(/Seconds$/, ''))}</th>
+        <td class="strip" style="width: 55%">${shareBar(words(name), seconds / whole)}</td>
+        <td class="n">${duration(seconds)}</td></tr>`,
+      )}</tbody></table></div>`
+    }
+    ${
+      events.length > 0 &&
+      html`<details style="margin-top: 1.25rem"><summary>${counted(events.length, 'event')}</summary><div class="inside scroll"><table><tbody>${events.map(
+        ({ time, type, message }) =>
+          html`<tr><td class="quiet" style="white-space: nowrap">${time}</td><td class="model">${type}</td><td class="model">${message}</td></tr>`,
+      )}</tbody></table></div></details>`
+    }</section>`;
+};
+
+/** Every leaf of a configuration with its path. */
+const leaves = (value: unknown, path = ''): [path: string, value: string][] => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, JSON.stringify(value) ?? '']];
+  return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`));
+};
+
+const pairs = (entries: readonly (readonly [string, string])[]): Html =>
+  html`<dl class="pairs">${entries.map(([key, value]) => html`<div><dt>${key}</dt><dd class="model">${value}</dd></div>`)}</dl>`;
+
+const PRESETS: Readonly<Record<string, string>> = {
+  tiny:
+    'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a synthetic ' +
+    'world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, every ' +
+    'adaptation has the same number of steps, and the best self-edit of each passage is kept without a threshold.',
+};
+
+const MODES = {
+  paper:
+    'paper reproduces what the reference implementation of SEAL does, its quirks included: end tokens used as padding ' +
+    'count in the loss, adapters sit on the query and value projections only, ties go to the first self-edit, and the ' +
+    'best is kept whether or not it beats doing nothing.',
+  corrected:
+    'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven projections, ' +
+    'and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted model and the ' +
+    'passage alone beyond noise.',
+} as const;
+
+export const configurationSection = ({ input: { header } }: Material): Html => {
+  const { environment } = header;
+  const facts: (readonly [string, string])[] = [
+    ['run', header.runId],
+    ['started', header.createdAt],
+    ['seed', String(header.seed)],
+    ['model', header.modelDigest],
+    ['runtime', environment.runtime],
+    ['adapter', environment.adapter],
+    ['version', environment.packageVersion],
+    ...(environment.commit === undefined ? [] : [['commit', environment.commit] as const]),
+  ];
+  return html`<section id="configuration"><h2>Configuration</h2>
+    <h3>Preset: <span class="model">${header.preset}</span></h3>
+    <p>${PRESETS[header.preset] ?? 'A preset this report has no description of; its whole configuration is below.'}</p>
+    <h3>Mode: ${header.mode}</h3><p>${MODES[header.mode]}</p>
+    <p class="quiet">The other mode, ${header.mode === 'paper' ? MODES.corrected : MODES.paper}</p>
+    <details><summary>The run and its machine</summary><div class="inside">${pairs(facts)}</div></details>
+    <details><summary>The resolved configuration, every value</summary><div class="inside">${pairs(leaves(header.config))}</div></details>
+  </section>`;
+};
+
+export const limitsSection = ({ input: { header, result, rewards, answers }, last }: Material): Html => {
+  const shared = Math.max(1, ...rewards.filter(({ phase }) => phase === 'evaluate').map(({ group }) => group.length));
+  const hasInverse = answers.some(({ kind }) => kind === 'inverse');
+  const greedy = last === null ? null : findComparison(result.comparisons, `${last}-greedy`, 'self-edit-greedy');
+  const broken = rewards.filter(({ status }) => status !== 'ok').length;
+  return html`<section id="limits"><h2>What this does not show</h2><ul class="limits">
+    <li><strong>RL selects; it does not invent.</strong> The ways of writing a self-edit were all in the pretraining corpus,
+      good and bad, in a mixture we designed. RL moves that mixture towards what teaches. A way of writing that pretraining
+      lacks will not appear.</li>
+    ${
+      header.preset === 'tiny' &&
+      html`<li><strong>The world is synthetic.</strong> People, facts and wordings come from a
+      generator and the model is tiny. The figures show that the loop works; they say nothing about real text or large models.</li>`
+    }
+    ${
+      shared > 1 &&
+      html`<li><strong>${counted(shared, 'passage')} share one adapter.</strong>
+      ${
+        hasInverse
+          ? html`An inverse question, such as who plays an instrument, can then be answered by guessing among the names in the
+          adapter: up to ${Math.round(100 / shared)}\u00a0% by chance. Read inverse accuracies against that level, not against zero.`
+          : html`What helps one of them may help or hurt the others, and a reward measures the group’s training, not one
+          self-edit alone.`
+      }</li>`
+    }
+    ${
+      greedy !== null &&
+      html`<li><strong>Sampled is not greedy.</strong> The headline is about sampled self-edits. For the single
+      likeliest self-edit the difference ${isBeyondNoise(greedy) ? 'is also beyond noise.' : 'is within noise.'}</li>`
+    }
+    <li><strong>One seed.</strong> Intervals resample passages. They do not say how much another seed of sampling, training and
+      selection would change the result; run several seeds for that.</li>
+    <li><strong>Nothing here measures forgetting.</strong> Each adaptation starts from the model afresh; what it overwrites in the
+      model’s other knowledge is not asked.</li>
+    ${
+      broken > 0 &&
+      html`<li><strong>${counted(broken, 'reward')} did not come from a clean adaptation</strong> (an unusable self-edit or a
+      loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
+    }
+  </ul></section>`;
+};

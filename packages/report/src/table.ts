@@ -1,0 +1,71 @@
+/** The result of a run, or of several, as plain text for a terminal: no colour, ASCII only. */
+import type { Comparison, PooledDocument, ResultDocument, ResultRow } from '@seal/runs';
+import { isBeyondNoise, label, orderComparisons, verdict } from './conditions.ts';
+import { counted, percent, points } from './format.ts';
+
+/** Aligns the cells of every row into columns: the first to the left, `left` too, the others to the right. */
+const columns = (rows: readonly (readonly string[])[], left: readonly number[]): string[] => {
+  const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = (rows[0] ?? []).map((_, column) => width(column));
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        left.includes(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+};
+
+const rowTable = (rows: readonly ResultRow[]): string[] =>
+  columns(
+    [
+      ['condition', 'accuracy', '95 % CI', 'contexts', 'questions', 'repeats', ''],
+      ...rows.map(({ condition, accuracy, ci95: [low, high], contexts, questions, repeats }) => [
+        condition,
+        `${percent(accuracy)} %`,
+        `${percent(low).padStart(4)} to ${percent(high).padStart(4)} %`,
+        String(contexts),
+        String(questions),
+        String(repeats),
+        label(condition) === condition ? '' : label(condition),
+      ]),
+    ],
+    [0, 6],
+  );
+
+const comparisonTable = (comparisons: readonly Comparison[]): string[] =>
+  columns(
+    [
+      ['paired difference', 'points', '95 % CI', ''],
+      ...comparisons.map((one) => [
+        `${one.a} - ${one.b}`,
+        points(one.difference, '-'),
+        `${points(one.ci95[0], '-').padStart(5)} to ${points(one.ci95[1], '-').padStart(5)}`,
+        isBeyondNoise(one) ? 'beyond noise' : 'within noise',
+      ]),
+    ],
+    [0, 3],
+  );
+
+/**
+ * The table `seal run` ends with: accuracies in per cent with their 95 % intervals, the paired differences that matter,
+ * and one sentence saying whether RL helped beyond noise. Ends without a line feed.
+ */
+export const renderTable = (document: ResultDocument | PooledDocument): string => {
+  const isPooled = 'pooled' in document;
+  const { rows, comparisons } = isPooled ? document.pooled : document;
+  const title = isPooled
+    ? `${document.preset}, ${counted(document.runs.length, 'run')} pooled (seed${document.runs.length === 1 ? '' : 's'} ` +
+      `${document.runs.map(({ seed }) => seed).join(', ')})`
+    : `${document.preset}, mode ${document.mode}, seed ${document.seed}`;
+  const ordered = orderComparisons(rows, comparisons);
+  return [
+    title,
+    '',
+    ...rowTable(rows),
+    ...(ordered.length === 0 ? [] : ['', ...comparisonTable(ordered)]),
+    '',
+    verdict(rows, comparisons, '-'),
+  ].join('\n');
+};
