@@ -32,7 +32,7 @@ export const readLines = <T>(path: string, check: (value: unknown) => T): T[] =>
   const bytes = readFileSync(path);
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const documents: T[] = [];
-  for (let start = 0; ; ) {
+  for (let start = 0; ;) {
     const end = bytes.indexOf(LINE_FEED, start);
     if (end === -1) return documents;
     const place = `${path}, line ${documents.length + 1}`;
