@@ -197,7 +197,10 @@ export class SealRun {
       });
       chosen.set(context.id, kept?.selfEditId ?? null);
     }
-    if (rewarded) this.#recordSpread(round, edits);
+    if (rewarded) {
+      this.#recordSpread(round, edits);
+      await this.#rescoreWinners(round, policy, chosen);
+    }
     const examples = this.#contexts(round).flatMap((context) => {
       const id = chosen.get(context.id);
       return id ? [{ context, text: this.#ledger.edit(id).text }] : [];
@@ -228,6 +231,24 @@ export class SealRun {
     const spread = rewardSpread(this.#contexts(round).map((c) => this.#candidates(c, round, edits).map(({ rewards }) => rewards)));
     const details = { ...spread };
     this.#store.append('metrics', { name: 'reward-spread', value: spread.betweenEdits, round, condition: null, details });
+  }
+
+  /** Measures the kept edits on a repeat that did not choose them: what selection gained beyond luck. */
+  async #rescoreWinners(round: number, policy: Policy, chosen: ReadonlyMap<string, string | null>): Promise<void> {
+    if (this.#store.records('metrics').some((metric) => metric.name === 'winner' && metric.round === round)) return;
+    const kept = this.#contexts(round).filter(({ id }) => chosen.get(id));
+    if (kept.length === 0) return;
+    const winner = ({ id }: Context) => this.#ledger.edit(chosen.get(id) ?? '');
+    const repeat = this.#input.config.outer.repeats;
+    const where = { phase: 'rl', round, condition: 'winner' } as const;
+    const jobs = this.#jobs(this.#groups(kept), where, 1, winner).map((job) => ({ ...job, repeat }));
+    await this.#examiner.measure(policy, jobs);
+    const average = (rewards: readonly RewardRecord[]) => mean(rewards.map(({ reward }) => reward));
+    const rescored = average(this.#ledger.rewards({ phase: 'rl', round, condition: 'winner' }));
+    const all = this.#ledger.rewards({ phase: 'rl', round, condition: null });
+    const inSample = average(all.filter(({ contextId, selfEditId }) => chosen.get(contextId) === selfEditId));
+    const details = { inSample, rescored, everyEdit: average(all) };
+    this.#store.append('metrics', { name: 'winner', value: rescored, round, condition: null, details });
   }
 
   async #fineTune(
@@ -348,7 +369,7 @@ function plannedWork({ config, rounds, evaluation }: RunInput): { selfEdits: num
   const used = rounds.slice(0, R);
   const sampled = [...used, ...(random ? used.slice(1) : [])].reduce((sum, contexts) => sum + contexts.length, 0);
   const adapted = used.reduce((sum, contexts) => sum + groups(contexts), 0);
-  const perRound = outer.samples * outer.repeats + (outer.selection.threshold === 'none' ? 0 : outer.repeats);
+  const perRound = outer.samples * outer.repeats + 1 + (outer.selection.threshold === 'none' ? 0 : outer.repeats);
   // Rounds, self-edit, passage, greedy before; greedy after and matched passages; random selection; oracle.
   const conditions = R + 3 + 2 * learnt + random + Number(oracle);
   return {
