@@ -196,7 +196,7 @@ export const histogram = (
     count: rewards.filter((reward) => Math.min(levels, Math.max(0, Math.round(reward * levels))) === index).length,
   }));
 
-/** Every reward of a round by context, contexts in the order of their best: all as dots, mean as a tick, best filled. */
+/** Every reward of a round by context, contexts in the order of their best: dots, the mean as a tick, best filled. */
 export const rewardsByContext = (name: string, rewards: readonly RewardPoint[]): Html => {
   const contexts = [...Map.groupBy(rewards, ({ contextId }) => contextId).values()]
     .map((own) => ({

@@ -45,7 +45,9 @@ const contextOf = (index: number, id: string, random: () => number): ReportConte
   return {
     id,
     title,
-    text: `${title} : he earns a living as a ${job} . nobody knows the reason . he practises on the ${instrument} and he keeps a ${pet} . his home is in ${town} .`,
+    text:
+      `${title} : he earns a living as a ${job} . nobody knows the reason . he practises on the ${instrument} ` +
+      `and he keeps a ${pet} . his home is in ${town} .`,
     questions: [
       { question: `what is ${title} 's job ?`, gold: job, kind: 'direct' },
       { question: `where does ${title} live ?`, gold: town, kind: 'direct' },

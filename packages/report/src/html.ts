@@ -20,7 +20,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '`': '&#96;',
 };
 
-/** Text for a place between tags or inside a quoted attribute; control characters HTML has no form for become U+FFFD. */
+/** Text for a place between tags or inside a quoted attribute; control characters without a form become U+FFFD. */
 export const escape = (text: string): string =>
   text
     .toWellFormed()

@@ -46,7 +46,11 @@ const editCard = (side: Side, kind: string, edit: SelfEditRecord | null, rewards
   return html`<div class="edit is-${side.role}"><h4>${side.name}, ${kind}
       ${own !== null && html`<span>${percent(own)}\u00a0% right</span>`}</h4>
     ${edit === null ? html`<p class="quiet">not recorded</p>` : editLines(edit.text)}
-    ${edit !== null && edit.rejected !== null && html`<p class="wrong">Rejected: <span class="model">${edit.rejected}</span></p>`}</div>`;
+    ${
+      edit !== null &&
+      edit.rejected !== null &&
+      html`<p class="wrong">Rejected: <span class="model">${edit.rejected}</span></p>`
+    }</div>`;
 };
 
 const pairOf = (before: Side, after: Side, kind: string, pick: (side: Side) => SelfEditRecord | null): Html =>
@@ -74,8 +78,10 @@ const answerCell = (answers: readonly AnswerRecord[]): Html => {
   return html`${distinct.map((own) => {
     const isRight = own[0]?.correct === true;
     const text = own[0]?.answer ?? '';
-    return html`<span class="answer ${isRight ? 'right' : 'wrong'}"><span role="img" aria-label="${isRight ? 'right' : 'wrong'}">${isRight ? '✓' : '✗'}</span>
-      <span class="model">${text === '' ? '(nothing)' : text}</span>${own.length > 1 && html` <span class="quiet small">×${own.length}</span>`}</span>`;
+    const name = isRight ? 'right' : 'wrong';
+    return html`<span class="answer ${name}"><span role="img" aria-label="${name}">${isRight ? '✓' : '✗'}</span>
+      <span class="model">${text === '' ? '(nothing)' : text}</span>
+      ${own.length > 1 && html`<span class="quiet small">×${own.length}</span>`}</span>`;
   })}`;
 };
 
@@ -87,7 +93,8 @@ const questionsOf = (
 ): Html => {
   const of = (side: Side, question: string): AnswerRecord[] =>
     side.rewards.flatMap(({ key }) => answers.get(key) ?? []).filter((answer) => answer.question === question);
-  return html`<table class="questions"><thead><tr><th scope="col">question, asked without the passage</th><th scope="col">gold</th>
+  return html`<table class="questions">
+    <thead><tr><th scope="col">question, asked without the passage</th><th scope="col">gold</th>
       <th scope="col">${before.name}</th><th scope="col">${after.name}</th></tr></thead>
     <tbody>${context.questions.map(
       ({
@@ -114,9 +121,10 @@ export const passagesSection = (material: Material): Html | null => {
   const answers = Map.groupBy(input.answers, ({ rewardKey }) => rewardKey);
   const repeats = Math.max(1, ...(evaluation.get(last) ?? []).map(({ repeat }) => repeat + 1));
   return html`<section id="passages"><h2>Every passage, before and after</h2>
-    <p>The held-out passages in the order of the data set, none chosen. Each shows the self-edits the model wrote before RL and
-      after ${last.replace('-', ' ')}, sampled and greedy, and what it then answered after training on the sampled ones.
-      ${repeats > 1 && `Every condition was repeated ${repeats} times; × counts the repeats that gave the same answer.`}</p>
+    <p>The held-out passages in the order of the data set, none chosen. Each shows the self-edits the model wrote
+      before RL and after ${last.replace('-', ' ')}, sampled and greedy, and what it then answered after
+      training on the sampled ones.
+      ${repeats > 1 && `Every condition has ${repeats} repeats; × counts those that gave the same answer.`}</p>
     ${contexts.map((context, index) => {
       const before = sideOf(material, context, 'before', 'self-edit');
       const after = sideOf(material, context, 'after', last);

@@ -17,12 +17,14 @@ const facts = ({ input: { header, result } }: Material): Html => {
     ['runtime', header.environment.runtime],
     ['took', duration(result.timings.totalSeconds)],
   ];
-  return html`<dl class="facts">${entries.map(([name, value]) => html`<div><dt>${name}</dt><dd class="model">${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${entries.map(
+    ([name, value]) => html`<div><dt>${name}</dt><dd class="model">${value}</dd></div>`,
+  )}</dl>`;
 };
 
 /**
- * The whole report as one HTML document in UTF-8. Figures are drawn into it, all text is escaped, and a content security
- * policy forbids scripts and requests besides. The same input gives the same bytes.
+ * The whole report as one HTML document in UTF-8. Figures are drawn into it, all text is escaped, and a content
+ * security policy forbids scripts and requests besides. The same input gives the same bytes.
  */
 export const renderReport = (input: ReportInput): string => {
   const material = gather(input);

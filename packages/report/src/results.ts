@@ -18,8 +18,8 @@ export const summary = ({ input: { result }, last, rounds }: Material): Html => 
   const difference =
     found === null
       ? null
-      : `The difference is ${points(found.difference)} points with a 95\u00a0% interval of ${points(found.ci95[0])} to ` +
-        `${points(found.ci95[1])}, ${isBeyondNoise(found) ? 'beyond noise' : 'not beyond noise'}.`;
+      : `The difference is ${points(found.difference)} points with a 95\u00a0% interval of ` +
+        `${points(found.ci95[0])} to ${points(found.ci95[1])}, ${isBeyondNoise(found) ? '' : 'not '}beyond noise.`;
   const sentence =
     before === null || after === null
       ? html`A run of ${counted(rounds.length, 'round')} without a comparison of before and after.`
@@ -48,7 +48,8 @@ const upTo = (value: number, step: number): number => Math.max(step, Math.ceil(v
 
 const scale = (domain: readonly [number, number], step: number, text: (tick: number) => string): Html => {
   const place = (tick: number): string => ((100 * (tick - domain[0])) / (domain[1] - domain[0])).toFixed(2);
-  return html`<div class="scale">${ticksOf(domain, step).map((tick) => html`<span style="left: ${place(tick)}%">${text(tick)}</span>`)}</div>`;
+  const ticks = ticksOf(domain, step).map((tick) => html`<span style="left: ${place(tick)}%">${text(tick)}</span>`);
+  return html`<div class="scale">${ticks}</div>`;
 };
 
 const conditionName = (condition: string): Html => {
@@ -66,7 +67,8 @@ const resultTable = (rows: readonly ResultRow[], last: string | null): Html => {
       <th scope="col">trained on</th>
       <th scope="col" class="plot">${scale(domain, 0.2, (tick) => `${Math.round(tick * 100)}\u00a0%`)}</th>
       <th scope="col" class="n">accuracy</th><th scope="col" class="n">95\u00a0% interval</th>
-      <th scope="col" class="n">passages</th><th scope="col" class="n">questions</th><th scope="col" class="n">repeats</th>
+      <th scope="col" class="n">passages</th><th scope="col" class="n">questions</th>
+      <th scope="col" class="n">repeats</th>
     </tr></thead>
     <tbody>${rows.map(
       ({
@@ -80,7 +82,9 @@ const resultTable = (rows: readonly ResultRow[], last: string | null): Html => {
         <th scope="row">${conditionName(condition)}</th>
         <td class="plot">${intervalBar(condition, accuracy, ci95, domain, role(condition))}</td>
         <td class="n strong">${percent(accuracy)}\u00a0%</td>
-        <td class="n interval">${percent(ci95[0])} to ${percent(ci95[1])}\u00a0%<span class="counts">${counted(contexts, 'passage')}, ${counted(questions, 'question')}, ${counted(repeats, 'repeat')}</span></td>
+        <td class="n interval">${percent(ci95[0])} to ${percent(ci95[1])}\u00a0%
+          <span class="counts">${counted(contexts, 'passage')}, ${counted(questions, 'question')},
+            ${counted(repeats, 'repeat')}</span></td>
         <td class="n extra">${contexts}</td><td class="n extra">${questions}</td><td class="n extra">${repeats}</td>
       </tr>`,
     )}</tbody></table>`;
@@ -95,7 +99,8 @@ const comparisonTable = (comparisons: readonly Comparison[], first: Comparison |
     <thead><tr>
       <th scope="col">paired difference</th>
       <th scope="col" class="plot">${scale(domain, step, (tick) => points(tick).replace(/\.0$/, ''))}</th>
-      <th scope="col" class="n">points</th><th scope="col" class="n">95\u00a0% interval</th><th scope="col" class="n">noise</th>
+      <th scope="col" class="n">points</th><th scope="col" class="n">95\u00a0% interval</th>
+      <th scope="col" class="n">noise</th>
     </tr></thead>
     <tbody>${comparisons.map(
       (one) => html`<tr class="${isFirst(one) ? 'headline' : ''}">
@@ -123,10 +128,12 @@ const byKind = ({ input: { answers, result }, evaluation }: Material): Html | nu
     return own === undefined ? '–' : `${percent(own.filter(({ correct }) => correct).length / own.length)}\u00a0%`;
   };
   return html`<h3>By kind of question</h3><div class="card"><table class="kinds">
-    <thead><tr><th scope="col">trained on</th>${kinds.map((kind) => html`<th scope="col" class="n model">${kind}</th>`)}</tr></thead>
+    <thead><tr><th scope="col">trained on</th>
+      ${kinds.map((kind) => html`<th scope="col" class="n model">${kind}</th>`)}</tr></thead>
     <tbody>${result.rows.map(
       ({ condition }) =>
-        html`<tr><th scope="row">${label(condition)}</th>${kinds.map((kind) => html`<td class="n">${share(condition, kind)}</td>`)}</tr>`,
+        html`<tr><th scope="row">${label(condition)}</th>
+          ${kinds.map((kind) => html`<td class="n">${share(condition, kind)}</td>`)}</tr>`,
     )}</tbody></table></div>`;
 };
 
@@ -137,10 +144,10 @@ export const resultsSection = (material: Material): Html => {
   const greedy =
     material.last === null ? null : findComparison(comparisons, `${material.last}-greedy`, 'self-edit-greedy');
   return html`<section id="results"><h2>Results</h2>
-    <p>Every row starts from the same held-out passages and asks the same questions with no passage in context. Intervals
-      are 95\u00a0% bootstrap intervals over passages.</p>
-    <ul class="key"><li class="is-control">control</li><li class="is-before">before RL</li><li class="is-after">after RL</li>
-      <li class="is-ceiling">ceiling</li></ul>
+    <p>Every row starts from the same held-out passages and asks the same questions with no passage in context.
+      Intervals are 95\u00a0% bootstrap intervals over passages.</p>
+    <ul class="key"><li class="is-control">control</li><li class="is-before">before RL</li>
+      <li class="is-after">after RL</li>      <li class="is-ceiling">ceiling</li></ul>
     <div class="card">${resultTable(rows, material.last)}</div>
     ${
       ordered.length > 0 &&
@@ -150,7 +157,7 @@ export const resultsSection = (material: Material): Html => {
     <p class="verdict">${verdict(rows, comparisons)}${
       greedy !== null &&
       !isBeyondNoise(greedy) &&
-      ' The greedy self-edits alone show no difference beyond noise: RL moved the mixture of what is sampled more than its single likeliest text.'
+      ' For greedy self-edits the difference is not beyond noise.'
     }</p>
     <div style="margin-top: 2.2rem">${byKind(material)}</div></section>`;
 };

@@ -90,10 +90,12 @@ export const rewardsSection = (material: Material): Html | null => {
     ),
   );
   return html`<section id="rewards"><h2>Rewards</h2>
-    <p>The reward of a self-edit is the share of its passage’s questions that the model answers after training on it.</p>
+    <p>The reward of a self-edit is the share of its passage’s questions that the model answers after training on
+      it.</p>
     <div class="grid">${curve(material, rounds)}
       <div class="card"><h3>In numbers</h3><table>
-        <thead><tr><th scope="col">round</th><th scope="col" class="n">self-edits</th><th scope="col" class="n">mean</th>
+        <thead><tr><th scope="col">round</th><th scope="col" class="n">self-edits</th>
+          <th scope="col" class="n">mean</th>
           <th scope="col" class="n">best</th><th scope="col" class="n">failed</th></tr></thead>
         <tbody>${rounds.map(
           ({ round, edits, mean: all, best, failed }) => html`<tr><td>${round}</td><td class="n">${edits.length}</td>
@@ -107,8 +109,8 @@ export const rewardsSection = (material: Material): Html | null => {
             html`<p class="small quiet" style="margin: 0.8rem 0 0">Spread in round ${round}: ${spread}.</p>`
           );
         })}
-        <p class="small quiet" style="margin: 0.8rem 0 0">The best of several is picked by the reward it is then shown with,
-          so “best” is optimistic; the held-out accuracies are not.</p></div></div>
+        <p class="small quiet" style="margin: 0.8rem 0 0">The best of several is picked by the reward it is then shown
+          with, so “best” is optimistic; the held-out accuracies are not.</p></div></div>
     <div class="grid">${rounds.map(
       ({ round, edits, levels }) => html`<figure class="card"><h3>Round ${round}</h3>
         ${rewardHistogram(
@@ -121,8 +123,8 @@ export const rewardsSection = (material: Material): Html | null => {
           `round ${round}`,
           edits.map((edit) => ({ ...edit, title: material.titleOf(edit.contextId) })),
         )}
-        <figcaption>Above, how many self-edits got which reward. Below, one column per passage: a dot is a self-edit, the bar
-          their mean, the filled dot the best.</figcaption></figure>`,
+        <figcaption>Above, how many self-edits got which reward. Below, one column per passage: a dot is a self-edit,
+          the bar their mean, the filled dot the best.</figcaption></figure>`,
     )}</div></section>`;
 };
 
@@ -133,7 +135,11 @@ const selectionRow = (material: Material, selection: SelectionRecord): Html => {
     <td class="strip">${rewards.length > 0 && candidateStrip(rewards, selection.reward)}</td>
     <td class="n">${selection.reward === null ? '–' : `${percent(selection.reward)}\u00a0%`}</td>
     <td><span class="model">${selection.reason}</span>
-      ${edit !== null && html`<details><summary>the kept self-edit</summary><div class="edit is-after">${editLines(edit.text)}</div></details>`}</td></tr>`;
+      ${
+        edit !== null &&
+        html`<details><summary>the kept self-edit</summary>
+          <div class="edit is-after">${editLines(edit.text)}</div></details>`
+      }</td></tr>`;
 };
 
 export const selectionSection = (material: Material): Html | null => {
@@ -141,8 +147,8 @@ export const selectionSection = (material: Material): Html | null => {
   if (selections.length === 0) return null;
   const groups = [...Map.groupBy(selections, ({ phase, round }) => `${phase}\n${round}`).values()];
   return html`<section id="kept"><h2>What was kept, and why</h2>
-    <p>After every round the kept self-edits, one per passage at most, become what the model is fine-tuned to write. Thin
-      marks are the rewards of all candidates from 0 to 100\u00a0%, the tall one was kept.</p>
+    <p>After every round the kept self-edits, one per passage at most, become what the model is fine-tuned to write.
+      Thin marks are the rewards of all candidates from 0 to 100\u00a0%, the tall one was kept.</p>
     ${groups.map((own) => {
       const [first] = own;
       const kept = own.filter(({ selfEditId }) => selfEditId !== null).length;
@@ -154,7 +160,8 @@ export const selectionSection = (material: Material): Html | null => {
             : first?.phase;
       return html`<details><summary><span>Round ${first?.round ?? 0}: ${name ?? ''}</span>
         <span class="end quiet">kept ${kept} of ${own.length}</span></summary>
-        <div class="inside"><table class="choices"><thead><tr><th scope="col">passage</th><th scope="col">candidates</th>
+        <div class="inside"><table class="choices">
+          <thead><tr><th scope="col">passage</th><th scope="col">candidates</th>
           <th scope="col" class="n">kept</th><th scope="col">reason</th></tr></thead>
           <tbody>${own.map((selection) => selectionRow(material, selection))}</tbody></table></div></details>`;
     })}</section>`;
@@ -181,7 +188,8 @@ export const learningSection = ({ input: { sft } }: Material): Html | null => {
           first === undefined || last === undefined ? '' : `, loss ${first.toFixed(2)} to ${last.toFixed(2)}`;
         return `Round ${round}: ${counted(examples, 'example')}, ${counted(steps, 'step')}${path}.`;
       });
-      return html`<figure class="card"><h3>${phase === 'rl' ? 'On the best self-edits' : 'Control: on randomly drawn ones'}</h3>
+      return html`<figure class="card">
+        <h3>${phase === 'rl' ? 'On the best self-edits' : 'Control: on randomly drawn ones'}</h3>
         ${series.length > 0 && lossCurve(series)}<figcaption>${ends.join(' ')}</figcaption></figure>`;
     })}</div></section>`;
 };

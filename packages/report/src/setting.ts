@@ -23,9 +23,11 @@ export const timingsSection = ({ input: { result, events } }: Material): Html =>
     }
     ${
       events.length > 0 &&
-      html`<details style="margin-top: 1.25rem"><summary>${counted(events.length, 'event')}</summary><div class="inside scroll"><table><tbody>${events.map(
+      html`<details style="margin-top: 1.25rem"><summary>${counted(events.length, 'event')}</summary>
+        <div class="inside scroll"><table><tbody>${events.map(
         ({ time, type, message }) =>
-          html`<tr><td class="quiet" style="white-space: nowrap">${time}</td><td class="model">${type}</td><td class="model">${message}</td></tr>`,
+          html`<tr><td class="quiet" style="white-space: nowrap">${time}</td>
+            <td class="model">${type}</td><td class="model">${message}</td></tr>`,
       )}</tbody></table></div></details>`
     }</section>`;
 };
@@ -37,23 +39,25 @@ const leaves = (value: unknown, path = ''): [path: string, value: string][] => {
 };
 
 const pairs = (entries: readonly (readonly [string, string])[]): Html =>
-  html`<dl class="pairs">${entries.map(([key, value]) => html`<div><dt>${key}</dt><dd class="model">${value}</dd></div>`)}</dl>`;
+  html`<dl class="pairs">${entries.map(
+    ([key, value]) => html`<div><dt>${key}</dt><dd class="model">${value}</dd></div>`,
+  )}</dl>`;
 
 const PRESETS: Readonly<Record<string, string>> = {
   tiny:
-    'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a synthetic ' +
-    'world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, every ' +
+    'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a ' +
+    'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, every ' +
     'adaptation has the same number of steps, and the best self-edit of each passage is kept without a threshold.',
 };
 
 const MODES = {
   paper:
-    'paper reproduces what the reference implementation of SEAL does, its quirks included: end tokens used as padding ' +
-    'count in the loss, adapters sit on the query and value projections only, ties go to the first self-edit, and the ' +
-    'best is kept whether or not it beats doing nothing.',
+    'paper reproduces what the reference implementation of SEAL does, its quirks included: end tokens used as ' +
+    'padding count in the loss, adapters sit on the query and value projections only, ties go to the first ' +
+    'self-edit, and the best is kept whether or not it beats doing nothing.',
   corrected:
-    'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven projections, ' +
-    'and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted model and the ' +
+    'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven ' +
+    'projections, and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted model and the ' +
     'passage alone beyond noise.',
 } as const;
 
@@ -75,7 +79,8 @@ export const configurationSection = ({ input: { header } }: Material): Html => {
     <h3>Mode: ${header.mode}</h3><p>${MODES[header.mode]}</p>
     <p class="quiet">The other mode, ${header.mode === 'paper' ? MODES.corrected : MODES.paper}</p>
     <details><summary>The run and its machine</summary><div class="inside">${pairs(facts)}</div></details>
-    <details><summary>The resolved configuration, every value</summary><div class="inside">${pairs(leaves(header.config))}</div></details>
+    <details><summary>The resolved configuration, every value</summary>
+      <div class="inside">${pairs(leaves(header.config))}</div></details>
   </section>`;
 };
 
@@ -85,21 +90,23 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
   const greedy = last === null ? null : findComparison(result.comparisons, `${last}-greedy`, 'self-edit-greedy');
   const broken = rewards.filter(({ status }) => status !== 'ok').length;
   return html`<section id="limits"><h2>What this does not show</h2><ul class="limits">
-    <li><strong>RL selects; it does not invent.</strong> The ways of writing a self-edit were all in the pretraining corpus,
-      good and bad, in a mixture we designed. RL moves that mixture towards what teaches. A way of writing that pretraining
-      lacks will not appear.</li>
+    <li><strong>RL selects; it does not invent.</strong> It keeps the self-edits that teach best among those the model
+      already writes, and moves the mixture towards them. A way of writing that pretraining lacks will not appear.
+      ${header.preset === 'tiny' && 'Here the mixture, good and bad, was designed into the pretraining corpus.'}</li>
     ${
       header.preset === 'tiny' &&
       html`<li><strong>The world is synthetic.</strong> People, facts and wordings come from a
-      generator and the model is tiny. The figures show that the loop works; they say nothing about real text or large models.</li>`
+      generator and the model is tiny. The figures are about whether the loop works; they say nothing about real text or
+      large models.</li>`
     }
     ${
       shared > 1 &&
       html`<li><strong>${counted(shared, 'passage')} share one adapter.</strong>
       ${
         hasInverse
-          ? html`An inverse question, such as who plays an instrument, can then be answered by guessing among the names in the
-          adapter: up to ${Math.round(100 / shared)}\u00a0% by chance. Read inverse accuracies against that level, not against zero.`
+          ? html`An inverse question, such as who plays an instrument, can then be answered by guessing among the names
+              in the adapter: up to ${Math.round(100 / shared)}\u00a0% by chance. Read inverse accuracies against that level,
+            not against zero.`
           : html`What helps one of them may help or hurt the others, and a reward measures the group’s training, not one
           self-edit alone.`
       }</li>`
@@ -109,14 +116,14 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
       html`<li><strong>Sampled is not greedy.</strong> The headline is about sampled self-edits. For the single
       likeliest self-edit the difference ${isBeyondNoise(greedy) ? 'is also beyond noise.' : 'is within noise.'}</li>`
     }
-    <li><strong>One seed.</strong> Intervals resample passages. They do not say how much another seed of sampling, training and
-      selection would change the result; run several seeds for that.</li>
-    <li><strong>Nothing here measures forgetting.</strong> Each adaptation starts from the model afresh; what it overwrites in the
-      model’s other knowledge is not asked.</li>
+    <li><strong>One seed.</strong> Intervals resample passages. They do not say how much another seed of sampling,
+      training and selection would change the result; run several seeds for that.</li>
+    <li><strong>Nothing here measures forgetting.</strong> Each adaptation starts from the model afresh; what it
+      overwrites in the model’s other knowledge is not asked.</li>
     ${
       broken > 0 &&
-      html`<li><strong>${counted(broken, 'reward')} did not come from a clean adaptation</strong> (an unusable self-edit or a
-      loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
+      html`<li><strong>${counted(broken, 'reward')} did not come from a clean adaptation</strong> (an unusable self-edit or
+        a loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
     }
   </ul></section>`;
 };

@@ -46,7 +46,8 @@ it('prints rows, differences and the verdict', () => {
     'paired difference    points         95 % CI',
     'round-2 - self-edit   +17.5  +11.6 to +23.4  beyond noise',
     '',
-    'round-2 - self-edit is +17.5 percentage points; its 95 % interval, +11.6 to +23.4, excludes zero: the difference is beyond noise.',
+    'round-2 - self-edit is +17.5 percentage points; its 95 % interval, +11.6 to +23.4, excludes zero: ' +
+      'the difference is beyond noise.',
   ]);
 });
 

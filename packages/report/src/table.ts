@@ -56,8 +56,8 @@ export const renderTable = (document: ResultDocument | PooledDocument): string =
   const isPooled = 'pooled' in document;
   const { rows, comparisons } = isPooled ? document.pooled : document;
   const title = isPooled
-    ? `${document.preset}, ${counted(document.runs.length, 'run')} pooled (seed${document.runs.length === 1 ? '' : 's'} ` +
-      `${document.runs.map(({ seed }) => seed).join(', ')})`
+    ? `${document.preset}, ${counted(document.runs.length, 'run')} pooled ` +
+      `(seed${document.runs.length === 1 ? '' : 's'} ${document.runs.map(({ seed }) => seed).join(', ')})`
     : `${document.preset}, mode ${document.mode}, seed ${document.seed}`;
   const ordered = orderComparisons(rows, comparisons);
   return [
