@@ -46,8 +46,8 @@ const pairs = (entries: readonly (readonly [string, string])[]): Html =>
 const PRESETS: Readonly<Record<string, string>> = {
   tiny:
     'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a ' +
-    'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, every ' +
-    'adaptation has the same number of steps, and the best self-edit of each passage is kept without a threshold.',
+    'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, ' +
+    'every adaptation has the same number of steps, and the best self-edit of each passage is kept without a threshold.',
 };
 
 const MODES = {
@@ -57,8 +57,8 @@ const MODES = {
     'self-edit, and the best is kept whether or not it beats doing nothing.',
   corrected:
     'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven ' +
-    'projections, and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted model and the ' +
-    'passage alone beyond noise.',
+    'projections, and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted ' +
+    'model and the passage alone beyond noise.',
 } as const;
 
 export const configurationSection = ({ input: { header } }: Material): Html => {
@@ -105,8 +105,8 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
       ${
         hasInverse
           ? html`An inverse question, such as who plays an instrument, can then be answered by guessing among the names
-              in the adapter: up to ${Math.round(100 / shared)}\u00a0% by chance. Read inverse accuracies against that level,
-            not against zero.`
+              in the adapter: up to ${Math.round(100 / shared)}\u00a0% by chance. Read inverse accuracies against that
+              level, not against zero.`
           : html`What helps one of them may help or hurt the others, and a reward measures the group’s training, not one
           self-edit alone.`
       }</li>`
@@ -122,8 +122,8 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
       overwrites in the model’s other knowledge is not asked.</li>
     ${
       broken > 0 &&
-      html`<li><strong>${counted(broken, 'reward')} did not come from a clean adaptation</strong> (an unusable self-edit or
-        a loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
+      html`<li><strong>${counted(broken, 'reward')} did not come from a clean adaptation</strong> (an unusable self-edit
+        or a loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
     }
   </ul></section>`;
 };
