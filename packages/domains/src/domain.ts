@@ -1,7 +1,7 @@
 /**
  * What the trainer knows of a domain: text in, text out. No tokens, no model.
  *
- * A domain is a plug-in (design decision 8): a prompt that asks for a self-edit, the parsing of the edit into training
+ * A domain is a plug-in: a prompt that asks for a self-edit, the parsing of the edit into training
  * sequences, the questions that reward it, and their grading.
  */
 import type { Random } from './random.ts';

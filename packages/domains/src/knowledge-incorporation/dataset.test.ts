@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parsePassages } from './dataset.ts';
 
@@ -77,14 +77,14 @@ describe('a wrong file is refused by file, item, field and remedy', () => {
   });
 });
 
-const data = new URL('../../../../../shared/data/', import.meta.url);
+const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
 
 describe('SQuAD passages', () => {
   test.for<[string, number, number]>([
     ['squad_train_recovered.json', 199, 956],
     ['squad_val_eval_000_029.json', 30, 135],
   ])('%s has %i passages and %i questions', ([name, passages, questions], { skip }) => {
-    const file = fileURLToPath(new URL(name, data));
+    const file = join(recordings, 'data', name);
     skip(!existsSync(file), `${file} is absent: the passages are not part of the repository`);
     const contexts = parsePassages(JSON.parse(readFileSync(file, 'utf8')).items, name);
     expect(contexts).toHaveLength(passages);

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { containment, exactMatch, grader, normalizeAnswer, tokenRecall } from './grade.ts';
 
@@ -52,7 +52,8 @@ interface Verdict {
   readonly yes: 0 | 1;
 }
 
-const calibration = fileURLToPath(new URL('../../../../../shared/data/grader_calibration.json', import.meta.url));
+const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
+const calibration = join(recordings, 'data/grader_calibration.json');
 
 describe('agreement with 2,500 recorded GPT-4.1 verdicts', () => {
   // On all 65,793 verdicts these shares were measured; a random sample of 2,500 strays from a share p by

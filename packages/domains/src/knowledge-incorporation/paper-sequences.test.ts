@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { paperSequences, splitLines, strip, type PaperOptions } from './paper-sequences.ts';
 
@@ -11,7 +11,8 @@ interface Case {
   readonly [list: `v${string}`]: readonly string[];
 }
 
-const golden = fileURLToPath(new URL('../../../../../shared/golden/ki_train_sequences.json', import.meta.url));
+const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
+const golden = join(recordings, 'golden/ki_train_sequences.json');
 const cases: Case[] = existsSync(golden) ? JSON.parse(readFileSync(golden, 'utf8')).cases : [];
 
 const lists: readonly [name: `v${string}`, options: PaperOptions][] = [

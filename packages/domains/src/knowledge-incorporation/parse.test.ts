@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defaultBounds, parseSelfEdit, type SelfEditBounds } from './parse.ts';
 
@@ -125,7 +125,8 @@ describe('questions and answers', () => {
   });
 });
 
-const recorded = fileURLToPath(new URL('../../../../../shared/data/recorded_eval_000_029.json', import.meta.url));
+const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
+const recorded = join(recordings, 'data/recorded_eval_000_029.json');
 
 test('every recorded self-edit gives a sequence, and no statement is lost without a count', ({ skip }) => {
   skip(!existsSync(recorded), `${recorded} is absent: the recorded texts are not part of the repository`);
