@@ -216,6 +216,8 @@ export const fixture = ({ held = 8, perRound = 6, samples = 4, repeats = 2 }: Fi
         return { selfEditId: edit.id, reward: addReward(context, edit, where, skill * (0.4 + random() * 1.3)).reward };
       });
       const best = candidates.reduce((a, b) => (b.reward > a.reward ? b : a));
+      const winner = selfEdits.find(({ id }) => id === best.selfEditId) ?? null;
+      addReward(context, winner, { round, phase: 'rl', condition: 'winner', repeat: 1 }, best.reward * 0.85);
       const reason = `best of ${samples} at ${best.reward.toFixed(3)}`;
       selections.push({ round, phase: 'rl', contextId: context.id, ...best, candidates, reason });
       const drawn = candidates[Math.floor(random() * samples)] ?? best;

@@ -27,6 +27,8 @@ export interface Material {
   readonly editOf: (id: string) => SelfEditRecord | null;
   /** Rewards of the self-edits of a round, baselines not included. */
   readonly candidateRewards: (round: number) => readonly RewardRecord[];
+  /** Rewards of the kept self-edits of a round on a repeat that did not choose them. */
+  readonly winnerRewards: (round: number) => readonly RewardRecord[];
   /** Rewards of the final evaluation by condition. */
   readonly evaluation: ReadonlyMap<string, readonly RewardRecord[]>;
 }
@@ -45,6 +47,8 @@ export const gather = (input: ReportInput): Material => {
     titleOf: (contextId) => titles.get(contextId) ?? contextId,
     editOf: (id) => edits.get(id) ?? null,
     candidateRewards: (round) => byRound.get(round) ?? [],
+    winnerRewards: (round) =>
+      input.rewards.filter((one) => one.phase === 'rl' && one.condition === 'winner' && one.round === round),
     evaluation: Map.groupBy(evaluated, ({ condition }) => condition ?? ''),
   };
 };

@@ -113,6 +113,17 @@ describe('the content', () => {
     });
   });
 
+  it('shows the rewards of a round without those of the kept self-edits measured again, and these beside them', () => {
+    const [first] = document.querySelectorAll('#rewards tbody tr');
+    const cells = [...(first?.querySelectorAll('td') ?? [])].map((cell) => normal(cell.textContent));
+    const own = input.rewards.filter(({ phase, round }) => phase === 'rl' && round === 1);
+    const share = (rewards: typeof own): string =>
+      `${((100 * rewards.reduce((sum, { reward }) => sum + reward, 0)) / rewards.length).toFixed(1)} %`;
+    const sampled = own.filter(({ condition }) => condition === null);
+    expect(cells.slice(0, 3)).toEqual(['1', '24', share(sampled)]);
+    expect(cells[4]).toBe(share(own.filter(({ condition }) => condition === 'winner')));
+  });
+
   it('says of every selection what was kept and why', () => {
     expect(document.querySelectorAll('#kept .choices tbody > tr')).toHaveLength(input.selections.length);
     expect(normal(document.querySelector('#kept')?.textContent)).toContain(input.selections[0]?.reason);

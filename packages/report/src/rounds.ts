@@ -14,6 +14,8 @@ import { type Html, html } from './html.ts';
 import type { Material } from './input.ts';
 import { editLines } from './passages.ts';
 
+const share = (reward: number | null): string => (reward === null ? '–' : `${percent(reward)}\u00a0%`);
+
 /** One reward per self-edit: the mean over its repeats. */
 const perEdit = (rewards: readonly RewardRecord[]): { contextId: string; reward: number }[] =>
   [...Map.groupBy(rewards, ({ selfEditId, contextId }) => selfEditId ?? contextId).values()].flatMap((own) => {
@@ -26,6 +28,8 @@ interface Round {
   readonly edits: readonly { readonly contextId: string; readonly reward: number }[];
   readonly mean: number | null;
   readonly best: number | null;
+  /** Mean reward of the kept self-edits when measured once more. */
+  readonly again: number | null;
   readonly failed: number;
   /** Steps from no answer right to all. */
   readonly levels: number;
@@ -43,6 +47,7 @@ const summarise = (material: Material): Round[] =>
       edits,
       mean: mean(edits.map(({ reward }) => reward)),
       best: mean(best),
+      again: mean(material.winnerRewards(round).map(({ reward }) => reward)),
       levels: Math.min(24, Math.max(1, ...rewards.map(({ questions }) => questions))),
       failed: rewards.filter(({ status }) => status !== 'ok').length,
     };
@@ -95,12 +100,13 @@ export const rewardsSection = (material: Material): Html | null => {
     <div class="grid">${curve(material, rounds)}
       <div class="card"><h3>In numbers</h3><table>
         <thead><tr><th scope="col">round</th><th scope="col" class="n">self-edits</th>
-          <th scope="col" class="n">mean</th>
-          <th scope="col" class="n">best</th><th scope="col" class="n">failed</th></tr></thead>
+          <th scope="col" class="n">mean</th><th scope="col" class="n">best</th>
+          <th scope="col" class="n">kept, again</th><th scope="col" class="n">failed</th></tr></thead>
         <tbody>${rounds.map(
-          ({ round, edits, mean: all, best, failed }) => html`<tr><td>${round}</td><td class="n">${edits.length}</td>
-            <td class="n">${all === null ? '–' : `${percent(all)}\u00a0%`}</td>
-            <td class="n">${best === null ? '–' : `${percent(best)}\u00a0%`}</td><td class="n">${failed}</td></tr>`,
+          ({ round, edits, mean: all, best, again, failed }) => html`<tr><td>${round}</td>
+            <td class="n">${edits.length}</td>
+            ${[all, best, again].map((reward) => html`<td class="n">${share(reward)}</td>`)}
+            <td class="n">${failed}</td></tr>`,
         )}</tbody></table>
         ${rounds.map(({ round }) => {
           const spread = spreadOf(material, round);
@@ -109,8 +115,9 @@ export const rewardsSection = (material: Material): Html | null => {
             html`<p class="small quiet" style="margin: 0.8rem 0 0">Spread in round ${round}: ${spread}.</p>`
           );
         })}
-        <p class="small quiet" style="margin: 0.8rem 0 0">The best of several is picked by the reward it is then shown
-          with, so “best” is optimistic; the held-out accuracies are not.</p></div></div>
+        <p class="small quiet" style="margin: 0.8rem 0 0">“Best” is optimistic: the best of several is
+          picked by the very reward it is shown with. “Kept, again” measures what was kept on a repeat that did not
+          choose it. Held-out accuracies have no such bias.</p></div></div>
     <div class="grid">${rounds.map(
       ({ round, edits, levels }) => html`<figure class="card"><h3>Round ${round}</h3>
         ${rewardHistogram(

@@ -46,8 +46,9 @@ const pairs = (entries: readonly (readonly [string, string])[]): Html =>
 const PRESETS: Readonly<Record<string, string>> = {
   tiny:
     'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a ' +
-    'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one adapter, ' +
-    'every adaptation has the same number of steps, and the best self-edit of each passage is kept without a threshold.',
+    'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one ' +
+    'adapter, every adaptation has the same number of steps, and the best self-edit of each passage is kept without a ' +
+    'threshold.',
 };
 
 const MODES = {
