@@ -155,9 +155,7 @@ export const resultsSection = (material: Material): Html => {
       <div class="card">${comparisonTable(ordered, first)}</div>`
     }
     <p class="verdict">${verdict(rows, comparisons)}${
-      greedy !== null &&
-      !isBeyondNoise(greedy) &&
-      ' For greedy self-edits the difference is not beyond noise.'
+      greedy !== null && !isBeyondNoise(greedy) && ' For greedy self-edits the difference is not beyond noise.'
     }</p>
     <div style="margin-top: 2.2rem">${byKind(material)}</div></section>`;
 };

@@ -25,10 +25,10 @@ export const timingsSection = ({ input: { result, events } }: Material): Html =>
       events.length > 0 &&
       html`<details style="margin-top: 1.25rem"><summary>${counted(events.length, 'event')}</summary>
         <div class="inside scroll"><table><tbody>${events.map(
-        ({ time, type, message }) =>
-          html`<tr><td class="quiet" style="white-space: nowrap">${time}</td>
+          ({ time, type, message }) =>
+            html`<tr><td class="quiet" style="white-space: nowrap">${time}</td>
             <td class="model">${type}</td><td class="model">${message}</td></tr>`,
-      )}</tbody></table></div></details>`
+        )}</tbody></table></div></details>`
     }</section>`;
 };
 
@@ -47,8 +47,8 @@ const PRESETS: Readonly<Record<string, string>> = {
   tiny:
     'tiny is the embedded default: a model of about half a million parameters, pretrained by this project on a ' +
     'synthetic world, small enough to run the whole loop on a processor in minutes. Several passages share one ' +
-    'adapter, every adaptation has the same number of steps, and the best self-edit of each passage is kept without a ' +
-    'threshold.',
+    'adapter, every adaptation has the same number of steps, and the best self-edit of each passage is kept without ' +
+    'a threshold.',
 };
 
 const MODES = {
