@@ -5,7 +5,7 @@
 
 import { attentionDecode, kvCacheWrite } from '@seal/kernels';
 import { packBatch, packRows, segmentTokens, type PackedBatch, type TokenSequence } from './batch.ts';
-import { createStorage } from './buffers.ts';
+import { createStorage, upload } from './buffers.ts';
 import { InferencePass } from './inference.ts';
 import type { Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
@@ -246,12 +246,12 @@ export class Generator {
 
   /** Uploads pairs (row of the batch, row of the cache) and enough empty pairs to end the last workgroup. */
   #writeCopies(copies: readonly (readonly [number, number])[]): void {
-    const { queue } = this.#model.gpu.device;
+    const { device } = this.#model.gpu;
     const count = Math.min(copies.length + WORKGROUP, this.sizes.slots * this.sizes.length);
     const destinations = new Uint32Array(count).fill(NOWHERE);
     destinations.set(copies.map(([, destination]) => destination));
-    queue.writeBuffer(this.#source, 0, Uint32Array.from(copies, ([source]) => source));
-    queue.writeBuffer(this.#destination, 0, destinations);
+    upload(device, this.#source, Uint32Array.from(copies, ([source]) => source));
+    upload(device, this.#destination, destinations);
   }
 
   destroy(): void {

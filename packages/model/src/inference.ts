@@ -2,7 +2,7 @@
 
 import { argmax, gatherRows, matmulNT, Recording, rmsNorm } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats, readWords } from './buffers.ts';
+import { createStorage, readFloats, readWords, upload } from './buffers.ts';
 import { adaptedLinears, frozenLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
@@ -64,7 +64,7 @@ export class InferencePass {
   submit(batch: PackedBatch, rows: Uint32Array, cached = 0): void {
     const { device } = this.model.gpu;
     this.tables.write(batch);
-    device.queue.writeBuffer(this.#index, 0, rows as Uint32Array<ArrayBuffer>);
+    upload(device, this.#index, rows);
     const encoder = device.createCommandEncoder({ label: 'inference' });
     this.#record.encode(encoder, {
       tokens: batch.tokenCount,

@@ -1,6 +1,6 @@
 /** Device copies of a batch's tables. */
 
-import { createStorage } from './buffers.ts';
+import { createStorage, upload } from './buffers.ts';
 import type { PackedBatch } from './batch.ts';
 import type { AdapterTables } from './linears.ts';
 
@@ -42,8 +42,7 @@ export class BatchTables implements AdapterTables {
           `the step was recorded for ${this.tokenCapacity} and ${this.adapterCapacity}`,
       );
     }
-    const put = (buffer: GPUBuffer, values: Uint32Array | Float32Array) =>
-      this.#device.queue.writeBuffer(buffer, 0, values as Uint32Array<ArrayBuffer>);
+    const put = (buffer: GPUBuffer, values: Uint32Array | Float32Array) => upload(this.#device, buffer, values);
     put(this.tokens, batch.tokens);
     put(this.positions, batch.positions);
     put(this.bounds, batch.bounds);
