@@ -21,7 +21,7 @@ it('trains 8 packed adapters as 8 solo runs', async () => {
   const layout = loraLayout(model.config, lora);
   // Different lengths, steps and learning rates in one pack.
   const adaptation = (e: number): Adaptation => {
-    const context = [...input.rounds.flat()][e % 8]!;
+    const context = input.rounds.flat()[e % 8]!;
     const lines = context.text.split(' . ').slice(0, 1 + (e % 4)).map((text) => ({ prompt: '', text }));
     return {
       documents: lines.map((line) => codec.document(line)),

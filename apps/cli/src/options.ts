@@ -8,8 +8,7 @@ import { choice, integer, string } from '@optique/core/valueparser';
 
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
-const out = (what: 'directory' | 'file') =>
-  optional(option('--out', string({ metavar: 'PATH' }), { description: message`Where to write the ${what}` }));
+const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
 const model = optional(
   option('--model', string({ metavar: 'DIR' }), { description: message`Model directory; the shipped tiny model if absent` }),
 );
@@ -40,7 +39,9 @@ const run = command(
       option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
     ),
     resume: optional(option('--resume', string({ metavar: 'DIR' }), { description: message`Go on with a stopped run` })),
-    out: out('directory'),
+    out: optional(
+      option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the run; runs/<id> if absent` }),
+    ),
     maxTime,
     json,
   }),
@@ -82,7 +83,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: out('file'), json }),
+  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -107,9 +108,9 @@ const bench = command(
   'bench',
   object('Options', {
     command: constant('bench'),
-    what: argument(choice(['kernels'])),
+    what: argument(choice(['kernels'], { metavar: 'WHAT' }), { description: message`What to measure: kernels` }),
     filter: optional(option('--filter', string({ metavar: 'TEXT' }), { description: message`Only ops whose name contains this` })),
-    out: out('file'),
+    out: outFile,
     json,
   }),
   { description: message`Measure the kernels on this adapter` },
