@@ -10,7 +10,7 @@ import type { Gpu } from '@seal/device';
 import { configFile, parseConfig, type LlamaConfig } from './config.ts';
 import { Model, type HostWeights } from './model.ts';
 import { parameterLayout } from './parameters.ts';
-import { parseSafetensors, toFloat32, writeSafetensors } from './safetensors.ts';
+import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** A checkpoint on the host. */
@@ -42,9 +42,14 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
+/** Tensors that some writers store although they follow from the others. */
+function isRedundant(name: string, { tieWordEmbeddings }: LlamaConfig): boolean {
+  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
+}
+
 /**
  * Reads a model directory. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed and
- * RangeError when configuration and weights disagree.
+ * RangeError when configuration, weights and tokenizer disagree.
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const place = join(directory, 'config.json');
@@ -60,12 +65,20 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
         `Cannot use ${weightsPlace}: tensor ${name} is (${tensor.shape.join(', ')}), config.json asks for (${shape.join(', ')})`,
       );
     }
-    weights.set(name, toFloat32(tensor, name));
+    stored.delete(name);
+    weights.set(name, finiteFloat32(tensor, name, weightsPlace));
   }
+  const extra = [...stored.keys()].find((name) => !isRedundant(name, config));
+  if (extra !== undefined) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${extra} belongs to no part that config.json asks for`);
   const tokenizerPlace = join(directory, 'tokenizer.json');
   const configPlace = join(directory, 'tokenizer_config.json');
   const tokenizerConfig = existsSync(configPlace) ? await readJson(configPlace) : {};
   const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerConfig, tokenizerPlace);
+  if (tokenizer.largestId >= config.vocabSize) {
+    throw new RangeError(
+      `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
+    );
+  }
   return { config, weights, tokenizer };
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { type } from 'arktype';
+import { problemsOf } from './problems.ts';
 
 /** Sizes and constants of a Llama-style decoder. */
 export interface LlamaConfig {
@@ -24,16 +25,18 @@ export interface LlamaConfig {
   readonly eosTokenIds: readonly number[];
 }
 
-const size = 'number.integer > 0';
-const tokenId = 'number.integer >= 0';
+/** Bounds far beyond any model: what exceeds them is a damaged file, not a large model. */
+const size = '1 <= number.integer <= 16777216';
+const count = '1 <= number.integer <= 4096';
+const tokenId = '0 <= number.integer < 16777216';
 const fileSchema = type({
   model_type: 'string',
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  'num_key_value_heads?': type(size).or('null'),
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  'num_key_value_heads?': type(count).or('null'),
   'head_dim?': type(size).or('null'),
   'max_position_embeddings?': size,
   'rms_norm_eps?': 'number > 0',
@@ -56,7 +59,7 @@ const fileSchema = type({
  */
 export function parseConfig(json: unknown, place: string): LlamaConfig {
   const file = fileSchema(json);
-  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${file.summary}`);
+  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const refuse = (key: string, value: unknown, supported: string): void => {
     throw new RangeError(`Cannot use ${place}: ${key} is ${JSON.stringify(value)}, supported is ${supported}`);
   };
@@ -75,6 +78,11 @@ export function parseConfig(json: unknown, place: string): LlamaConfig {
     refuse('num_key_value_heads', numKeyValueHeads, `a divisor of num_attention_heads (${file.num_attention_heads})`);
   }
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) refuse('head_dim', headDim, 'an even whole number');
+  const eosTokenIds = [file.eos_token_id ?? []].flat();
+  for (const [name, ids] of Object.entries({ bos_token_id: [file.bos_token_id ?? []].flat(), eos_token_id: eosTokenIds })) {
+    const outside = ids.find((id) => id >= file.vocab_size);
+    if (outside !== undefined) refuse(name, outside, `an id below vocab_size (${file.vocab_size})`);
+  }
   return {
     vocabSize: file.vocab_size,
     hiddenSize: file.hidden_size,
@@ -88,7 +96,7 @@ export function parseConfig(json: unknown, place: string): LlamaConfig {
     ropeTheta: file.rope_theta ?? file.rope_parameters?.rope_theta ?? 10_000,
     tieWordEmbeddings: file.tie_word_embeddings ?? false,
     bosTokenId: file.bos_token_id ?? null,
-    eosTokenIds: file.eos_token_id === undefined || file.eos_token_id === null ? [] : [file.eos_token_id].flat(),
+    eosTokenIds,
   };
 }
 

@@ -17,6 +17,7 @@ export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, type Projection } from './parameters.ts';
 export { adapterConfigFile, adapterFile, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { sampleToken, type SamplingOptions } from './sampler.ts';
 export { createTokenizer, type Tokenizer } from './tokenizer.ts';

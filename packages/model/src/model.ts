@@ -41,6 +41,13 @@ export class Model {
   readonly cosSin: GPUBuffer;
 
   constructor(gpu: Gpu, config: LlamaConfig) {
+    const rotary = config.maxPositionEmbeddings * config.headDim * 4;
+    const limit = gpu.device.limits.maxStorageBufferBindingSize;
+    if (rotary > limit) {
+      throw new RangeError(
+        `Cannot hold a rotary table of ${config.maxPositionEmbeddings} positions: ${rotary} bytes, the device binds at most ${limit}`,
+      );
+    }
     this.gpu = gpu;
     this.config = config;
     this.kernels = new Kernels(gpu.device, gpu.description);

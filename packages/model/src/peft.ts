@@ -3,7 +3,8 @@
 import { type } from 'arktype';
 import type { AdapterValues, LoraConfig, LoraLayout, LoraPlace } from './lora.ts';
 import { PROJECTIONS, type Projection } from './parameters.ts';
-import { parseSafetensors, toFloat32, writeSafetensors } from './safetensors.ts';
+import { problemsOf } from './problems.ts';
+import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
 
 const key = ({ layer, projection }: LoraPlace, matrix: 'A' | 'B') =>
   `base_model.model.model.layers.${layer}.${projection}.lora_${matrix}.weight`;
@@ -47,7 +48,7 @@ export function adapterConfigFile({ rank, alpha, targets }: LoraConfig, baseMode
 
 const configSchema = type({
   peft_type: "'LORA'",
-  r: 'number.integer > 0',
+  r: '1 <= number.integer <= 4096',
   lora_alpha: 'number',
   target_modules: 'string[] > 0',
   'bias?': "'none'",
@@ -59,7 +60,7 @@ const configSchema = type({
 /** Reads a parsed `adapter_config.json`. Throws SyntaxError naming what is not supported. */
 export function parseAdapterConfig(json: unknown, place: string): LoraConfig {
   const file = configSchema(json);
-  if (file instanceof type.errors) throw new SyntaxError(`Cannot use ${place}: ${file.summary}`);
+  if (file instanceof type.errors) throw new SyntaxError(`Cannot use ${place}: ${problemsOf(file)}`);
   const targets = file.target_modules.map((module): Projection => {
     const found = PROJECTIONS.find((projection) => projection.split('.').at(-1) === module || projection === module);
     if (!found) throw new SyntaxError(`Cannot use ${place}: target module ${JSON.stringify(module)} is not one of ${PROJECTIONS.join(', ')}`);
@@ -79,7 +80,7 @@ export function parseAdapterFile(bytes: Uint8Array, layout: LoraLayout, rank: nu
       throw new SyntaxError(`Cannot use ${place}: tensor ${name} is (${tensor.shape.join(', ')}), expected (${shape.join(', ')})`);
     }
     tensors.delete(name);
-    return toFloat32(tensor, name);
+    return finiteFloat32(tensor, name, place);
   };
   for (const p of layout.places) {
     values.set(take(key(p, 'A'), [rank, p.inner]), p.offsetA);

@@ -5,6 +5,7 @@
  */
 
 import { type } from 'arktype';
+import { problemsOf } from './problems.ts';
 
 /** One stored tensor; `bytes` is a view of the file. */
 export interface StoredTensor {
@@ -50,7 +51,7 @@ export function parseSafetensors(file: Uint8Array, place: string): Map<string, S
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const entry = entrySchema(value);
-    if (entry instanceof type.errors) return fail(`tensor ${name}: ${entry.summary}`);
+    if (entry instanceof type.errors) return fail(`tensor ${name}: ${problemsOf(entry)}`);
     if (!isDType(entry.dtype)) return fail(`tensor ${name} has the unknown dtype ${entry.dtype}`);
     const [start, end] = entry.data_offsets;
     const needed = entry.shape.reduce((product, axis) => product * axis, byteSizes[entry.dtype]);
@@ -64,10 +65,14 @@ export function parseSafetensors(file: Uint8Array, place: string): Map<string, S
     tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes: data.subarray(start, end) });
   }
   ranges.sort((a, b) => a.start - b.start || a.end - b.end);
-  ranges.reduce<{ name: string; end: number } | null>((previous, range) => {
-    if (previous && range.start < previous.end) fail(`tensors ${previous.name} and ${range.name} overlap`);
-    return range;
-  }, null);
+  let previous = { name: 'the header', end: 0 };
+  for (const range of ranges) {
+    if (range.start < previous.end) fail(`tensors ${previous.name} and ${range.name} overlap`);
+    if (range.start > previous.end) fail(`${range.start - previous.end} bytes between ${previous.name} and ${range.name} belong to no tensor`);
+    previous = range;
+  }
+  const left = data.byteLength - previous.end;
+  if (left > 0) fail(`${left} bytes after ${previous.name} belong to no tensor`);
   return tensors;
 }
 
@@ -91,6 +96,20 @@ export function toFloat32(tensor: StoredTensor, name: string): Float32Array {
     words.forEach((word, i) => (out[i] = halfToNumber(word)));
   }
   return out;
+}
+
+/**
+ * As `toFloat32`, for weights of the file `place`. Throws TypeError for another dtype and RangeError for a value that is
+ * not finite, both naming file and tensor.
+ */
+export function finiteFloat32(tensor: StoredTensor, name: string, place: string): Float32Array {
+  if (!['F32', 'F16', 'BF16'].includes(tensor.dtype)) {
+    throw new TypeError(`Cannot use ${place}: tensor ${name} has dtype ${tensor.dtype}, supported are F32, F16 and BF16`);
+  }
+  const values = toFloat32(tensor, name);
+  const broken = values.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0) throw new RangeError(`Cannot use ${place}: tensor ${name} holds ${values[broken]} at element ${broken}; the file is damaged`);
+  return values;
 }
 
 function halfToNumber(word: number): number {

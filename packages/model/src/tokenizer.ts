@@ -2,6 +2,7 @@
 
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { type } from 'arktype';
+import { problemsOf } from './problems.ts';
 
 /** A loaded tokenizer. */
 export interface Tokenizer {
@@ -13,6 +14,8 @@ export interface Tokenizer {
   id(token: string): number;
   /** Id of the unknown token, or null where every text can be encoded. */
   readonly unknownId: number | null;
+  /** The largest id that a text can be encoded to. */
+  readonly largestId: number;
 }
 
 const fileSchema = type({
@@ -23,7 +26,7 @@ const fileSchema = type({
 /** Reads parsed `tokenizer.json` and `tokenizer_config.json` (`{}` where absent). Throws SyntaxError when they are not. */
 export function createTokenizer(json: unknown, config: unknown, place: string): Tokenizer {
   const file = fileSchema(json);
-  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${file.summary}`);
+  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   let inner: HuggingFaceTokenizer;
   try {
     // Truncation and padding written into a tokenizer would cut training texts: they are not part of tokenising.
@@ -43,5 +46,6 @@ export function createTokenizer(json: unknown, config: unknown, place: string): 
       return id;
     },
     unknownId: unknown ? (find(unknown) ?? null) : null,
+    largestId: [...inner.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1),
   };
 }
