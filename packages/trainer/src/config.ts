@@ -1,8 +1,10 @@
 /** The configuration of a run: everything that determines its result besides the model, the data and the seed. */
 
-import { type } from 'arktype';
+import { problemsOf } from '@seal/model';
+import { type, type ArkError } from 'arktype';
 
-const natural = 'number.integer > 0';
+const natural = '1 <= number.integer <= 10000';
+const tokensPerStep = type('64 <= number.integer <= 65536').and('number % 8');
 const learningRate = '0 < number <= 1';
 const lora = type({ rank: '1 <= number.integer <= 256', alpha: '0 < number <= 4096', targets: "'all' | 'q,v'" });
 
@@ -20,7 +22,7 @@ export const sealConfigSchema = type({
     /** Adapters trained side by side. */
     packSize: '1 <= number.integer <= 512',
     /** Tokens of one packed step, over all adapters. */
-    tokensPerStep: '64 <= number.integer <= 65536',
+    tokensPerStep,
     /** `paper` pads every sequence with end tokens up to the longest and trains on them. */
     trainOnPadding: 'boolean',
     maxAnswerTokens: '1 <= number.integer <= 1024',
@@ -44,7 +46,7 @@ export const sealConfigSchema = type({
       learningRate,
       epochs: natural,
       batchSize: natural,
-      tokensPerStep: '64 <= number.integer <= 65536',
+      tokensPerStep,
     }).onUndeclaredKey('reject'),
   }).onUndeclaredKey('reject'),
   /** The table on held-out contexts. */
@@ -60,7 +62,20 @@ export type SealConfig = typeof sealConfigSchema.infer;
 /** Throws RangeError naming every key that is unknown, missing or out of bounds. `place` names the source. */
 export function parseSealConfig(value: unknown, place: string): SealConfig {
   const config = sealConfigSchema(value);
-  if (config instanceof type.errors) throw new RangeError(`Cannot use ${place}: ${config.summary.replaceAll('\n', '; ')}`);
+  if (config instanceof type.errors) throw new RangeError(`Cannot use ${place}: ${problemsOf(config, unknownKey)}`);
   return config;
 }
 
+/** What of a schema names its keys. */
+interface Place {
+  readonly props: readonly { readonly key: PropertyKey }[];
+  get(...path: readonly string[]): Place;
+}
+
+/** Says of an unknown key which keys there are in its place. */
+function unknownKey({ path, propString }: ArkError): string {
+  const parents = path.slice(0, -1).map(String);
+  const schema = sealConfigSchema as unknown as Place;
+  const { props } = parents.length > 0 ? schema.get(...parents) : schema;
+  return `${propString} is not a key; there are ${props.map(({ key }) => String(key)).join(', ')}`;
+}

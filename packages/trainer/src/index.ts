@@ -18,4 +18,4 @@ export { groupWithoutConflicts, selectBest, selectRandom, type Candidate, type C
 export { createCodec, padWithEnd, type Codec } from './sequences.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { resultDocument, pooledDocument } from './table.ts';
-export { loraConfig, Workbench, type Policy } from './workbench.ts';
+export { loraConfig, QUESTION_TOKENS, Workbench, type Policy } from './workbench.ts';

@@ -131,18 +131,20 @@ export class InnerLoop {
     const losses = await this.#trainer.losses();
     const values = await this.pack.read(plans.length);
     onStep(load.length, load.length);
+    // Only the last losses are kept where there are more steps than the loop was made for.
+    const forgotten = load.length - losses.length;
     return plans.map(({ steps }, e) => {
-      const own = losses.slice(0, steps.length).map((row) => row[e] ?? NaN);
+      const own = losses.slice(0, Math.max(0, steps.length - forgotten)).map((row) => row[e] ?? NaN);
       const broken = own.findIndex((loss) => !Number.isFinite(loss));
       const finite = broken < 0 && (values[e] as AdapterValues).every(Number.isFinite);
       return {
         values: values[e] as AdapterValues,
         steps: steps.length,
         trainedTokens: steps.flat().reduce((sum, { tokens }) => sum + tokens.length, 0),
-        firstLoss: finiteOrNull(own[0]),
+        firstLoss: forgotten > 0 ? null : finiteOrNull(own[0]),
         lastLoss: finiteOrNull(own.at(-1)),
         status: finite ? 'ok' : 'non-finite',
-        cause: finite ? null : `the loss of step ${Math.max(broken, 0)} is not finite`,
+        cause: finite ? null : broken < 0 ? 'the last step left weights that are not finite' : `the loss of step ${forgotten + broken} is not finite`,
       };
     });
   }

@@ -63,6 +63,9 @@ export async function fineTune(
     if (broken >= 0) throw new Error(`Cannot fine-tune the policy: the loss of step ${broken} is not finite; lower sft.learningRate`);
     const [values] = await pack.read(1);
     if (!values) throw new Error('Cannot fine-tune the policy: no adapter came back');
+    if (!values.every(Number.isFinite)) {
+      throw new Error('Cannot fine-tune the policy: the last step left weights that are not finite; lower sft.learningRate');
+    }
     return { values, losses };
   } finally {
     trainer.destroy();

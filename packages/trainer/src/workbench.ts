@@ -27,7 +27,7 @@ export interface Written {
 /** Most sequences that are decoded side by side. */
 const SLOTS = 192;
 /** Longest question and answer, and longest passage with self-edit, that the caches are made for. */
-const QUESTION_TOKENS = 256;
+export const QUESTION_TOKENS = 256;
 
 /** Configuration words to projections. */
 export function loraConfig({ rank, alpha, targets }: SealConfig['inner']['lora']): LoraConfig {
