@@ -1,13 +1,14 @@
 /** `seal adapt`: passages in, an adapter directory out. */
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stream, type Context } from '@seal/domains';
 import { adapterConfigFile, adapterFile } from '@seal/model';
 import { digest } from '@seal/runs';
 import { tinyDomain } from '@seal/tiny';
-import { loraConfig, presets, Workbench, type SealConfig } from '@seal/trainer';
-import { EXIT, Failure, messageOf, orExit } from './failure.ts';
+import { loraConfig, presets, QUESTION_TOKENS, Workbench, type SealConfig } from '@seal/trainer';
+import { EXIT, Failure, orExit } from './failure.ts';
+import { cannotWrite } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readPassages } from './passages.ts';
 import { openSession } from './session.ts';
@@ -19,8 +20,9 @@ const config: SealConfig = { ...presets.tiny, inner: { ...presets.tiny.inner, pa
 
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const out = command.adapterOut;
-  if (existsSync(out) && readdirSync(out).length > 0) {
-    throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: it is not empty; choose another directory`);
+  if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) {
+    const what = statSync(out).isDirectory() ? 'it is not empty' : 'it is a file';
+    throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: ${what}; choose another directory`);
   }
   const contexts = await readPassages(command.passages);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
@@ -28,6 +30,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const session = await openSession(command.model);
   const bench = new Workbench(session.model, session.codec, { ...config, inner: { ...config.inner, steps } });
   try {
+    checkLengths(bench, contexts, command.passages);
     const edits = await writeEdits(bench, contexts, command.edits, command.seed);
     const sequences = contexts.flatMap((context, i) => [
       ...tinyDomain.baseline(context),
@@ -84,6 +87,19 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   }
 }
 
+/** A passage must leave room for what is written about it. */
+function checkLengths(bench: Workbench, contexts: readonly Context[], place: string): void {
+  contexts.forEach((context, index) => {
+    const length = bench.codec.prompt(tinyDomain.prompt(context)).length;
+    if (length > QUESTION_TOKENS) {
+      throw new Failure(
+        EXIT.data,
+        `Cannot learn item ${index} of ${place}: it is ${length} tokens long, at most ${QUESTION_TOKENS} fit; make two passages of it`,
+      );
+    }
+  });
+}
+
 /** Self-edits of every passage, in the model's own words. */
 async function writeEdits(bench: Workbench, contexts: readonly Context[], count: number, seed: number): Promise<string[][]> {
   if (count === 0) return contexts.map(() => []);
@@ -94,7 +110,7 @@ async function writeEdits(bench: Workbench, contexts: readonly Context[], count:
       return () => random.next();
     }),
   }));
-  const written = await orExit(EXIT.data, () => bench.write(prompts, config.outer.temperature));
+  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, config.outer.temperature));
   return written.map((samples) => samples.map(({ text }) => text));
 }
 
@@ -109,7 +125,7 @@ function writeDirectory(path: string, files: Readonly<Record<string, string | Ui
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { recursive: true, force: true });
-    throw new Failure(EXIT.usage, `Cannot write ${path}: ${messageOf(cause)}`, { cause });
+    throw cannotWrite(path, cause);
   }
 }
 

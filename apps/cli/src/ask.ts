@@ -16,6 +16,7 @@ export async function ask({ question, model, adapter, json }: CommandOf<'ask'>):
         'vocabulary; npm run -s seal -- words lists it',
     );
   }
+  if (question.trim() === '') throw new Failure(EXIT.data, 'Cannot ask nothing: write a question, such as "who plays the cymbal ?"');
   const tasks = tinyDomain.tasks({ id: 'question', title: '', text: '', questions: [{ question, answer: '', kind: 'question' }] });
   const session = await openSession(model);
   try {

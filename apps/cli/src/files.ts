@@ -13,9 +13,7 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
-    const full = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC';
-    const remedy = full ? 'the disk is full; make room and run the command again' : messageOf(cause);
-    throw new Failure(full ? EXIT.resumable : EXIT.usage, `Cannot write ${path}: ${remedy}`, { cause });
+    throw cannotWrite(path, cause);
   }
 }
 
@@ -24,8 +22,31 @@ export function readText(path: string, exitCode: number): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new Failure(exitCode, `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw new Failure(exitCode, `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
+}
+
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of its path is a file, not a directory',
+  EISDIR: 'it is a directory, not a file',
+  EEXIST: 'a file of that name is in the way',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+};
+
+/** A failed file operation in words. */
+export function fileProblem(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return PROBLEMS[code] ?? messageOf(error);
+}
+
+/** The failure of writing at `path`: a full disk leaves nothing behind and the command can be run again. */
+export function cannotWrite(path: string, cause: unknown): Failure {
+  const full = cause instanceof Error && 'code' in cause && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String(cause.code));
+  const problem = full ? 'the disk is full; make room and run the command again' : fileProblem(cause);
+  return new Failure(full ? EXIT.resumable : EXIT.usage, `Cannot write ${path}: ${problem}`, { cause });
 }
 
 /** Reads a JSON file or ends with `exitCode`. */
@@ -34,6 +55,6 @@ export function readJson(path: string, exitCode: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Failure(exitCode, `Cannot read ${path}: it is not JSON (${messageOf(cause)})`, { cause });
+    throw new Failure(exitCode, `Cannot read ${path}: it is not JSON (${messageOf(cause).replaceAll(/\s*\n\s*/g, ' ')})`, { cause });
   }
 }

@@ -41,7 +41,7 @@ try {
   await execute(command);
   process.exitCode ??= EXIT.ok;
 } catch (error) {
-  say(error instanceof Stopped ? `${error.message}. Nothing finished is lost.` : `seal: ${messageOf(error)}`);
+  say(error instanceof Stopped ? error.message : `seal: ${messageOf(error)}`);
   if (process.env['SEAL_DEBUG'] && error instanceof Error) say(error.stack ?? '');
   process.exitCode = exitCodeOf(error);
 }

@@ -1,6 +1,6 @@
 /** `seal pretrain`: the tiny model from nothing, with checkpoints, resume and a loss curve. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream } from '@seal/domains';
 import {
@@ -16,8 +16,8 @@ import {
 import { digest } from '@seal/runs';
 import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
 import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
-import { EXIT, Failure } from './failure.ts';
-import { readJson, readText, writeWhole } from './files.ts';
+import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { cannotWrite, readJson, readText, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { probeAccuracy, type ProbeAccuracy } from './probes.ts';
 import { openDevice } from './session.ts';
@@ -46,7 +46,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
   const { dir, seed } = command;
   const settings = { ...DEFAULT_PRETRAINING, steps: command.steps ?? DEFAULT_PRETRAINING.steps };
   const config = parseConfig(tinyModelConfig, 'the tiny configuration');
-  const from = existsSync(join(dir, STATE)) ? readState(dir, seed, settings) : undefined;
+  const from = existsSync(join(dir, STATE)) ? await orExit(EXIT.data, () => readState(dir, seed, settings)) : undefined;
   const { signal, dispose } = stopSignal(command.maxTime);
   const gpu = await openDevice();
   const model = new Model(gpu, config);
@@ -56,7 +56,6 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
       const known = readText(join(dir, CURVE), EXIT.data).split('\n').slice(0, from.step);
       writeWhole(join(dir, CURVE), known.map((line) => `${line}\n`).join(''));
     } else {
-      mkdirSync(dir, { recursive: true });
       const random = stream(seed, 'initial weights');
       model.write(initialWeights(config, () => random.normal()));
       writeWhole(join(dir, 'pretraining.json'), `${JSON.stringify({ seed, settings }, null, 2)}\n`);
@@ -71,7 +70,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
       signal,
       save: async (state) => writeWhole(join(dir, STATE), stateFile(state)),
       onSteps(first, losses) {
-        appendFileSync(join(dir, CURVE), losses.map((loss, i) => `${JSON.stringify({ step: first + i, loss })}\n`).join(''));
+        appendLosses(join(dir, CURVE), first, losses);
         last = losses.at(-1) ?? last;
         const done = first + losses.length;
         if (done % 50 !== 0 && done !== settings.steps) return;
@@ -100,10 +99,21 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
     writeWhole(join(dir, 'model.safetensors'), files.weights);
     writeWhole(join(dir, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     print(command.json ? JSON.stringify({ dir, ...manifest }) : `Checkpoint in ${dir}\n${JSON.stringify(manifest.evaluation, null, 2)}`);
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
   } finally {
     dispose();
     model.destroy();
     gpu.close();
+  }
+}
+
+function appendLosses(path: string, first: number, losses: readonly number[]): void {
+  try {
+    appendFileSync(path, losses.map((loss, i) => `${JSON.stringify({ step: first + i, loss })}\n`).join(''));
+  } catch (cause) {
+    throw cannotWrite(path, cause);
   }
 }
 

@@ -1,16 +1,21 @@
 /** `seal report`, and the report that every run ends with. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderReport } from '@seal/report';
 import { readRun, type ResultDocument } from '@seal/runs';
 import type { Context } from '@seal/domains';
-import { EXIT, orExit } from './failure.ts';
+import { EXIT, Failure, orExit } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { print } from './terminal.ts';
 
 /** Writes `report.html` from the records of a finished run. */
 export function writeReport(dir: string): string {
+  const records = readRun(dir);
+  if (!existsSync(join(dir, 'result.json'))) {
+    throw new Failure(EXIT.data, `Cannot report on ${dir}: the run is not finished; go on with: npm run -s seal -- run --resume ${dir}`);
+  }
   const result = readJson(join(dir, 'result.json'), EXIT.data) as ResultDocument;
   const contexts = readJson(join(dir, 'contexts.json'), EXIT.data) as Context[];
   const path = join(dir, 'report.html');
@@ -18,7 +23,7 @@ export function writeReport(dir: string): string {
     ...context,
     questions: questions.map(({ answer, ...question }) => ({ ...question, gold: answer })),
   }));
-  writeWhole(path, renderReport({ ...readRun(dir), result, contexts: asked }));
+  writeWhole(path, renderReport({ ...records, result, contexts: asked }));
   return path;
 }
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { runtimeName } from '@seal/device';
+import { DeviceLostError, runtimeName } from '@seal/device';
 import { renderTable } from '@seal/report';
 import {
   createRun,
@@ -27,7 +27,7 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import { EXIT, Failure, orExit, Stopped } from './failure.ts';
+import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { writeReport } from './report.ts';
@@ -53,7 +53,9 @@ export async function run(command: RunCommand): Promise<void> {
   const preset = (resumed?.preset ?? command.preset) as PresetName;
   const mode = resumed?.mode ?? (command.mode as RunHeader['mode']);
   const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
-  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, command.config ?? 'the configuration'));
+  const place = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
+  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, place));
+  for (const seed of resumed ? [resumed.seed] : seeds) checkContexts(config, seed, place);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession();
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, session.codec, config));
@@ -72,7 +74,11 @@ export async function run(command: RunCommand): Promise<void> {
   }
 }
 
-function seedsOf({ seed, seeds, resume }: RunCommand): number[] {
+function seedsOf({ seed, seeds, resume, config, out }: RunCommand): number[] {
+  for (const [name, value] of Object.entries({ config, out })) {
+    if (resume === undefined || value === undefined) continue;
+    throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps its configuration and its place; leave --${name} out`);
+  }
   if (seeds === undefined) return [seed];
   if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot resume several seeds at once: resume the directory of the seed that stopped');
   const list = seeds.split(',').map((text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : NaN));
@@ -132,8 +138,7 @@ async function complete(
       config,
       seed: header.seed,
       domain: tinyDomain,
-      rounds: roundContexts(config, header.seed),
-      evaluation: contextsOf('test', config.evaluation.contexts, header.seed),
+      ...contextsFor(config, header.seed),
       initial: { weights: session.checkpoint.weights, digest: header.modelDigest },
       baseModel: 'seal-tiny',
     };
@@ -152,7 +157,10 @@ async function complete(
     if (signal.aborted) {
       const time = new Date().toISOString();
       store.append('events', { time, type: 'stopped', message: String(signal.reason), details: null });
-      throw new Stopped(`${signal.reason instanceof Error ? signal.reason.message : 'Stopped'}. Go on with: npm run -s seal -- run --resume ${dir}`);
+      throw new Stopped(`${messageOf(signal.reason)}; nothing finished is lost. ${goOn(dir)}`);
+    }
+    if (error instanceof DeviceLostError) {
+      throw new Failure(EXIT.training, `${error.message}. Nothing finished is lost. ${goOn(dir)}`, { cause: error });
     }
     throw error;
   } finally {
@@ -160,10 +168,25 @@ async function complete(
   }
 }
 
-/** Fresh people of the rl split for every round: nobody twice. */
-function roundContexts({ outer }: SealConfig, seed: number) {
+/** There are only so many people: ends with exit code 2 before anything is opened or written. */
+function checkContexts(config: SealConfig, seed: number, place: string): void {
+  try {
+    contextsFor(config, seed);
+  } catch (cause) {
+    const remedy = 'lower outer.contexts, outer.rounds or evaluation.contexts';
+    throw new Failure(EXIT.usage, `Cannot use ${place}: ${messageOf(cause)}; ${remedy}`, { cause });
+  }
+}
+
+/** Fresh people of the rl split for every round, nobody twice, and of the test split for the table. */
+function contextsFor({ outer, evaluation }: SealConfig, seed: number): Pick<RunInput, 'rounds' | 'evaluation'> {
   const all = contextsOf('rl', outer.rounds * outer.contexts, seed);
-  return Array.from({ length: outer.rounds }, (_, round) => all.slice(round * outer.contexts, (round + 1) * outer.contexts));
+  const rounds = Array.from({ length: outer.rounds }, (_, round) => all.slice(round * outer.contexts, (round + 1) * outer.contexts));
+  return { rounds, evaluation: contextsOf('test', evaluation.contexts, seed) };
+}
+
+function goOn(dir: string): string {
+  return `Go on with: npm run -s seal -- run --resume ${dir}`;
 }
 
 function conclude(command: RunCommand, finished: readonly Finished[]): void {
