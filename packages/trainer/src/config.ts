@@ -74,7 +74,8 @@ interface Place {
 
 /** Says of an unknown key which keys there are in its place. */
 function unknownKey({ path, propString }: ArkError): string {
-  const parents = path.slice(0, -1).map(String);
+  // A plain array first: slicing arktype's own path makes another path, which is never empty.
+  const parents = Array.from(path, String).slice(0, -1);
   const schema = sealConfigSchema as unknown as Place;
   const { props } = parents.length > 0 ? schema.get(...parents) : schema;
   return `${propString} is not a key; there are ${props.map(({ key }) => String(key)).join(', ')}`;

@@ -69,9 +69,7 @@ function merge(base: unknown, override: unknown, place: string): unknown {
     typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isObject(base)) return override;
   if (!isObject(override)) throw new RangeError(`Cannot use ${place}: expected an object, got ${JSON.stringify(override)}`);
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(override)) {
-    merged[key] = Object.hasOwn(base, key) ? merge(base[key], value, place) : value;
-  }
-  return merged;
+  // Entries, not assignments: a key called __proto__ is then a key like any other, and refused.
+  const replaced = Object.entries(override).map(([key, value]) => [key, Object.hasOwn(base, key) ? merge(base[key], value, place) : value]);
+  return Object.fromEntries([...Object.entries(base), ...replaced]);
 }

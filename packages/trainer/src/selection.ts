@@ -1,7 +1,7 @@
 /** Which self-edit of a context is worth imitating. */
 
 import type { Random } from '@seal/domains';
-import { mean, variance } from './statistics.ts';
+import { mean, tie, variance } from './statistics.ts';
 
 /** A self-edit and its reward in every repeat. */
 export interface Candidate {
@@ -37,7 +37,7 @@ export function selectBest(
   const eligible = candidates.filter((candidate) => candidate.eligible);
   if (eligible.length === 0) return { kept: null, reason: 'no self-edit could be trained on' };
   const best = Math.max(...eligible.map(({ rewards }) => mean(rewards)));
-  const tied = eligible.filter(({ rewards }) => mean(rewards) === best);
+  const tied = eligible.filter(({ rewards }) => tie(mean(rewards), best));
   const kept = (rule.ties === 'first' ? tied[0] : random.pick(tied)) ?? null;
   const among = tied.length > 1 ? `, one of ${tied.length} that tie` : '';
   if (kept === null || rule.threshold === 'none') {
@@ -45,7 +45,7 @@ export function selectBest(
   }
   const error = Math.sqrt(variance(kept.rewards) / kept.rewards.length);
   const bar = Math.max(...baselines);
-  return best - error > bar
+  return best - error > bar && !tie(best - error, bar)
     ? { kept, reason: `best of ${eligible.length} at ${best.toFixed(3)}, beats the baselines' ${bar.toFixed(3)}${among}` }
     : { kept: null, reason: `best of ${eligible.length} at ${best.toFixed(3)} does not beat the baselines' ${bar.toFixed(3)}` };
 }

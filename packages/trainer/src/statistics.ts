@@ -13,6 +13,14 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Rewards are ratios of small counts: means closer than this differ by rounding alone. */
+const ROUNDING = 1e-9;
+
+/** Whether two mean rewards are the same number but for rounding. */
+export function tie(a: number, b: number): boolean {
+  return Math.abs(a - b) < ROUNDING;
+}
+
 /** Sample variance (n - 1); 0 for fewer than two values. */
 export function variance(values: readonly number[]): number {
   if (values.length < 2) return 0;
@@ -72,7 +80,7 @@ export function rewardSpread(rewards: readonly (readonly (readonly number[])[])[
   const ties = contexts.filter((edits) => {
     const means = edits.map(mean);
     const best = Math.max(...means);
-    return means.filter((value) => value === best).length > 1;
+    return means.filter((value) => tie(value, best)).length > 1;
   });
   const repeats = repeated.length > 0 ? mean(repeated.map(({ length }) => length)) : 1;
   return {

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { stream } from '@seal/domains';
+import { groupWithoutConflicts, selectBest, selectRandom, type Candidate } from './selection.ts';
+
+const candidate = (selfEditId: string, rewards: number[], eligible = true): Candidate => ({ selfEditId, rewards, eligible });
+const random = () => stream(0, 'ties');
+const first = { threshold: 'none', ties: 'first' } as const;
+
+describe('selectBest', () => {
+  it('keeps the highest mean, not the highest single reward', () => {
+    const { kept, reason } = selectBest([candidate('a', [1, 0]), candidate('b', [0.6, 0.6])], first, [], random());
+    expect(kept?.selfEditId).toBe('b');
+    expect(reason).toBe('best of 2 at 0.600');
+  });
+
+  it('breaks ties by order or by drawing, and says so', () => {
+    const tied = ['a', 'b', 'c', 'd'].map((id) => candidate(id, [id === 'a' ? 0 : 0.5]));
+    const { kept, reason } = selectBest(tied, first, [], random());
+    expect(kept?.selfEditId).toBe('b');
+    expect(reason).toContain('one of 3 that tie');
+    const draw = random();
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 3_000; i++) {
+      const id = selectBest(tied, { threshold: 'none', ties: 'random' }, [], draw).kept?.selfEditId ?? '';
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    expect([...counts.keys()].sort()).toEqual(['b', 'c', 'd']);
+    // Four standard deviations of a binomial count of 3,000 at 1/3.
+    for (const count of counts.values()) expect(Math.abs(count - 1_000)).toBeLessThan(104);
+  });
+
+  it('sees through rounding: the same right answers in another order tie', () => {
+    const tied = [candidate('a', [0.15, 0.15]), candidate('b', [0.1, 0.2])];
+    expect(selectBest(tied, first, [], random()).kept?.selfEditId).toBe('a');
+  });
+
+  it('never keeps what could not be trained on', () => {
+    expect(selectBest([candidate('a', [1], false), candidate('b', [0.1])], first, [], random()).kept?.selfEditId).toBe('b');
+    const { kept, reason } = selectBest([candidate('a', [1], false)], first, [], random());
+    expect(kept).toBeNull();
+    expect(reason).toBe('no self-edit could be trained on');
+    expect(selectBest([], first, [], random()).kept).toBeNull();
+  });
+
+  it('asks for more than the baselines by more than one standard error', () => {
+    const rule = { threshold: 'beats-baselines', ties: 'first' } as const;
+    const choose = (rewards: number[], baselines: number[]) => selectBest([candidate('a', rewards)], rule, baselines, random());
+    // Variance 0.02, standard error of the mean of two 0.1: 0.6 - 0.1 against the bar.
+    expect(choose([0.5, 0.7], [0.3, 0.49]).kept?.selfEditId).toBe('a');
+    expect(choose([0.5, 0.7], [0.3, 0.51])).toMatchObject({ kept: null, reason: expect.stringContaining('does not beat') });
+    expect(choose([0.5, 0.7], [0.5]).kept).toBeNull();
+    // One repeat has no standard error.
+    expect(choose([0.6], [0.59]).kept?.selfEditId).toBe('a');
+    expect(choose([0.6], [0.6]).kept).toBeNull();
+  });
+});
+
+describe('selectRandom', () => {
+  it('draws from what could be trained on, blind to rewards', () => {
+    const all = [candidate('a', [1], false), candidate('b', [0]), candidate('c', [1])];
+    const draw = random();
+    const drawn = Array.from({ length: 400 }, () => selectRandom(all, draw).kept?.selfEditId);
+    expect(new Set(drawn)).toEqual(new Set(['b', 'c']));
+    expect(Math.abs(drawn.filter((id) => id === 'b').length - 200)).toBeLessThan(40);
+    expect(selectRandom([], draw).kept).toBeNull();
+  });
+});
+
+describe('groupWithoutConflicts', () => {
+  it('keeps every item once, no group over its size and no conflict within one, for all conflicts of five items', () => {
+    const items = [0, 1, 2, 3, 4];
+    const pairs = items.flatMap((a) => items.filter((b) => b > a).map((b) => [a, b] as const));
+    for (let mask = 0; mask < 2 ** pairs.length; mask++) {
+      const conflicts = (a: number, b: number) =>
+        pairs.some(([x, y], bit) => (mask >> bit) % 2 === 1 && ((x === a && y === b) || (x === b && y === a)));
+      for (const size of [1, 2, 3]) {
+        const groups = groupWithoutConflicts(items, size, conflicts);
+        const ok =
+          groups.flat().toSorted().join() === items.join() &&
+          groups.every((group) => group.length > 0 && group.length <= size && group.every((a) => group.every((b) => a === b || !conflicts(a, b))));
+        if (!ok) expect.fail(`conflicts ${mask}, size ${size}: ${JSON.stringify(groups)}`);
+      }
+    }
+  });
+
+  it('fills groups in order where nothing conflicts', () => {
+    expect(groupWithoutConflicts([1, 2, 3, 4, 5], 2, () => false)).toEqual([[1, 2], [3, 4], [5]]);
+    expect(groupWithoutConflicts([], 2, () => false)).toEqual([]);
+  });
+});
