@@ -13,7 +13,7 @@ import type { CommandOf } from './options.ts';
 import { readPassages } from './passages.ts';
 import { openSession } from './session.ts';
 import { stopSignal } from './stop.ts';
-import { print, say } from './terminal.ts';
+import { counted, print, say } from './terminal.ts';
 
 /** One adapter at a time, however many passages it is to learn. */
 const config: SealConfig = { ...presets.tiny, inner: { ...presets.tiny.inner, packSize: 1, tokensPerStep: 2_048 } };
@@ -36,7 +36,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       ...tinyDomain.baseline(context),
       ...(edits[i] ?? []).flatMap((text) => tinyDomain.parse(context, text).sequences),
     ]);
-    say(`Training ${steps} steps on ${sequences.length} texts: ${contexts.length} passages and what the model wrote about them`);
+    const texts = counted(sequences.length, 'text');
+    say(`Training ${steps} steps on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
     const tasks = contexts.flatMap((context) => tinyDomain.tasks(context));
     const before = await bench.answer(tasks);
     const random = stream(command.seed, 'adapt');

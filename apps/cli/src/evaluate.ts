@@ -8,7 +8,7 @@ import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readPassages } from './passages.ts';
 import { openSession } from './session.ts';
-import { print } from './terminal.ts';
+import { counted, print } from './terminal.ts';
 
 export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
   const contexts = await readPassages(command.passages);
@@ -29,7 +29,11 @@ export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
     if (command.json) return print(json);
     const lines = judged.map(({ correct, question, answer, gold }) => `${correct ? 'right' : 'wrong'}  ${question}  ${answer || '(nothing)'}${correct ? '' : `  (${gold})`}`);
     const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
-    print(`${lines.join('\n')}\n${percent(accuracy)} of ${judged.length} questions on ${contexts.length} passages, 95 % interval ${percent(ci95[0])} to ${percent(ci95[1])}`);
+    print([
+      ...lines,
+      `${percent(accuracy)} of ${counted(judged.length, 'question')} on ${counted(contexts.length, 'passage')}, ` +
+        `95 % interval ${percent(ci95[0])} to ${percent(ci95[1])}`,
+    ].join('\n'));
   } finally {
     session.close();
   }

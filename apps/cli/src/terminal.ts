@@ -13,6 +13,11 @@ export function print(document: string): void {
   process.stdout.write(document.endsWith('\n') ? document : `${document}\n`);
 }
 
+/** `1 passage`, `2 passages`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `83` seconds as `1 min 23 s`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
