@@ -34,9 +34,10 @@ export function parseSafetensors(file: Uint8Array, place: string): Map<string, S
   }
   if (file.byteLength < 8) fail(`it has ${file.byteLength} bytes, a safetensors file has at least 8`);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const headerLength = Number(view.getBigUint64(0, true));
+  const claimed = view.getBigUint64(0, true);
+  const headerLength = Number(claimed);
   if (headerLength > Math.min(MAX_HEADER_BYTES, file.byteLength - 8)) {
-    fail(`its header claims ${headerLength} bytes, the file has ${file.byteLength - 8} after the length; is it cut off?`);
+    fail(`its header claims ${claimed} bytes, the file has ${file.byteLength - 8} after the length; is it cut off?`);
   }
   let header: unknown;
   try {

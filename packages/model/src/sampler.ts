@@ -16,11 +16,11 @@ export function argmaxOf(logits: Float32Array): number {
 
 /**
  * Draws a token; `uniform` is one number in [0, 1). Probabilities are summed in float64 in order of token id. Throws
- * RangeError when no logit is finite.
+ * RangeError when a logit is NaN or none is finite.
  */
 export function sampleToken(logits: Float32Array, { temperature, topP }: SamplingOptions, uniform: number): number {
   const best = argmaxOf(logits);
-  if (!Number.isFinite(logits[best])) throw new RangeError('Cannot sample: the logits are not finite');
+  if (!Number.isFinite(logits[best]) || logits.some(Number.isNaN)) throw new RangeError('Cannot sample: the logits are not finite');
   if (temperature === 0) return best;
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]) / temperature));
   const allowed = topP < 1 ? nucleus(weights, topP) : weights;

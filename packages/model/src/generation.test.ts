@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { smallConfig, smallWeights, uniform } from './fixture.ts';
+import { Generator, type GenerationRequest } from './generation.ts';
+import { scoreLogits } from './inference.ts';
+import { initialAdapter, LoraPack } from './lora.ts';
+import { Model } from './model.ts';
+import { argmaxOf, sampleToken } from './sampler.ts';
+
+const V = smallConfig.vocabSize;
+const lora = { rank: 4, alpha: 8, targets: ['self_attn.q_proj', 'mlp.up_proj'] } as const;
+const sizes = { slots: 5, length: 40, prefillTokens: 64 };
+const greedy = { temperature: 0, topP: 1, maxNewTokens: 12, stopTokens: [2] };
+const sampled = { ...greedy, temperature: 1, topP: 0.95 };
+
+let gpu: Gpu;
+let model: Model;
+let pack: LoraPack;
+let plain: Generator;
+let adapted: Generator;
+beforeAll(async () => {
+  gpu = await openGpu();
+  model = new Model(gpu, smallConfig);
+  model.write(smallWeights(smallConfig));
+  pack = new LoraPack(gpu.device, smallConfig, lora, 3);
+  for (let e = 0; e < 3; e++) {
+    const draw = uniform(20 + e);
+    const values = initialAdapter(pack.layout, lora.rank, draw);
+    for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 2 * (draw() - 0.5);
+    pack.write(e, values);
+  }
+  plain = new Generator(model, null, sizes);
+  adapted = new Generator(model, pack, sizes);
+});
+afterAll(() => {
+  plain.destroy();
+  adapted.destroy();
+  pack.destroy();
+  model.destroy();
+  gpu.close();
+});
+
+const prompt = (seed: number, length: number) => {
+  const draw = uniform(seed);
+  return Array.from({ length }, () => 3 + Math.floor(draw() * (V - 3)));
+};
+
+/** The same continuation by reading the whole sequence again for every token. */
+async function slowly(request: GenerationRequest, options: typeof greedy, withPack: LoraPack | null): Promise<{ tokens: number[]; finish: string }> {
+  const tokens: number[] = [];
+  const [draw] = request.draws;
+  while (tokens.length < options.maxNewTokens && request.prompt.length + tokens.length + 1 <= sizes.length) {
+    const segments = Array.from({ length: (request.adapter ?? 0) + 1 }, (_, e) => (e === (request.adapter ?? 0) ? [{ tokens: [...request.prompt, ...tokens] }] : []));
+    const [logits] = await scoreLogits(model, withPack, segments);
+    const last = logits.subarray(-V);
+    const token = options.temperature === 0 ? argmaxOf(last) : sampleToken(last, options, draw());
+    if (options.stopTokens.includes(token)) return { tokens, finish: 'stop' };
+    tokens.push(token);
+  }
+  return { tokens, finish: 'length' };
+}
+
+describe('Generator', () => {
+  it('continues greedily as repeated full forward passes do', async () => {
+    const requests = [1, 3, 8, 9, 17].map((length, i) => ({ prompt: prompt(i, length), draws: [() => 0] }));
+    const together = await plain.generate(requests, greedy);
+    for (const [i, request] of requests.entries()) expect(together[i][0], `request ${i}`).toEqual(await slowly(request, greedy, null));
+    expect(new Set(together.map(([{ tokens }]) => tokens.join())).size).toBeGreaterThan(1);
+  });
+
+  it('continues with each sequence’s own adapter', async () => {
+    const requests = [2, 0, 1, 2].map((adapter, i) => ({ prompt: prompt(30, 6 + i), adapter, draws: [() => 0] }));
+    const together = await adapted.generate(requests, greedy);
+    for (const [i, request] of requests.entries()) expect(together[i][0], `request ${i}`).toEqual(await slowly(request, greedy, pack));
+    const same = [0, 1, 2].map((adapter) => ({ prompt: prompt(31, 7), adapter, draws: [() => 0] }));
+    const differing = await adapted.generate(same, greedy);
+    expect(new Set(differing.map(([{ tokens }]) => tokens.join())).size).toBeGreaterThan(1);
+  });
+
+  it('draws what it would draw alone, whatever shares the batch, slots or prompt', async () => {
+    // More completions than slots, several to a prompt, prompts over two prefills.
+    const wanted = () => [5, 20, 30, 11].map((length, i) => ({ prompt: prompt(40 + i, length), draws: [0, 1, 2].map((s) => uniform(100 * i + s)) }));
+    const together = await plain.generate(wanted(), sampled);
+    expect(together.map((samples) => samples.length)).toEqual([3, 3, 3, 3]);
+    for (const [i, { prompt: own }] of wanted().entries()) {
+      for (const s of [0, 1, 2]) {
+        const [[alone]] = await plain.generate([{ prompt: own, draws: [uniform(100 * i + s)] }], sampled);
+        expect(together[i][s], `request ${i}, sample ${s}`).toEqual(alone);
+      }
+    }
+    expect(await plain.generate(wanted(), sampled)).toEqual(together);
+    const { tokens, finish } = together[0][1];
+    expect({ tokens, finish }).toEqual(await slowly({ prompt: prompt(40, 5), draws: [uniform(1)] }, sampled, null));
+  });
+
+  it('leaves the stop token out and says why a completion ended', async () => {
+    const request = { prompt: prompt(1, 3), draws: [() => 0] };
+    const [[free]] = await plain.generate([request], { ...greedy, stopTokens: [] });
+    expect(free).toMatchObject({ finish: 'length' });
+    expect(free.tokens).toHaveLength(12);
+    const stop = free.tokens[4];
+    const [[stopped]] = await plain.generate([request], { ...greedy, stopTokens: [stop] });
+    expect(stopped).toEqual({ tokens: free.tokens.slice(0, free.tokens.indexOf(stop)), finish: 'stop' });
+    const [[first]] = await plain.generate([request], { ...greedy, stopTokens: [free.tokens[0]] });
+    expect(first).toEqual({ tokens: [], finish: 'stop' });
+    const [[one]] = await plain.generate([request], { ...greedy, stopTokens: [], maxNewTokens: 1 });
+    expect(one).toEqual({ tokens: free.tokens.slice(0, 1), finish: 'length' });
+  });
+
+  it('ends where the cache ends', async () => {
+    const request = { prompt: prompt(2, 36), draws: [() => 0] };
+    const [[completion]] = await plain.generate([request], { ...greedy, stopTokens: [], maxNewTokens: 100 });
+    expect(completion.finish).toBe('length');
+    expect(completion.tokens.length).toBeGreaterThan(0);
+    expect(request.prompt.length + completion.tokens.length).toBeLessThanOrEqual(sizes.length);
+    const [[longest]] = await plain.generate([{ prompt: prompt(2, 39), draws: [() => 0] }], { ...greedy, stopTokens: [] });
+    expect(longest.tokens).toHaveLength(1);
+  });
+
+  it('answers no request with nothing and refuses prompts that do not fit', async () => {
+    expect(await plain.generate([], greedy)).toEqual([]);
+    expect(await plain.generate([{ prompt: [3], draws: [] }], greedy)).toEqual([[]]);
+    await expect(plain.generate([{ prompt: [], draws: [() => 0] }], greedy)).rejects.toThrow('Cannot continue an empty prompt');
+    await expect(plain.generate([{ prompt: prompt(0, 40), draws: [() => 0] }], greedy)).rejects.toThrow('Cannot continue a prompt of 40 tokens: there is room for 39');
+    expect(() => new Generator(model, null, { ...sizes, length: 65 })).toThrow('the model has 64 positions');
+  });
+
+  it('refuses to draw from a model whose weights are not finite', async () => {
+    const broken = new Map(smallWeights(smallConfig)).set('model.norm.weight', new Float32Array(16).fill(NaN));
+    model.write(broken);
+    try {
+      await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], sampled)).rejects.toThrow('the logits are not finite');
+    } finally {
+      model.write(smallWeights(smallConfig));
+    }
+  });
+});
