@@ -3,7 +3,7 @@
 import { runtimeName, type Gpu } from '@seal/device';
 import { elementCount, Kernels, profileOf, type Operand } from '@seal/kernels';
 import { kernelCases, PLAIN_TILE, type BenchCase } from './cases.ts';
-import { measureCase, type Timing } from './measure.ts';
+import { measureCase, speedOver, type Timing } from './measure.ts';
 
 /** One variant at one shape. */
 export interface KernelRow {
@@ -23,7 +23,7 @@ export interface KernelRow {
   readonly gflops: number;
   /** Bytes of all operands, each counted once (updated ones twice), over the median time. */
   readonly gbps: number;
-  /** This variant's speed over another's in the same run. */
+  /** This variant's speed over another's: the median over the turns, which both took next to each other. */
   readonly ratios: { readonly [PLAIN_TILE]?: number };
 }
 
@@ -87,19 +87,22 @@ function rowsOf(bench: BenchCase, timings: readonly Timing[]): KernelRow[] {
     inputs.reduce((sum, operand) => sum + byteLength(operand), 0) +
     outputs.reduce((sum, operand) => sum + byteLength(operand) * (operand.mode === 'update' && updated ? 2 : 1), 0);
   const plainTile = timings.find(({ variant }) => variant === PLAIN_TILE);
-  return timings.map(({ variant, medianMs, spreadMs }, index) => ({
-    op: op.name,
-    layout,
-    shape,
-    dtype: 'f32',
-    variant,
-    chosen: index === 0,
-    medianMs: round(medianMs),
-    spreadMs: round(spreadMs),
-    gflops: round(flops / medianMs / 1e6),
-    gbps: round(moved / medianMs / 1e6),
-    ratios: plainTile ? { [PLAIN_TILE]: round(plainTile.medianMs / medianMs) } : {},
-  }));
+  return timings.map((timing, index) => {
+    const { variant, medianMs, spreadMs } = timing;
+    return {
+      op: op.name,
+      layout,
+      shape,
+      dtype: 'f32',
+      variant,
+      chosen: index === 0,
+      medianMs: round(medianMs),
+      spreadMs: round(spreadMs),
+      gflops: round(flops / medianMs / 1e6),
+      gbps: round(moved / medianMs / 1e6),
+      ratios: plainTile ? { [PLAIN_TILE]: round(speedOver(timing, plainTile)) } : {},
+    };
+  });
 }
 
 /** Four significant digits. */

@@ -10,6 +10,8 @@ export interface Timing {
   readonly medianMs: number;
   /** Distance between the first and the third quartile. */
   readonly spreadMs: number;
+  /** Times in order of measurement: entry i of every variant belongs to the same turn. */
+  readonly samplesMs: readonly number[];
 }
 
 /** A submit holds as many dispatches as take about this long, so that submitting and waiting cost nothing beside it. */
@@ -86,8 +88,15 @@ async function time(gpu: Gpu, prepared: readonly Prepared[], repetitions: number
   gpu.throwIfFailed();
   return prepared.map(({ variant }, i) => {
     const sorted = (samples[i] ?? []).toSorted((a, b) => a - b);
-    return { variant, medianMs: quantile(sorted, 0.5), spreadMs: quantile(sorted, 0.75) - quantile(sorted, 0.25) };
+    const spreadMs = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+    return { variant, medianMs: quantile(sorted, 0.5), spreadMs, samplesMs: samples[i] ?? [] };
   });
+}
+
+/** Median over the turns of how many times as fast `ours` was as `theirs`: load that lasts a turn falls out. */
+export function speedOver(ours: Timing, theirs: Timing): number {
+  const ratios = ours.samplesMs.map((ms, turn) => (theirs.samplesMs[turn] ?? NaN) / ms);
+  return quantile(ratios.toSorted((a, b) => a - b), 0.5);
 }
 
 /** Quantile of ascending numbers, linear between neighbours. */
