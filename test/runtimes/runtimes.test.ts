@@ -2,12 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import type { AdaptationReport } from './adaptation.ts';
 import type { SuiteReport } from './suite.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const suite = 'test/runtimes/suite.ts';
+const adaptation = 'test/runtimes/adaptation.ts';
 
-function run(command: string, args: readonly string[]): SuiteReport {
+function run<Report>(command: string, args: readonly string[]): Report {
   const { status, signal, stdout, stderr } = spawnSync(join(root, 'node_modules', '.bin', command), args, {
     cwd: root,
     encoding: 'utf8',
@@ -17,7 +19,7 @@ function run(command: string, args: readonly string[]): SuiteReport {
   });
   // A process that computed everything and then hung or crashed on its way out has failed too.
   expect({ status, signal, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, signal: null, stderr: '' });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SuiteReport;
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Report;
 }
 
 test.each([
@@ -27,8 +29,20 @@ test.each([
   { name: 'Deno', command: 'deno', args: ['run', '-A', suite], backend: 'native' },
   { name: 'Node', command: 'tsx', args: [suite], backend: 'dawn' },
 ])('$command runs the suite with its $backend device', ({ name, command, args, backend }) => {
-  const report = run(command, args);
+  const report = run<SuiteReport>(command, args);
   expect(report.runtime).toMatch(new RegExp(`^${name} \\d`));
   expect(report.gpu.backend).toBe(backend);
   expect(Object.keys(report.largestErrors).join(' ')).toMatch(/rms-norm\/.* matmul-nn\//);
+});
+
+test('writes, adapts and answers alike on Node, Bun and Deno', () => {
+  const node = run<AdaptationReport>('node', [adaptation]);
+  expect(node).toMatchObject({ written: expect.any(Number), losses: [expect.any(Number), expect.any(Number)] });
+  expect(node.written).toBeGreaterThan(0);
+  // The same Dawn gives the same bits; Deno's own WebGPU rounds and orders sums otherwise.
+  expect(run<AdaptationReport>('bun', ['run', adaptation])).toEqual({ ...node, runtime: expect.stringMatching(/^Bun /) });
+  const deno = run<AdaptationReport>('deno', ['run', '-A', adaptation]);
+  expect(deno.runtime).toMatch(/^Deno /);
+  expect(deno.written).toBe(node.written);
+  deno.losses.forEach((loss, i) => expect(Math.abs(Number(loss) / Number(node.losses[i]) - 1)).toBeLessThan(1e-5));
 });
