@@ -5,7 +5,7 @@
  * on after a stop is the same code as starting: what is there is recalled, what is missing is made, with the same bits.
  */
 
-import { stream, type Context } from '@seal/domains';
+import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterConfigFile, adapterFile, loraLayout, mergeAdapter, parseAdapterFile } from '@seal/model';
 import { digest, digestId, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
@@ -92,8 +92,7 @@ export class SealRun {
   }
 
   #groups(contexts: readonly Context[]): Context[][] {
-    const { domain, config } = this.#input;
-    return groupWithoutConflicts(contexts, config.inner.contextsPerAdapter, (a, b) => domain.conflicts?.(a, b) ?? false);
+    return grouped(this.#input.domain, contexts, this.#input.config.inner.contextsPerAdapter);
   }
 
   /** M self-edits of every context of a round, written by `policy`. */
@@ -358,11 +357,15 @@ export function weightsDigest(weights: Policy['weights']): string {
   );
 }
 
+function grouped(domain: Domain, contexts: readonly Context[], size: number): Context[][] {
+  return groupWithoutConflicts(contexts, size, (a, b) => domain.conflicts?.(a, b) ?? false);
+}
+
 /** Self-edits and adaptations of a whole run. */
-function plannedWork({ config, rounds, evaluation }: RunInput): { selfEdits: number; adaptations: number } {
+function plannedWork({ config, domain, rounds, evaluation }: RunInput): { selfEdits: number; adaptations: number } {
   const { outer, inner } = config;
   const { repeats, randomSelection, oracle } = config.evaluation;
-  const groups = (contexts: readonly Context[]) => Math.ceil(contexts.length / inner.contextsPerAdapter);
+  const groups = (contexts: readonly Context[]) => grouped(domain, contexts, inner.contextsPerAdapter).length;
   const R = outer.rounds;
   const learnt = Number(R > 0);
   const random = Number(randomSelection) * learnt;

@@ -57,13 +57,22 @@ export function selectRandom(candidates: readonly Candidate[], random: Random): 
   return { kept: random.pick(eligible), reason: `drawn from ${eligible.length} without looking at rewards` };
 }
 
-/** Groups of at most `size` in which no two conflict: each item joins the first group that will have it. */
+/**
+ * Groups of at most `size` in which no two conflict, as even as can be had quickly: items with the most conflicts first,
+ * each into the smallest group that will have it, a further group only when none will (Welsh & Powell 1967, with room
+ * for `size`). Groups and their items keep the order of `items`.
+ */
 export function groupWithoutConflicts<T>(items: readonly T[], size: number, conflicts: (a: T, b: T) => boolean): T[][] {
-  const groups: T[][] = [];
-  for (const item of items) {
-    const open = groups.find((group) => group.length < size && !group.some((other) => conflicts(item, other)));
-    if (open) open.push(item);
-    else groups.push([item]);
+  const clashes = items.map((item) => items.filter((other) => other !== item && conflicts(item, other)));
+  const order = [...items.keys()].sort((a, b) => (clashes[b]?.length ?? 0) - (clashes[a]?.length ?? 0) || a - b);
+  const groups: number[][] = Array.from({ length: Math.ceil(items.length / size) }, () => []);
+  for (const index of order) {
+    const clash = new Set(clashes[index]);
+    const open = groups.filter((group) => group.length < size && !group.some((other) => clash.has(items[other] as T)));
+    const smallest = open.toSorted((a, b) => a.length - b.length)[0];
+    if (smallest) smallest.push(index);
+    else groups.push([index]);
   }
-  return groups;
+  const ordered = groups.map((group) => group.toSorted((a, b) => a - b)).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
+  return ordered.map((group) => group.map((index) => items[index] as T));
 }
