@@ -6,11 +6,12 @@ import { stream, type Context } from '@seal/domains';
 import { adapterConfigFile, adapterFile } from '@seal/model';
 import { digest } from '@seal/runs';
 import { tinyDomain } from '@seal/tiny';
-import { loraConfig, presets, QUESTION_TOKENS, Workbench, type SealConfig } from '@seal/trainer';
+import { loraConfig, presets, QUESTION_TOKENS, weightsDigest, Workbench, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readPassages } from './passages.ts';
+import { policyOf } from './policy.ts';
 import { openSession } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { counted, print, say } from './terminal.ts';
@@ -31,7 +32,10 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const bench = new Workbench(session.model, session.codec, { ...config, inner: { ...config.inner, steps } });
   try {
     checkLengths(bench, contexts, command.passages);
+    const own = { weights: session.checkpoint.weights, digest: weightsDigest(session.checkpoint.weights) };
+    bench.use(command.policy === undefined ? own : await policyOf(command.policy, own, session.model.config));
     const edits = await writeEdits(bench, contexts, command.edits, command.seed);
+    bench.use(own);
     const sequences = contexts.flatMap((context, i) => [
       ...tinyDomain.baseline(context),
       ...(edits[i] ?? []).flatMap((text) => tinyDomain.parse(context, text).sequences),

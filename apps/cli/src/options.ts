@@ -55,6 +55,11 @@ const adapt = command(
     passages,
     model,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
+    policy: optional(
+      option('--policy', string({ metavar: 'RUN' }), {
+        description: message`Directory of a run: its model after the last round writes the self-edits`,
+      }),
+    ),
     edits: withDefault(
       option('--edits', integer({ min: 0, max: 64, metavar: 'N' }), {
         description: message`Self-edits the model writes for every passage; 0 trains on the passages alone`,

@@ -2,7 +2,7 @@
 
 export { parseSealConfig, sealConfigSchema, type SealConfig } from './config.ts';
 export { InnerLoop, planSteps, type Adaptation, type Adapted } from './inner-loop.ts';
-export { fineTune, type SftResult, type SftSettings } from './policy.ts';
+export { afterRound, fineTune, type SftResult, type SftSettings } from './policy.ts';
 export {
   DEFAULT_PRETRAINING,
   learningRateAt,

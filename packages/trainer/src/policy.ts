@@ -3,10 +3,15 @@
 import type { Random } from '@seal/domains';
 import {
   initialAdapter,
+  loraLayout,
   LoraPack,
   LoraTrainer,
+  mergeAdapter,
+  parseAdapterFile,
   segmentTokens,
   type AdapterValues,
+  type HostWeights,
+  type LlamaConfig,
   type LoraConfig,
   type Model,
   type TokenSequence,
@@ -71,4 +76,16 @@ export async function fineTune(
     trainer.destroy();
     pack.destroy();
   }
+}
+
+/** The policy's weights with one more round's adapter file merged in. `place` names the file in messages. */
+export function afterRound(
+  weights: HostWeights,
+  config: LlamaConfig,
+  lora: LoraConfig,
+  adapter: Uint8Array,
+  place: string,
+): Map<string, Float32Array> {
+  const layout = loraLayout(config, lora);
+  return mergeAdapter(weights, layout, lora, parseAdapterFile(adapter, layout, lora.rank, place));
 }

@@ -6,11 +6,11 @@
  */
 
 import { stream, type Context, type Domain } from '@seal/domains';
-import { adapterConfigFile, adapterFile, loraLayout, mergeAdapter, parseAdapterFile } from '@seal/model';
+import { adapterConfigFile, adapterFile, loraLayout } from '@seal/model';
 import { digest, digestId, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
 import { Ledger } from './ledger.ts';
-import { fineTune } from './policy.ts';
+import { afterRound, fineTune } from './policy.ts';
 import { ProgressMeter, type Progress } from './progress.ts';
 import { groupWithoutConflicts, selectBest, selectRandom, type Candidate } from './selection.ts';
 import { mean, rewardSpread } from './statistics.ts';
@@ -260,8 +260,7 @@ export class SealRun {
     const lora = loraConfig(config.outer.sft.lora);
     const layout = loraLayout(this.#bench.model.config, lora);
     const merged = (bytes: Uint8Array): Policy => {
-      const values = parseAdapterFile(bytes, layout, lora.rank, `the adapter of round ${round}`);
-      const weights = mergeAdapter(policy.weights, layout, lora, values);
+      const weights = afterRound(policy.weights, this.#bench.model.config, lora, bytes, `the adapter of round ${round}`);
       return { weights, digest: weightsDigest(weights) };
     };
     const known = this.#store.records('sft').find((s) => s.phase === phase && s.round === round);
