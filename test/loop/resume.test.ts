@@ -1,12 +1,13 @@
 /** The same seed gives the same bytes, and a stopped run that goes on is the run that was never stopped. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { createRun, openRun, readRun, recordKinds, type RunDirectory } from '@seal/runs';
+import { createRun, openRun, readRun, type RunDirectory } from '@seal/runs';
 import { resultDocument, SealRun } from '@seal/trainer';
+import { contents } from './records.ts';
 import { header, openWorld } from './world.ts';
 
 let gpu: Gpu;
@@ -18,15 +19,6 @@ afterAll(() => {
   gpu.close();
   rmSync(base, { recursive: true, force: true });
 });
-
-const COMPARED = recordKinds.filter((kind) => kind !== 'events');
-
-/** Every record of a run, without the order in which an interruption may have put them. */
-function contents(dir: string): Record<string, string[]> {
-  return Object.fromEntries(
-    COMPARED.map((kind) => [kind, readFileSync(join(dir, `${kind}.jsonl`), 'utf8').split('\n').filter(Boolean).sort()]),
-  );
-}
 
 async function complete(store: RunDirectory, seed: number) {
   const { model, bench, input } = openWorld(gpu, seed);

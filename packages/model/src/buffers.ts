@@ -1,9 +1,12 @@
 /** Buffers of 32-bit elements: making them, filling them, reading them back. */
 
+import { DeviceLostError } from '@seal/device';
+
 // Numeric flags: the namespace objects are not global on every runtime before a device is open.
 const STORAGE_COPY_SRC_COPY_DST = 0x80 | 0x04 | 0x08;
 const MAP_READ = 0x01;
 const COPY_DST = 0x08;
+const LOSS_PATIENCE_MS = 1_000;
 
 /** A storage buffer of `elementCount` 32-bit elements, zeroed, that can be copied from and to. */
 export function createStorage(device: GPUDevice, label: string, elementCount: number): GPUBuffer {
@@ -15,7 +18,10 @@ export function upload(device: GPUDevice, target: GPUBuffer, values: Uint32Array
   if (values.length > 0) device.queue.writeBuffer(target, 0, values as Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>);
 }
 
-/** Copies of `elementCount` elements from element `offset` on. Resolves when everything submitted before has run. */
+/**
+ * Copies of `elementCount` elements from element `offset` on. Resolves when everything submitted before has run. Rejects
+ * with DeviceLostError when the device is lost.
+ */
 export async function readFloats(
   device: GPUDevice,
   source: GPUBuffer,
@@ -38,7 +44,17 @@ async function readBytes(device: GPUDevice, source: GPUBuffer, offset: number, b
   try {
     await staging.mapAsync(MAP_READ);
     return staging.getMappedRange().slice(0);
+  } catch (cause) {
+    throw await whyUnreadable(device, cause);
   } finally {
     staging.destroy();
   }
+}
+
+/** Mapping fails with an error that says nothing when the device is lost, perhaps a moment before the loss is told. */
+async function whyUnreadable(device: GPUDevice, cause: unknown): Promise<unknown> {
+  const patience = new Promise<null>((resolve) => setTimeout(resolve, LOSS_PATIENCE_MS, null));
+  const loss = await Promise.race([device.lost, patience]);
+  if (loss) return new DeviceLostError(loss.reason, loss.message);
+  return new Error(`Cannot read back from the GPU: ${cause instanceof Error && cause.message !== '' ? cause.message : String(cause)}`, { cause });
 }
