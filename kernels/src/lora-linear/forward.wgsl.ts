@@ -24,10 +24,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     multiply_rows(&c2, x[x2 + k], block);
     multiply_rows(&c3, x[x3 + k], block);
   }
-  finish_rows(&c0, row, lane, column, n4);
-  finish_rows(&c1, row + 8u, lane, column, n4);
-  finish_rows(&c2, row + 16u, lane, column, n4);
-  finish_rows(&c3, row + 24u, lane, column, n4);
+  finish_tile(&c0, &c1, &c2, &c3, row, lane, column, n4);
 }
 `;
 export default code;
