@@ -1,0 +1,51 @@
+/** Teaching passages and asking about them: adapt, ask and eval as processes. */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { seal, type Ended } from './seal.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'seal-adapter-'));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+const at = (name: string) => join(base, name);
+const question = 'who keeps the gecko ?';
+
+writeFileSync(
+  at('passages.json'),
+  JSON.stringify([{ title: 'dalric holby', context: 'dalric holby : he keeps a gecko .', questions: [{ question, answer: 'dalric' }] }]),
+);
+
+let made: Ended;
+beforeAll(async () => {
+  made = await seal(['adapt', '--passages', at('passages.json'), '--out', at('adapter'), '--edits', '1', '--steps', '4', '--json']);
+});
+
+it('makes an adapter directory and says what it did', () => {
+  expect(made).toMatchObject({ code: 0 });
+  expect(JSON.parse(made.stdout)).toMatchObject({ out: at('adapter'), passages: 1, selfEdits: 1, steps: 4, questions: 1 });
+  expect(JSON.parse(readFileSync(join(at('adapter'), 'adapter_config.json'), 'utf8'))).toMatchObject({ peft_type: 'LORA' });
+});
+
+it('asks and evaluates with it', async () => {
+  const { adapterDigest } = JSON.parse(made.stdout) as { adapterDigest: string };
+  const asked = await seal(['ask', question, '--adapter', at('adapter'), '--json']);
+  expect(asked).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(asked.stdout)).toMatchObject({ question, adapterDigest });
+  const judged = await seal(['eval', '--passages', at('passages.json'), '--adapter', at('adapter'), '--json']);
+  expect(judged).toMatchObject({ code: 0, stderr: '' });
+  const { answers } = JSON.parse(judged.stdout) as { answers: { answer: string }[] };
+  expect(answers).toHaveLength(1);
+  expect(answers[0]?.answer).toBe((JSON.parse(asked.stdout) as { answer: string }).answer);
+});
+
+it('refuses an adapter that is not there or is cut off, with exit code 3', async () => {
+  const missing = await seal(['ask', question, '--adapter', at('nothing')]);
+  expect(missing).toMatchObject({ code: 3, stdout: '' });
+  expect(missing.stderr).toBe(`seal: Cannot use the adapter in ${at('nothing')}: ${join(at('nothing'), 'adapter_config.json')} is missing`);
+  const weights = join(at('adapter'), 'adapter_model.safetensors');
+  writeFileSync(weights, readFileSync(weights).subarray(0, 5_000));
+  const cut = await seal(['ask', question, '--adapter', at('adapter')]);
+  expect(cut).toMatchObject({ code: 3, stdout: '' });
+  expect(cut.stderr).toMatch(new RegExp(`^seal: Cannot read ${weights}: [^\\n]+$`));
+});

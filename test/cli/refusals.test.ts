@@ -1,0 +1,172 @@
+/** Bad input: one clear line on stderr, nothing on stdout, the right exit code. None of these opens a device. */
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createRun, type RunHeader } from '@seal/runs';
+import { seal, shippedModel } from './seal.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'seal-refusals-'));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const at = (name: string) => join(base, name);
+/** Puts a file into the test's directory. */
+function file(name: string, content: unknown): string {
+  writeFileSync(at(name), typeof content === 'string' ? content : JSON.stringify(content));
+  return at(name);
+}
+
+/** Starts the command and expects a refusal: exit code, and a single line that holds all of the texts. */
+async function refused(args: readonly string[], code: number, ...texts: string[]): Promise<void> {
+  const ended = await seal(args);
+  expect(ended.stderr).toMatch(/^seal: [^\n]+$/);
+  for (const text of texts) expect(ended.stderr).toContain(text);
+  expect(ended).toMatchObject({ code, signal: null, stdout: '' });
+}
+
+const passages = (change: object = {}) => [
+  { title: 'one', context: 'dalric holby : he keeps a gecko .', questions: [{ question: 'who keeps the gecko ?', answer: 'dalric' }], ...change },
+];
+
+const header: RunHeader = {
+  runId: 'r',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  preset: 'tiny',
+  mode: 'corrected',
+  seed: 0,
+  config: {},
+  environment: { runtime: 'test', adapter: 'test', packageVersion: '0' },
+  modelDigest: '0'.repeat(64),
+};
+
+describe('usage, exit code 2', () => {
+  it.concurrent.each<[string, string[], string]>([
+    ['an unknown option', ['run', '--sead', '1'], '--sead'],
+    ['a misspelt command', ['rnu'], 'rnu'],
+    ['a seed below zero', ['run', '--seed', '-1'], 'greater than or equal to 0'],
+  ])('%s', async (_, args, text) => {
+    const ended = await seal(args);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain('Usage: seal');
+    expect(ended.stderr.split('\n').at(-1)).toMatch(/^Error: /);
+    expect(ended.stderr).toContain(text);
+  });
+
+  it.concurrent.each<[string, string, string[]]>([
+    ['a misspelt key', '{"inner":{"stepz":3}}', ['inner.stepz is not a key', 'steps']],
+    ['numbers below their bounds', '{"inner":{"steps":-3,"learningRate":0}}', ['inner.steps must be at least 1 (was -3)', 'inner.learningRate must be positive (was 0)']],
+    ['absurd numbers', '{"outer":{"contexts":1e300,"samples":1e999}}', ['outer.contexts must be at most 10000 (was 1e+300)', 'outer.samples (Infinity)']],
+    ['more people than there are', '{"outer":{"contexts":1500}}', ['Cannot draw 3000 people', 'lower outer.contexts']],
+    ['NaN, which JSON does not have', '{"inner":{"steps":NaN}}', ['it is not JSON']],
+  ])('--config with %s', async (name, content, texts) => {
+    const path = file(`${name}.json`, content);
+    await refused(['run', '--config', path, '--out', at('never')], 2, path, ...texts);
+  });
+
+  it.concurrent.each(['1,a', '0,0'])('--seeds %j', (seeds) =>
+    refused(['run', `--seeds=${seeds}`], 2, `Cannot use --seeds ${seeds}`, 'such as 0,1,2'),
+  );
+
+  it.concurrent.each(['soon', '0s'])('--max-time %j', (time) =>
+    refused(['run', `--max-time=${time}`, '--out', at('never')], 2, `Cannot use --max-time ${time}`, 'such as 90s, 5m or 1h'),
+  );
+
+  it.concurrent('--config with --resume', () => refused(['run', '--resume', at('x'), '--config', at('y')], 2, 'Cannot use --config with --resume'));
+
+  it.concurrent('an adapter directory that is in use', async () => {
+    mkdirSync(at('taken'));
+    writeFileSync(join(at('taken'), 'thesis.txt'), 'mine');
+    const path = file('fine.json', passages());
+    await refused(['adapt', '--passages', path, '--out', at('taken')], 2, at('taken'), 'it is not empty; choose another directory');
+    expect(readFileSync(join(at('taken'), 'thesis.txt'), 'utf8')).toBe('mine');
+  });
+});
+
+describe('data, exit code 3', () => {
+  it.concurrent.each<[string, unknown, string[]]>([
+    ['that are not JSON', '{"title"', ['not JSON', 'save it as JSON in UTF-8']],
+    ['without questions', passages({ questions: [] }), ['item 0, questions must be non-empty']],
+    ['with an empty text', passages({ context: '  ' }), ['item 0, context must be a text that is not empty']],
+    ['with a word outside the vocabulary', passages({ context: 'dalric holby : he keeps a zebu .' }), ['item 0, context: word 7, "zebu", is outside the tiny vocabulary']],
+  ])('passages %s', async (name, content, texts) => {
+    const path = file(`passages ${name}.json`, content);
+    await refused(['eval', '--passages', path], 3, path, ...texts);
+  });
+
+  it.concurrent('passages that are not there, or are a directory', async () => {
+    await refused(['eval', '--passages', at('none.json')], 3, at('none.json'), 'there is no such file');
+    await refused(['adapt', '--passages', base, '--out', at('never')], 3, base, 'it is a directory, not a file');
+  });
+
+  it.concurrent('a question with an unknown word, or without words', async () => {
+    await refused(['ask', 'who keeps the zebu ?'], 3, '"zebu", word 4, is not in the vocabulary', 'words lists it');
+    await refused(['ask', ' '], 3, 'Cannot ask nothing');
+  });
+
+  it.concurrent('a directory that holds no run', async () => {
+    await refused(['run', '--resume', base], 3, base, 'there is no run.json in it');
+    await refused(['report', at('nowhere')], 3, at('nowhere'), 'there is no run.json in it');
+  });
+
+  it.concurrent('a run that is not finished has no report', async () => {
+    createRun(at('begun'), header).close();
+    await refused(['report', at('begun')], 3, 'the run is not finished', `run --resume ${at('begun')}`);
+  });
+
+  it.concurrent('a run whose records are damaged, by file and line', async () => {
+    const dir = at('damaged');
+    createRun(dir, header).close();
+    const event = '{"details":null,"message":"m","time":"2026-01-01T00:00:00.000Z","type":"t"}';
+    writeFileSync(join(dir, 'events.jsonl'), `${event}\n${event.slice(0, 30)}\n${event}\n`);
+    await refused(['run', '--resume', dir], 3, `${join(dir, 'events.jsonl')}, line 2`, 'Restore the file');
+    writeFileSync(join(dir, 'events.jsonl'), `${event}\n${event.replace('"m"', '3')}\n`);
+    await refused(['run', '--resume', dir], 3, `${join(dir, 'events.jsonl')}, line 2`, 'message must be a string');
+    writeFileSync(join(dir, 'run.json'), '{');
+    await refused(['run', '--resume', dir], 3, join(dir, 'run.json'), 'it is not JSON');
+  });
+});
+
+describe('no usable model, exit code 4', () => {
+  const model = (name: string) => {
+    cpSync(shippedModel, at(name), { recursive: true });
+    return at(name);
+  };
+  const ask = (directory: string, ...texts: string[]) => refused(['ask', 'who keeps the gecko ?', '--model', directory], 4, directory, ...texts);
+
+  it.concurrent('that is not there', () => ask(at('nothing'), 'Cannot find a model', 'there is no config.json in it'));
+
+  it.concurrent('whose weights are missing, cut off or lie', async () => {
+    const dir = model('cut');
+    const weights = join(dir, 'model.safetensors');
+    truncateSync(weights, 100_000);
+    await ask(dir, weights, 'is the file cut off?');
+    rmSync(weights);
+    await ask(dir, weights, 'there is no such file');
+  });
+
+  it.concurrent('whose configuration and weights disagree', async () => {
+    const dir = model('other');
+    const config = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8')) as Record<string, unknown>;
+    const write = (change: object) => writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, ...change }));
+    write({ num_hidden_layers: Number(config['num_hidden_layers']) + 1 });
+    await ask(dir, 'is missing, config.json asks for it');
+    write({ num_hidden_layers: 1 });
+    await ask(dir, 'belongs to no part that config.json asks for');
+    write({ model_type: 'mamba' });
+    await ask(dir, 'model_type is "mamba", supported is "llama"');
+  });
+});
+
+it.concurrent('help and version are no errors', async () => {
+  const help = await seal(['run', '--help']);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('--max-time');
+  expect(await seal(['--version'])).toMatchObject({ code: 0, stderr: '' });
+});
+
+it.concurrent('words prints its vocabulary as one document', async () => {
+  const ended = await seal(['words', '--json']);
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.stringify(JSON.parse(ended.stdout))).toContain('gecko');
+});
