@@ -45,7 +45,7 @@ export function fileProblem(error: unknown): string {
 /** The failure of writing at `path`: a full disk leaves nothing behind and the command can be run again. */
 export function cannotWrite(path: string, cause: unknown): Failure {
   const full = cause instanceof Error && 'code' in cause && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String(cause.code));
-  const problem = full ? 'the disk is full; make room and run the command again' : fileProblem(cause);
+  const problem = full ? 'the disk is full and nothing was left half-written; free some space and try again' : fileProblem(cause);
   return new Failure(full ? EXIT.resumable : EXIT.usage, `Cannot write ${path}: ${problem}`, { cause });
 }
 

@@ -27,7 +27,7 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { writeReport } from './report.ts';
@@ -161,6 +161,9 @@ async function complete(
     }
     if (error instanceof DeviceLostError) {
       throw new Failure(EXIT.training, `${error.message}. Nothing finished is lost. ${goOn(dir)}`, { cause: error });
+    }
+    if (exitCodeOf(error) === EXIT.resumable) {
+      throw new Failure(EXIT.resumable, `${messageOf(error)}. ${goOn(dir)}`, { cause: error });
     }
     throw error;
   } finally {

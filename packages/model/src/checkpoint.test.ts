@@ -73,7 +73,7 @@ describe('readCheckpoint', () => {
   it.each(['config.json', 'model.safetensors', 'tokenizer.json'])('names a missing %s', async (name) => {
     const dir = directory({ [name]: null });
     await expect(readCheckpoint(dir)).rejects.toThrow(CheckpointError);
-    await expect(readCheckpoint(dir)).rejects.toThrow(`Cannot read ${join(dir, name)}: `);
+    await expect(readCheckpoint(dir)).rejects.toThrow(`Cannot read ${join(dir, name)}: there is no such file`);
   });
 
   it.each<[string, Record<string, string | Uint8Array>, string, string]>([

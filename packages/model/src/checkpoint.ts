@@ -29,7 +29,9 @@ async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new CheckpointError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const problem = missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+    throw new CheckpointError(`Cannot read ${path}: ${problem}`, { cause });
   }
 }
 
