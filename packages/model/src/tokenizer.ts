@@ -36,16 +36,20 @@ export function createTokenizer(json: unknown, config: unknown, place: string): 
   }
   const find = (token: string) => inner.token_to_id(token);
   const unknown = file.model.unk_token;
+  const largestId = [...inner.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1);
   return {
     encode: (text) => inner.encode(text, { add_special_tokens: false }).ids,
-    // The library refuses an empty list.
-    decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
+    // An embedding may have more rows than the tokenizer has tokens; the library refuses an empty list.
+    decode(ids) {
+      const known = ids.filter((id) => id <= largestId);
+      return known.length === 0 ? '' : inner.decode(known, { skip_special_tokens: true });
+    },
     id(token) {
       const id = find(token);
       if (id === undefined) throw new RangeError(`Cannot find token ${JSON.stringify(token)} in ${place}`);
       return id;
     },
     unknownId: unknown ? (find(unknown) ?? null) : null,
-    largestId: [...inner.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1),
+    largestId,
   };
 }

@@ -16,11 +16,11 @@ export type Behaviour = 'restate' | 'atomic' | 'deep' | 'full' | 'sloppy' | 'vag
 
 /** Share of each behaviour; they sum to one. */
 export const BEHAVIOUR_SHARES: Readonly<Record<Behaviour, number>> = {
-  restate: 0.42,
+  restate: 0.36,
   atomic: 0.16,
-  deep: 0.1,
-  full: 0.1,
-  sloppy: 0.12,
+  deep: 0.12,
+  full: 0.16,
+  sloppy: 0.1,
   vague: 0.1,
 };
 
