@@ -86,7 +86,9 @@ describe('tokenizer.json read by @huggingface/tokenizers', () => {
     expect(Object.values(model.vocab)).toEqual(VOCABULARY.map((_, id) => id));
     expect(added.filter(({ special }) => special).map(({ content }) => content)).toEqual(Object.values(MARKERS));
     for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
-    expect(tinyModelConfig.vocab_size).toBe(VOCABULARY.length);
+    expect(tinyModelConfig.vocab_size - VOCABULARY.length).toBeGreaterThanOrEqual(0);
+    expect(tinyModelConfig.vocab_size - VOCABULARY.length).toBeLessThan(4);
+    expect(tinyModelConfig.vocab_size % 4).toBe(0);
     expect(VOCABULARY[tinyModelConfig.bos_token_id]).toBe(MARKERS.begin);
     expect(VOCABULARY[tinyModelConfig.eos_token_id]).toBe(MARKERS.end);
   });

@@ -127,7 +127,8 @@ describe('behaviours', () => {
     expect(Object.values(BEHAVIOUR_SHARES).reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 12);
     let restated = 0;
     for (let i = 0; i < 10_000; i++) restated += drawBehaviour(random) === 'restate' ? 1 : 0;
-    expect(Math.abs(restated / 10_000 - 0.42)).toBeLessThan(5 * Math.sqrt((0.42 * 0.58) / 10_000));
+    const share = BEHAVIOUR_SHARES.restate;
+    expect(Math.abs(restated / 10_000 - share)).toBeLessThan(5 * Math.sqrt((share * (1 - share)) / 10_000));
   });
 
   test.each([
