@@ -9,12 +9,17 @@ export class Ledger {
   readonly #domain: Domain;
   readonly #edits = new Map<string, SelfEditRecord>();
   readonly #rewards = new Map<string, RewardRecord>();
+  /** Answers whose reward was not recorded any more before a stop, by the reward's key. */
+  readonly #orphans = new Map<string, number>();
 
   constructor(store: RunDirectory, domain: Domain) {
     this.#store = store;
     this.#domain = domain;
     for (const edit of store.records('self-edits')) this.#edits.set(edit.id, edit);
     for (const reward of store.records('rewards')) this.#rewards.set(reward.key, reward);
+    for (const { rewardKey } of store.records('answers')) {
+      if (!this.#rewards.has(rewardKey)) this.#orphans.set(rewardKey, (this.#orphans.get(rewardKey) ?? 0) + 1);
+    }
   }
 
   hasEdit(id: string): boolean {
@@ -55,7 +60,7 @@ export class Ledger {
       const answer = answers[i] ?? '';
       return { task, answer, correct: this.#domain.grade(answer, task.gold) };
     });
-    for (const { task, answer, correct } of judged) {
+    for (const { task, answer, correct } of judged.slice(this.#orphans.get(reward.key) ?? 0)) {
       this.#store.append('answers', {
         rewardKey: reward.key,
         contextId: context.id,
@@ -71,6 +76,7 @@ export class Ledger {
     const questions = judged.length;
     const record = { ...reward, contextId: context.id, correct, questions, reward: questions === 0 ? 0 : correct / questions };
     this.#store.append('rewards', record);
+    this.#orphans.delete(reward.key);
     this.#rewards.set(record.key, record);
   }
 
