@@ -1,6 +1,6 @@
 /** `seal pretrain`: the tiny model from nothing, with checkpoints, resume and a loss curve. */
 
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream } from '@seal/domains';
 import {
@@ -47,6 +47,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
   const settings = { ...DEFAULT_PRETRAINING, steps: command.steps ?? DEFAULT_PRETRAINING.steps };
   const config = parseConfig(tinyModelConfig, 'the tiny configuration');
   const from = existsSync(join(dir, STATE)) ? await orExit(EXIT.data, () => readState(dir, seed, settings)) : undefined;
+  if (!from) refuseForeign(dir);
   const { signal, dispose } = stopSignal(command.maxTime);
   const gpu = await openDevice();
   const model = new Model(gpu, config);
@@ -107,6 +108,14 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
     model.destroy();
     gpu.close();
   }
+}
+
+/** What is in the directory may be somebody's model: only an empty one, or one begun here, is written to. */
+function refuseForeign(dir: string): void {
+  if (!existsSync(dir) || existsSync(join(dir, 'pretraining.json'))) return;
+  const isDirectory = statSync(dir).isDirectory();
+  if (isDirectory && readdirSync(dir).length === 0) return;
+  throw new Failure(EXIT.usage, `Cannot pretrain in ${dir}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
 }
 
 function appendLosses(path: string, first: number, losses: readonly number[]): void {

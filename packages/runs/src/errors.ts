@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
+  EEXIST: 'a file of that name is in the way',
   ENOTDIR: 'a part of its path is a file, not a directory',
   EIO: 'the device reported an input/output error',
   EMFILE: 'too many files are open',
