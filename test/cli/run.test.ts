@@ -1,7 +1,7 @@
 /** `seal run` as a process: its document, its stops and what it leaves behind. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -67,6 +67,22 @@ async function expectSameAfterResume(dir: string): Promise<void> {
   expect(resumed?.comparisons).toEqual(uninterrupted?.comparisons);
   expect(contents(dir)).toEqual(contents(at('whole')));
 }
+
+it('refuses a run whose adapters or result are damaged, with exit code 3', async () => {
+  const dir = at('damaged');
+  cpSync(at('whole'), dir, { recursive: true });
+  const [adapter] = readdirSync(join(dir, 'adapters'));
+  const weights = join(dir, 'adapters', String(adapter), 'adapter_model.safetensors');
+  writeFileSync(weights, readFileSync(weights).map((byte, i) => (i === 5_000 ? byte ^ 1 : byte)));
+  const resumed = await seal(['run', '--resume', dir]);
+  expect(resumed).toMatchObject({ code: 3, stdout: '' });
+  expect(resumed.stderr).toBe(`seal: Cannot read adapter ${join(dir, 'adapters', String(adapter))}: its bytes do not have the hash it is named by`);
+  expect(readdirSync(dir)).not.toContain('lock');
+  writeFileSync(join(dir, 'result.json'), '{"rows": 3}');
+  const report = await seal(['report', dir]);
+  expect(report).toMatchObject({ code: 3, stdout: '' });
+  expect(report.stderr).toMatch(new RegExp(`^seal: Cannot read ${join(dir, 'result.json')}: [^\\n]*rows must be`));
+});
 
 it('stops at --max-time with code 75 and says how to go on', async () => {
   const ended = await seal(['run', '--config', config, '--seed', '3', '--out', at('timed'), '--max-time', '0.3s']);

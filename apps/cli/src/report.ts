@@ -3,7 +3,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderReport } from '@seal/report';
-import { readRun, type ResultDocument } from '@seal/runs';
+import { problemsOf } from '@seal/model';
+import { readRun, resultDocumentSchema } from '@seal/runs';
 import type { Context } from '@seal/domains';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
@@ -16,7 +17,9 @@ export function writeReport(dir: string): string {
   if (!existsSync(join(dir, 'result.json'))) {
     throw new Failure(EXIT.data, `Cannot report on ${dir}: the run is not finished; go on with: npm run -s seal -- run --resume ${dir}`);
   }
-  const result = readJson(join(dir, 'result.json'), EXIT.data) as ResultDocument;
+  const place = join(dir, 'result.json');
+  const result = resultDocumentSchema(readJson(place, EXIT.data));
+  if (!('rows' in result)) throw new Failure(EXIT.data, `Cannot read ${place}: ${problemsOf(result)}`);
   const contexts = readJson(join(dir, 'contexts.json'), EXIT.data) as Context[];
   const path = join(dir, 'report.html');
   const asked = contexts.map(({ questions, ...context }) => ({

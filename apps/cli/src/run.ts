@@ -115,11 +115,23 @@ function headerOf(
 async function openStore(command: RunCommand, header: RunHeader, several: boolean): Promise<RunDirectory> {
   if (command.resume !== undefined) {
     const { modelDigest } = header;
-    return orExit(EXIT.data, () => openRun(command.resume as string, { expected: { modelDigest } }));
+    const store = await orExit(EXIT.data, () => openRun(command.resume as string, { expected: { modelDigest } }));
+    try {
+      await orExit(EXIT.data, () => checkPolicies(store));
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    return store;
   }
   const base = command.out ?? join(RUNS, header.runId);
   const dir = several ? join(command.out ?? RUNS, `seed-${header.seed}-${header.runId}`) : base;
   return orExit(EXIT.usage, () => createRun(dir, header));
+}
+
+/** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */
+function checkPolicies(store: RunDirectory): void {
+  for (const { adapterDigest } of store.records('sft')) if (adapterDigest !== null) store.readBlob('adapters', adapterDigest);
 }
 
 async function complete(
