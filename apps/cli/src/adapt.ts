@@ -10,7 +10,7 @@ import { loraConfig, presets, QUESTION_TOKENS, weightsDigest, Workbench, type Se
 import { EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { readPassages } from './passages.ts';
+import { checkQuestions, readPassages } from './passages.ts';
 import { policyOf } from './policy.ts';
 import { openSession } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -32,6 +32,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const bench = new Workbench(session.model, session.codec, { ...config, inner: { ...config.inner, steps } });
   try {
     checkLengths(bench, contexts, command.passages);
+    checkQuestions(bench.codec, contexts, command.passages);
     const own = { weights: session.checkpoint.weights, digest: weightsDigest(session.checkpoint.weights) };
     bench.use(command.policy === undefined ? own : await policyOf(command.policy, own, session.model.config));
     const edits = await writeEdits(bench, contexts, command.edits, command.seed);

@@ -6,7 +6,7 @@ import { bootstrapMean, mean } from '@seal/trainer';
 import { answerTasks } from './answering.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { readPassages } from './passages.ts';
+import { checkQuestions, readPassages } from './passages.ts';
 import { openSession } from './session.ts';
 import { counted, print } from './terminal.ts';
 
@@ -15,6 +15,7 @@ export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
   const tasks = contexts.flatMap((context) => tinyDomain.tasks(context).map((task) => ({ task, context })));
   const session = await openSession(command.model);
   try {
+    checkQuestions(session.codec, contexts, command.passages);
     const { answers, adapterDigest } = await answerTasks(session, command.adapter, tasks.map(({ task }) => task));
     const judged = tasks.map(({ task, context }, i) => {
       const answer = answers[i] ?? '';
