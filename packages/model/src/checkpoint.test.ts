@@ -70,6 +70,13 @@ describe('readCheckpoint', () => {
     expect((await readCheckpoint(directory({ 'model.safetensors': extra }))).weights.size).toBe(weights.size);
   });
 
+  it('takes a tied embedding from the head where only that is stored', async () => {
+    const name = 'model.embed_tokens.weight';
+    const embedding = weights.get(name) ?? new Float32Array();
+    const headOnly = weightsFile({ [name]: null, 'lm_head.weight': { shape: [24, 16], data: embedding } });
+    expect((await readCheckpoint(directory({ 'model.safetensors': headOnly }))).weights.get(name)).toEqual(embedding);
+  });
+
   it.each(['config.json', 'model.safetensors', 'tokenizer.json'])('names a missing %s', async (name) => {
     const dir = directory({ [name]: null });
     await expect(readCheckpoint(dir)).rejects.toThrow(CheckpointError);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
 import { configFile, parseConfig, type LlamaConfig } from './config.ts';
 import { Model, type HostWeights } from './model.ts';
-import { parameterLayout } from './parameters.ts';
+import { headTensor, parameterLayout } from './parameters.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -60,7 +60,9 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const stored = parseSafetensors(await readBytes(weightsPlace), weightsPlace);
   const weights = new Map<string, Float32Array>();
   for (const { name, shape } of parameterLayout(config).places.values()) {
-    const tensor = stored.get(name);
+    // Of two tied tensors some writers keep the head only.
+    const alias = config.tieWordEmbeddings && name === headTensor(config) ? 'lm_head.weight' : name;
+    const tensor = stored.get(name) ?? stored.get(alias);
     if (!tensor) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${name} is missing, config.json asks for it`);
     if (tensor.shape.join() !== shape.join()) {
       throw new RangeError(
