@@ -83,8 +83,15 @@ describe('groupWithoutConflicts', () => {
     }
   });
 
-  it('fills groups in order where nothing conflicts', () => {
-    expect(groupWithoutConflicts([1, 2, 3, 4, 5], 2, () => false)).toEqual([[1, 2], [3, 4], [5]]);
-    expect(groupWithoutConflicts([], 2, () => false)).toEqual([]);
+  it('makes as few groups as there must be, as even as can be, where nothing conflicts', () => {
+    for (let count = 0; count <= 12; count++) {
+      for (const size of [1, 2, 4, 5]) {
+        const groups = groupWithoutConflicts(Array.from({ length: count }, (_, i) => i), size, () => false);
+        const sizes = groups.map(({ length }) => length);
+        expect(groups).toHaveLength(Math.ceil(count / size));
+        if (count > 0) expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        for (const group of groups) expect(group).toEqual(group.toSorted((a, b) => a - b));
+      }
+    }
   });
 });
