@@ -1,11 +1,15 @@
 /** The command as users start it: a process of its own. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const main = join(root, 'apps/cli/src/main.ts');
+
+/** The many processes of these tests compile the sources once. */
+const compileCache = join(tmpdir(), 'seal-compile-cache');
 
 /** The model that comes with the repository. */
 export const shippedModel = join(root, 'packages/tiny/checkpoint');
@@ -29,7 +33,7 @@ export function seal(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], {
       cwd: root,
-      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      env: { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
