@@ -48,6 +48,8 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
   const config = parseConfig(tinyModelConfig, 'the tiny configuration');
   const from = existsSync(join(dir, STATE)) ? await orExit(EXIT.data, () => readState(dir, seed, settings)) : undefined;
   if (!from) refuseForeign(dir);
+  // The code that runs is that of the start, whatever is committed meanwhile.
+  const commit = sourceCommit() ?? null;
   const { signal, dispose } = stopSignal(command.maxTime);
   const gpu = await openDevice();
   const model = new Model(gpu, config);
@@ -87,7 +89,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
       seed,
       steps: settings.steps,
       tokens: settings.steps * settings.tokensPerStep,
-      commit: sourceCommit() ?? null,
+      commit,
       adapter: gpu.description.description,
       settings,
       finalLoss: last,
