@@ -38,7 +38,7 @@ const tiny: SealConfig = {
     },
   },
   evaluation: { contexts: 24, repeats: 1, randomSelection: true, oracle: true },
-  keepAdapters: false,
+  keepAdapters: true,
 };
 
 /** Configurations by name. */
