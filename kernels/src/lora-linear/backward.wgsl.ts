@@ -19,10 +19,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   var c3: array<vec4f, 8>;
   for (var n = 0u; n < n4; n++) {
     let block = mat4x4f(w[at], w[at + k4], w[at + 2u * k4], w[at + 3u * k4]);
-    multiply_rows(&c0, x[x0 + n], block);
-    multiply_rows(&c1, x[x1 + n], block);
-    multiply_rows(&c2, x[x2 + n], block);
-    multiply_rows(&c3, x[x3 + n], block);
+    let rows0 = x[x0 + n];
+    let rows1 = x[x1 + n];
+    let rows2 = x[x2 + n];
+    let rows3 = x[x3 + n];
+    multiply_rows(&c0, rows0, block);
+    multiply_rows(&c1, rows1, block);
+    multiply_rows(&c2, rows2, block);
+    multiply_rows(&c3, rows3, block);
     at += 4u * k4;
   }
   finish_tile(&c0, &c1, &c2, &c3, row, lane, column, k4);

@@ -19,10 +19,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   var c3: array<vec4f, 8>;
   for (var k = 0u; k < k4; k++) {
     let block = transpose(mat4x4f(w[at + k], w[at + k4 + k], w[at + 2u * k4 + k], w[at + 3u * k4 + k]));
-    multiply_rows(&c0, x[x0 + k], block);
-    multiply_rows(&c1, x[x1 + k], block);
-    multiply_rows(&c2, x[x2 + k], block);
-    multiply_rows(&c3, x[x3 + k], block);
+    let rows0 = x[x0 + k];
+    let rows1 = x[x1 + k];
+    let rows2 = x[x2 + k];
+    let rows3 = x[x3 + k];
+    multiply_rows(&c0, rows0, block);
+    multiply_rows(&c1, rows1, block);
+    multiply_rows(&c2, rows2, block);
+    multiply_rows(&c3, rows3, block);
   }
   finish_tile(&c0, &c1, &c2, &c3, row, lane, column, n4);
 }

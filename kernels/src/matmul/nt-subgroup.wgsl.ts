@@ -19,10 +19,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   var c3: array<vec4f, 8>;
   for (var k = 0u; k < k4; k++) {
     let block = transpose(mat4x4f(b[at + k], b[at + k4 + k], b[at + 2u * k4 + k], b[at + 3u * k4 + k]));
-    multiply_rows(&c0, a[a0 + k], block);
-    multiply_rows(&c1, a[a1 + k], block);
-    multiply_rows(&c2, a[a2 + k], block);
-    multiply_rows(&c3, a[a3 + k], block);
+    let rows0 = a[a0 + k];
+    let rows1 = a[a1 + k];
+    let rows2 = a[a2 + k];
+    let rows3 = a[a3 + k];
+    multiply_rows(&c0, rows0, block);
+    multiply_rows(&c1, rows1, block);
+    multiply_rows(&c2, rows2, block);
+    multiply_rows(&c3, rows3, block);
   }
   for (var r = 0u; r < 8u; r++) {
     store(row + r, column, c0[r]);
