@@ -64,7 +64,7 @@ const adapt = command(
       option('--edits', integer({ min: 0, max: 64, metavar: 'N' }), {
         description: message`Self-edits the model writes for every passage; 0 trains on the passages alone`,
       }),
-      4,
+      8,
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
     seed,
