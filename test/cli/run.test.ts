@@ -86,6 +86,19 @@ it('refuses a run whose adapters or result are damaged, with exit code 3', async
   expect(report.stderr).toMatch(new RegExp(`^seal: Cannot read ${join(dir, 'result.json')}: [^\\n]*rows must be`));
 });
 
+it('goes on with several seeds where they stopped, and pools them', async () => {
+  const args = ['run', '--config', config, '--seeds', '3,4', '--out', at('seeds'), '--json'];
+  cpSync(at('whole'), join(at('seeds'), 'seed-3'), { recursive: true });
+  const ended = await seal(args);
+  expect(ended).toMatchObject({ code: 0 });
+  const document = JSON.parse(ended.stdout) as { runs: { seed: number; rows: unknown }[]; pooled: { rows: { contexts: number }[] } };
+  const first = JSON.parse(readFileSync(join(at('whole'), 'result.json'), 'utf8')) as { rows: unknown };
+  expect(document.runs.map((run) => run.seed)).toEqual([3, 4]);
+  expect(document.runs[0]?.rows).toEqual(first.rows);
+  expect(document.pooled.rows.every(({ contexts }) => contexts === 4)).toBe(true);
+  expect(JSON.parse(readFileSync(join(at('seeds'), 'result.json'), 'utf8'))).toEqual(document);
+});
+
 it('stops at --max-time with code 75 and says how to go on', async () => {
   const ended = await seal(['run', '--config', config, '--seed', '3', '--out', at('timed'), '--max-time', '0.3s']);
   expectStopped(ended, 'Stopped after --max-time 0.3s', at('timed'));

@@ -1,8 +1,8 @@
-/** Greedy answers of a model, with or without an adapter directory. */
+/** Answers of a model, with or without an adapter directory; the most likely ones unless a temperature is given. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Task } from '@seal/domains';
+import { stream, type Task } from '@seal/domains';
 import { Generator, LoraPack, loraLayout, parseAdapterConfig, parseAdapterFile } from '@seal/model';
 import { digest } from '@seal/runs';
 import { EXIT, Failure, orExit } from './failure.ts';
@@ -20,14 +20,22 @@ export interface Answers {
 }
 
 /** Asks every task; an adapter directory that cannot be used ends with exit code 3. */
-export async function answerTasks(session: Session, adapterDir: string | undefined, tasks: readonly Task[]): Promise<Answers> {
+export async function answerTasks(
+  session: Session,
+  adapterDir: string | undefined,
+  tasks: readonly Task[],
+  { temperature, seed } = { temperature: 0, seed: 0 },
+): Promise<Answers> {
   const { model, codec } = session;
   const adapter = adapterDir === undefined ? null : await loadAdapter(session, adapterDir);
   const length = Math.min(LENGTH, model.config.maxPositionEmbeddings);
   const generator = new Generator(model, adapter?.pack ?? null, { slots: SLOTS, length, prefillTokens: 2_048 });
   try {
-    const requests = tasks.map(({ prompt }) => ({ prompt: codec.prompt(prompt), draws: [() => 0] }));
-    const options = { temperature: 0, topP: 1, maxNewTokens: MAX_ANSWER_TOKENS, stopTokens: codec.stopTokens };
+    const requests = tasks.map(({ prompt }, i) => {
+      const random = stream(seed, 'answer', i);
+      return { prompt: codec.prompt(prompt), draws: [() => random.next()] };
+    });
+    const options = { temperature, topP: 1, maxNewTokens: MAX_ANSWER_TOKENS, stopTokens: codec.stopTokens };
     const completions = await orExit(EXIT.data, () => generator.generate(requests, options));
     const answers = completions.map(([completion]) => codec.decode(completion?.tokens ?? []));
     return { answers, adapterDigest: adapter?.digest ?? null };

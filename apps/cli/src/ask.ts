@@ -3,11 +3,12 @@
 import { tinyDomain, unknownWords } from '@seal/tiny';
 import { answerTasks } from './answering.ts';
 import { EXIT, Failure } from './failure.ts';
+import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openSession } from './session.ts';
 import { print } from './terminal.ts';
 
-export async function ask({ question, model, adapter, json }: CommandOf<'ask'>): Promise<void> {
+export async function ask({ question, model, adapter, temperature, seed, out, json }: CommandOf<'ask'>): Promise<void> {
   const [unknown] = unknownWords(question);
   if (unknown) {
     throw new Failure(
@@ -20,9 +21,11 @@ export async function ask({ question, model, adapter, json }: CommandOf<'ask'>):
   const tasks = tinyDomain.tasks({ id: 'question', title: '', text: '', questions: [{ question, answer: '', kind: 'question' }] });
   const session = await openSession(model);
   try {
-    const { answers, adapterDigest } = await answerTasks(session, adapter, tasks);
+    const { answers, adapterDigest } = await answerTasks(session, adapter, tasks, { temperature, seed });
     const answer = answers[0] ?? '';
-    print(json ? JSON.stringify({ question, answer, adapterDigest }) : answer);
+    const document = JSON.stringify({ question, answer, adapterDigest });
+    if (out !== undefined) writeWhole(out, `${document}\n`);
+    print(json ? document : answer);
   } finally {
     session.close();
   }

@@ -1,7 +1,7 @@
 /** `seal bench kernels`: how fast the kernels are on this adapter. */
 
 import { benchKernels, type KernelRow } from '@seal/benchmarks';
-import { EXIT, orExit } from './failure.ts';
+import { EXIT, Failure, orExit } from './failure.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice } from './session.ts';
@@ -19,6 +19,7 @@ export async function bench({ filter, out, json }: CommandOf<'bench'>): Promise<
         onRow: (row) => (json ? say : print)(line(row)),
       }),
     );
+    if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ops named like ${filter}: there are none`);
     const document = JSON.stringify(result);
     if (out !== undefined) writeWhole(out, `${document}\n`);
     if (json) print(document);

@@ -2,6 +2,7 @@
 
 import { checkDevice, type DeviceCheck } from '@seal/device';
 import { EXIT, messageOf } from './failure.ts';
+import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, SHIPPED_MODEL } from './session.ts';
 import { print } from './terminal.ts';
@@ -22,7 +23,9 @@ export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
   const ok = device.ok && model.problem === null;
   const { runtime, ...checked } = device;
   const document = { ok, version: packageVersion(), commit: sourceCommit() ?? null, runtime, device: checked, model };
-  print(command.json ? JSON.stringify(document) : lines(device, model).join('\n'));
+  const json = JSON.stringify(document);
+  if (command.out !== undefined) writeWhole(command.out, `${json}\n`);
+  print(command.json ? json : lines(device, model).join('\n'));
   if (!ok) process.exitCode = EXIT.unavailable;
 }
 

@@ -4,7 +4,7 @@ import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
 import { optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
-import { choice, integer, string } from '@optique/core/valueparser';
+import { choice, float, integer, string } from '@optique/core/valueparser';
 
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
@@ -81,6 +81,14 @@ const ask = command(
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
     adapter,
+    temperature: withDefault(
+      option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
+        description: message`Draw the answer instead of taking the most likely one`,
+      }),
+      0,
+    ),
+    seed,
+    out: outFile,
     json,
   }),
   { description: message`Ask a question, with or without an adapter` },
@@ -105,7 +113,7 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, json }), {
+const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
   description: message`What this machine offers, and whether everything works on it`,
 });
 

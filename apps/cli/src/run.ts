@@ -53,20 +53,21 @@ export async function run(command: RunCommand): Promise<void> {
   const preset = (resumed?.preset ?? command.preset) as PresetName;
   const mode = resumed?.mode ?? (command.mode as RunHeader['mode']);
   const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
-  const place = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
-  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, place));
-  for (const seed of resumed ? [resumed.seed] : seeds) checkContexts(config, seed, place);
+  const source = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
+  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
+  for (const seed of resumed ? [resumed.seed] : seeds) checkContexts(config, seed, source);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession();
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, session.codec, config));
   try {
+    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, { preset, mode, seed, config }));
+    const place = placeOf(command, headers);
     const finished: Finished[] = [];
-    for (const seed of resumed ? [resumed.seed] : seeds) {
-      const header = headerOf(session, { preset, mode, seed, config });
-      const store = await openStore(command, header, seeds.length > 1);
-      finished.push(await complete(session, bench, store, config, signal));
+    for (const header of headers) {
+      const store = await openStore(command, header, place);
+      finished.push(await complete(session, bench, store, config, signal, place.goOn));
     }
-    conclude(command, finished);
+    conclude(command, finished, place);
   } finally {
     dispose();
     bench.destroy();
@@ -80,7 +81,7 @@ function seedsOf({ seed, seeds, resume, config, out }: RunCommand): number[] {
     throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps its configuration and its place; leave --${name} out`);
   }
   if (seeds === undefined) return [seed];
-  if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot resume several seeds at once: resume the directory of the seed that stopped');
+  if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot use --seeds with --resume: give the same --seeds and --out again, what is finished there is kept');
   const list = seeds.split(',').map((text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : NaN));
   if (list.some(Number.isNaN) || new Set(list).size !== list.length) {
     throw new Failure(EXIT.usage, `Cannot use --seeds ${seeds}: write different whole numbers with commas between, such as 0,1,2`);
@@ -112,21 +113,38 @@ function headerOf(
   return { runId: deriveRunId(header), ...header };
 }
 
-async function openStore(command: RunCommand, header: RunHeader, several: boolean): Promise<RunDirectory> {
-  if (command.resume !== undefined) {
-    const { modelDigest } = header;
-    const store = await orExit(EXIT.data, () => openRun(command.resume as string, { expected: { modelDigest } }));
-    try {
-      await orExit(EXIT.data, () => checkPolicies(store));
-    } catch (error) {
-      store.close();
-      throw error;
-    }
-    return store;
+/** Where the runs of a command go, and the command that goes on with them. */
+interface Place {
+  readonly dir: string;
+  /** Several seeds share a directory: each has its own in it, and the pooled result lies beside them. */
+  readonly several: boolean;
+  readonly goOn: string;
+}
+
+function placeOf(command: RunCommand, headers: readonly RunHeader[]): Place {
+  const [first] = headers;
+  const several = headers.length > 1;
+  const dir = command.resume ?? command.out ?? join(RUNS, `${first?.runId}${several ? '-and-more' : ''}`);
+  if (!several) return { dir, several, goOn: `npm run -s seal -- run --resume ${dir}` };
+  const { preset, mode, config, seeds } = command;
+  const overrides = config === undefined ? '' : ` --config ${config}`;
+  return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${overrides} --seeds ${seeds} --out ${dir}` };
+}
+
+async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunDirectory> {
+  const own = several ? join(dir, `seed-${header.seed}`) : dir;
+  const begun = several && existsSync(join(own, 'run.json'));
+  if (command.resume === undefined && !begun) return orExit(EXIT.usage, () => createRun(own, header));
+  const { preset, mode, config, modelDigest } = header;
+  const expected = begun ? { preset, mode, config, modelDigest } : { modelDigest };
+  const store = await orExit(EXIT.data, () => openRun(own, { expected }));
+  try {
+    await orExit(EXIT.data, () => checkPolicies(store));
+  } catch (error) {
+    store.close();
+    throw error;
   }
-  const base = command.out ?? join(RUNS, header.runId);
-  const dir = several ? join(command.out ?? RUNS, `seed-${header.seed}-${header.runId}`) : base;
-  return orExit(EXIT.usage, () => createRun(dir, header));
+  return store;
 }
 
 /** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */
@@ -140,6 +158,7 @@ async function complete(
   store: RunDirectory,
   config: SealConfig,
   signal: AbortSignal,
+  goOn: string,
 ): Promise<Finished> {
   const { header, dir } = store;
   const begun = performance.now();
@@ -169,13 +188,13 @@ async function complete(
     if (signal.aborted) {
       const time = new Date().toISOString();
       store.append('events', { time, type: 'stopped', message: String(signal.reason), details: null });
-      throw new Stopped(`${messageOf(signal.reason)}; nothing finished is lost. ${goOn(dir)}`);
+      throw new Stopped(`${messageOf(signal.reason)}; nothing finished is lost. Go on with: ${goOn}`);
     }
     if (error instanceof DeviceLostError) {
-      throw new Failure(EXIT.training, `${error.message}. Nothing finished is lost. ${goOn(dir)}`, { cause: error });
+      throw new Failure(EXIT.training, `${error.message}. Nothing finished is lost. Go on with: ${goOn}`, { cause: error });
     }
     if (exitCodeOf(error) === EXIT.resumable) {
-      throw new Failure(EXIT.resumable, `${messageOf(error)}. ${goOn(dir)}`, { cause: error });
+      throw new Failure(EXIT.resumable, `${messageOf(error)}. Go on with: ${goOn}`, { cause: error });
     }
     throw error;
   } finally {
@@ -200,17 +219,11 @@ function contextsFor({ outer, evaluation }: SealConfig, seed: number): Pick<RunI
   return { rounds, evaluation: contextsOf('test', evaluation.contexts, seed) };
 }
 
-function goOn(dir: string): string {
-  return `Go on with: npm run -s seal -- run --resume ${dir}`;
-}
-
-function conclude(command: RunCommand, finished: readonly Finished[]): void {
+function conclude(command: RunCommand, finished: readonly Finished[], { dir, several }: Place): void {
   const [only] = finished;
   if (!only) return;
   const document: ResultDocument | PooledDocument = finished.length === 1 ? only.document : pooledDocument(finished);
-  if (finished.length > 1 && command.out !== undefined) {
-    writeWhole(join(command.out, 'result.json'), `${JSON.stringify(document, null, 2)}\n`);
-  }
+  if (several) writeWhole(join(dir, 'result.json'), `${JSON.stringify(document, null, 2)}\n`);
   if (command.json) return print(JSON.stringify(document));
   print(renderTable(document));
   for (const { document: own } of finished) {
