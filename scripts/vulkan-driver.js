@@ -23,7 +23,7 @@ export function parseOsRelease(text) {
 export function driverCommand(os) {
   if (needsBackports(os)) {
     const suite = `${os.VERSION_CODENAME}-backports`;
-    const uri = backportsSource(systemSources(), os.VERSION_CODENAME)?.uris[0] ?? 'http://deb.debian.org/debian';
+    const uri = backportsSource(systemSources(), os.VERSION_CODENAME)?.uris[0] ?? 'YOUR-DEBIAN-MIRROR';
     return [
       `echo 'deb ${uri} ${suite} main' | sudo tee /etc/apt/sources.list.d/${suite}.list`,
       `sudo apt-get update && sudo apt-get install -y -t ${suite} ${PACKAGE}`,
