@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stream, type Context } from '@seal/domains';
-import { adapterConfigFile, adapterFile } from '@seal/model';
+import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
 import { tinyDomain } from '@seal/tiny';
 import { loraConfig, presets, QUESTION_TOKENS, weightsDigest, Workbench, type SealConfig } from '@seal/trainer';
@@ -61,10 +61,10 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       if (adapted.status !== 'ok') throw new Failure(EXIT.training, `Cannot train the adapter: ${adapted.cause}; nothing was written`);
       const right = (given: readonly string[]) => tasks.filter(({ gold }, i) => tinyDomain.grade(given[i] ?? '', gold)).length;
       const lora = loraConfig(config.inner.lora);
-      const bytes = adapterFile(bench.inner.pack.layout, lora.rank, adapted.values);
+      const files = adapterFiles(bench.inner.pack.layout, lora, adapted.values, 'seal-tiny');
       const document = {
         out,
-        adapterDigest: digest(bytes),
+        adapterDigest: digest(files['adapter_model.safetensors']),
         passages: contexts.length,
         selfEdits: edits.flat().length,
         trainingSequences: sequences.length,
@@ -76,8 +76,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
         correctAfter: right(answers),
       };
       writeDirectory(out, {
-        'adapter_model.safetensors': bytes,
-        'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, 'seal-tiny'), null, 2)}\n`,
+        ...files,
         'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n`,
       });
       print(

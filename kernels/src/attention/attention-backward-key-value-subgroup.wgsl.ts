@@ -19,40 +19,6 @@ struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
 @group(0) @binding(7) var<storage, read_write> dv: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;
 
-fn dot_low(a: vec4f, b: vec4f) -> vec4f {
-  return vec4f(
-    dot(a, subgroupBroadcast(b, 0u)),
-    dot(a, subgroupBroadcast(b, 1u)),
-    dot(a, subgroupBroadcast(b, 2u)),
-    dot(a, subgroupBroadcast(b, 3u)),
-  );
-}
-
-fn dot_high(a: vec4f, b: vec4f) -> vec4f {
-  return vec4f(
-    dot(a, subgroupBroadcast(b, 4u)),
-    dot(a, subgroupBroadcast(b, 5u)),
-    dot(a, subgroupBroadcast(b, 6u)),
-    dot(a, subgroupBroadcast(b, 7u)),
-  );
-}
-
-fn weigh(low: vec4f, high: vec4f, b: vec4f) -> vec4f {
-  var sum = low.x * subgroupBroadcast(b, 0u);
-  sum += low.y * subgroupBroadcast(b, 1u);
-  sum += low.z * subgroupBroadcast(b, 2u);
-  sum += low.w * subgroupBroadcast(b, 3u);
-  sum += high.x * subgroupBroadcast(b, 4u);
-  sum += high.y * subgroupBroadcast(b, 5u);
-  sum += high.z * subgroupBroadcast(b, 6u);
-  sum += high.w * subgroupBroadcast(b, 7u);
-  return sum;
-}
-
-fn finite(b: vec4f) -> vec4f {
-  return select(vec4f(), b, (bitcast<vec4u>(b) & vec4u(0x7f800000u)) != vec4u(0x7f800000u));
-}
-
 fn broadcast_low(x: f32) -> vec4f {
   return vec4f(subgroupBroadcast(x, 0u), subgroupBroadcast(x, 1u), subgroupBroadcast(x, 2u), subgroupBroadcast(x, 3u));
 }

@@ -13,6 +13,7 @@ import queryCode from './attention-backward-query-subgroup.wgsl.ts';
 import deltaCode from './attention-delta.wgsl.ts';
 import plainCode from './attention-plain.wgsl.ts';
 import code from './attention-subgroup.wgsl.ts';
+import broadcastCode from './broadcast.wgsl.ts';
 import * as reference from './reference.ts';
 
 type Heads = { readonly T: number; readonly H: number; readonly K: number; readonly D: number; readonly scale: number };
@@ -105,7 +106,7 @@ export const attention = defineOp({
     logSumExp: { type: 'f32', mode: 'overwrite', shape: ({ T, H }) => [T, H] },
   },
   variants: [
-    { ...queryPerLane(64), code },
+    { ...queryPerLane(64), code: broadcastCode + code },
     { ...queryPerInvocation, code: plainCode },
   ],
   reference: (sizes, { q, k, v, bounds }) => reference.forward(sizes, q, k, v, bounds),
@@ -159,7 +160,7 @@ export const attentionBackwardQuery = defineOp({
   inputs: backwardInputs,
   outputs: { dq: { ...queries, mode: 'overwrite' } },
   variants: [
-    { ...queryPerLane(32), code: queryCode },
+    { ...queryPerLane(32), code: broadcastCode + queryCode },
     { ...queryPerInvocation, code: queryPlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => ({
@@ -182,7 +183,7 @@ export const attentionBackwardKeyValue = defineOp({
   inputs: backwardInputs,
   outputs: { dk: { ...keys, mode: 'overwrite' }, dv: { ...keys, mode: 'overwrite' } },
   variants: [
-    { ...keyPerLane, code: keyValueCode },
+    { ...keyPerLane, code: broadcastCode + keyValueCode },
     { ...keyPerInvocation, code: keyValuePlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => {

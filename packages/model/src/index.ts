@@ -16,7 +16,7 @@ export { initialAdapter, loraLayout, LoraPack, type AdapterValues, type LoraConf
 export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, type Projection } from './parameters.ts';
-export { adapterConfigFile, adapterFile, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { sampleToken, type SamplingOptions } from './sampler.ts';

@@ -46,6 +46,19 @@ export function adapterConfigFile({ rank, alpha, targets }: LoraConfig, baseMode
   };
 }
 
+/** Both files of an adapter directory by name. */
+export function adapterFiles(
+  layout: LoraLayout,
+  lora: LoraConfig,
+  values: AdapterValues,
+  baseModel: string,
+): { 'adapter_model.safetensors': Uint8Array; 'adapter_config.json': string } {
+  return {
+    'adapter_model.safetensors': adapterFile(layout, lora.rank, values),
+    'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel), null, 2)}\n`,
+  };
+}
+
 const configSchema = type({
   peft_type: "'LORA'",
   r: '1 <= number.integer <= 4096',

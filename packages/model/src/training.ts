@@ -10,7 +10,7 @@ import {
   squaredNorm,
   squaredNormTotal,
 } from '@seal/kernels';
-import { packBatch, type Segment } from './batch.ts';
+import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, readFloats } from './buffers.ts';
 import { HeadBuffers, recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
@@ -106,9 +106,8 @@ class TrainingCore {
   }
 
   /** Submits one step; does not wait. A learning rate of null keeps that adapter as it is. */
-  step(segments: readonly Segment[], learningRates: readonly (number | null)[], fill: boolean): void {
+  step(batch: PackedBatch, learningRates: readonly (number | null)[]): void {
     const { device } = this.model.gpu;
-    const batch = packBatch(segments, fill ? this.tables.tokenCapacity : undefined);
     const schedule = new Float32Array(learningRates.length * 4);
     learningRates.forEach((rate, e) => {
       if (rate === null) return;
@@ -122,7 +121,7 @@ class TrainingCore {
     this.record.encode(encoder, {
       tokens: batch.tokenCount,
       tiles: batch.tileCount,
-      adapters: segments.length,
+      adapters: batch.segments.length / 2,
       rows: 0,
       cached: 0,
       index: this.#index++,
@@ -195,7 +194,7 @@ export class LoraTrainer {
    * leaves that adapter as it is. Submits and returns; `losses` waits.
    */
   step(segments: readonly Segment[], learningRates: readonly (number | null)[]): void {
-    this.#core.step(segments, learningRates, false);
+    this.#core.step(packBatch(segments), learningRates);
   }
 
   /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */
@@ -274,7 +273,7 @@ export class FullTrainer {
     const { order, starts } = occurrencesOf(batch.tokens, this.#model.config.vocabSize);
     queue.writeBuffer(this.#order, 0, order);
     queue.writeBuffer(this.#starts, 0, starts);
-    this.#core.step([segment], [learningRate], true);
+    this.#core.step(batch, [learningRate]);
     this.#stepsTaken += 1;
   }
 

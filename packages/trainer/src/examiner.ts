@@ -1,13 +1,14 @@
 /** Training adapters and examining them: jobs in, rewards in the ledger. */
 
 import { stream, type Context, type Domain } from '@seal/domains';
-import { adapterConfigFile, adapterFile, loraLayout, type TokenSequence } from '@seal/model';
+import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
 import { digest, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import type { SealConfig } from './config.ts';
 import type { Adaptation, Adapted } from './inner-loop.ts';
 import type { Ledger } from './ledger.ts';
 import type { ProgressMeter } from './progress.ts';
 import { padWithEnd } from './sequences.ts';
+import { mean } from './statistics.ts';
 import { loraConfig, type Policy, type Workbench } from './workbench.ts';
 
 /** Part of every reward's key: a change that changes rewards must change it. */
@@ -147,12 +148,8 @@ export class Examiner {
   #keepAdapter({ values }: Adapted): string {
     const { config, baseModel } = this.#input;
     const lora = loraConfig(config.inner.lora);
-    const bytes = adapterFile(loraLayout(this.#bench.model.config, lora), lora.rank, values);
-    if (!config.keepAdapters) return digest(bytes);
-    return this.#store.putBlob('adapters', {
-      'adapter_model.safetensors': bytes,
-      'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel), null, 2)}\n`,
-    });
+    const files = adapterFiles(loraLayout(this.#bench.model.config, lora), lora, values, baseModel);
+    return config.keepAdapters ? this.#store.putBlob('adapters', files) : digest(files['adapter_model.safetensors']);
   }
 
   /** Everything that determines the reward of one context of a job. */
@@ -202,5 +199,5 @@ export class Examiner {
 
 /** Trained tokens of a reward's adapter, for comparing budgets. */
 export function trainedTokens(rewards: readonly RewardRecord[]): number {
-  return rewards.reduce((sum, reward) => sum + reward.trainedTokens, 0) / rewards.length;
+  return mean(rewards.map((reward) => reward.trainedTokens));
 }

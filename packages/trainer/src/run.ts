@@ -6,7 +6,7 @@
  */
 
 import { stream, type Context, type Domain } from '@seal/domains';
-import { adapterConfigFile, adapterFile, loraLayout } from '@seal/model';
+import { adapterFiles, loraLayout } from '@seal/model';
 import { digest, digestId, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
 import { Ledger } from './ledger.ts';
@@ -277,12 +277,9 @@ export class SealRun {
     const documents = examples.map(({ context, text }) => this.#bench.codec.document({ prompt: domain.prompt(context), text }));
     const settings = { ...config.outer.sft, lora };
     const { values, losses } = await fineTune(this.#bench.model, documents, settings, stream(seed, 'sft', phase, round), this.#signal);
-    const bytes = adapterFile(layout, lora.rank, values);
-    const adapterDigest = this.#store.putBlob('adapters', {
-      'adapter_model.safetensors': bytes,
-      'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel), null, 2)}\n`,
-    });
-    const next = merged(bytes);
+    const files = adapterFiles(layout, lora, values, baseModel);
+    const adapterDigest = this.#store.putBlob('adapters', files);
+    const next = merged(files['adapter_model.safetensors']);
     const result = { examples: examples.length, steps: losses.length, losses, policyAfter: next.digest, adapterDigest };
     this.#store.append('sft', { ...base, ...result });
     this.#store.checkpoint();
