@@ -59,7 +59,7 @@ export function agreementOf(ours: readonly Trained[], theirs: readonly Trained[]
   });
   return {
     lossDifference,
-    medianUpdateRelativeL2: quantile(updates, 0.5),
+    medianUpdateRelativeL2: quantile(updates.toSorted((a, b) => a - b), 0.5),
     worstUpdateRelativeL2: Math.max(...updates),
     equalAnswers: questions === 0 ? null : equal / questions,
   };

@@ -13,6 +13,7 @@ import { createCodec, loraConfig, presets, Workbench, type SealConfig } from '@s
 import { agreementOf, GATE, PHASE, requireAgreement, type Agreement, type Trained } from './round-agreement.ts';
 import { exportJobs, planOf, type AdapterPlan } from './round-export.ts';
 import { rewardJobs, type RewardJob, type RewardPhase } from './round-jobs.ts';
+import { round } from './step-kernels.ts';
 import { RoundPeer, type PeerAdapters, type PeerWay } from './round-peer.ts';
 
 /** Times of one way of doing the whole phase, in seconds. */
@@ -318,9 +319,4 @@ class Peers {
       agreement,
     };
   }
-}
-
-/** Four significant digits. */
-function round(value: number): number {
-  return Number(value.toPrecision(4));
 }
