@@ -17,7 +17,15 @@ export {
   type Workgroups,
 } from './op.ts';
 export { profileOf } from './profile.ts';
-export { Kernels, Recording, type Bindings, type Slice } from './recording.ts';
+export {
+  Kernels,
+  part,
+  Recording,
+  type Bindings,
+  type PlannedMemory,
+  type Slice,
+  type Temporary,
+} from './recording.ts';
 
 export * from './rms-norm/index.ts';
 export * from './matmul/index.ts';
