@@ -68,7 +68,7 @@ export function planSteps({ documents, replay, steps, random }: Adaptation, size
 }
 
 /** Steps submitted before the host waits for the device. */
-const STEPS_IN_FLIGHT = 4;
+export const STEPS_IN_FLIGHT = 4;
 
 /** A pack of adapters over one model with its training step. Owns its buffers until `destroy`. */
 export class InnerLoop {
