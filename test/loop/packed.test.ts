@@ -156,6 +156,23 @@ it('stops an adapter whose loss is not finite and lets the others go on', async 
   model.destroy();
 });
 
+it('says how many tokens it computed for how many tokens of documents', async () => {
+  const { model } = openWorld(gpu);
+  const loop = new InnerLoop(model, loraConfig(config.inner.lora), { packSize: 3, tokensPerStep: 128 }, { documentsPerStep: 1, replayPerStep: 0 });
+  const job = (e: number, length: number, steps: number): Adaptation => ({
+    documents: [{ tokens: Array.from({ length }, (_, i) => 3 + i) }],
+    replay: [],
+    steps,
+    learningRate: 0.01,
+    random: stream(3, 'use', e),
+  });
+  await loop.adapt([job(0, 5, 1), job(1, 33, 4), job(2, 32, 2)]);
+  // Tiles of 32: one, two and one a step; a slot that nobody uses costs nothing.
+  expect(loop.use).toEqual({ content: 5 + 4 * 33 + 2 * 32, computed: 32 + 4 * 64 + 2 * 32 });
+  loop.destroy();
+  model.destroy();
+});
+
 it('asks nothing of adaptations without steps, and refuses what fits nowhere', async () => {
   const { model, codec } = openWorld(gpu);
   const lora = loraConfig(config.inner.lora);

@@ -1,6 +1,7 @@
 /** The inner loop, the ReST-EM outer loop, pretraining and the statistics of rewards. */
 
 export { parseSealConfig, sealConfigSchema, type SealConfig } from './config.ts';
+export { Packer, type Part } from './packer.ts';
 export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { afterRound, fineTune, type SftResult, type SftSettings } from './policy.ts';
 export {
