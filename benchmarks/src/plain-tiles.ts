@@ -86,6 +86,7 @@ export const plainTileOps: readonly AnyOp[] = [
 /** From now on `kernels` dispatches every matrix product as a plain tile; sizes that it does not serve throw RangeError. */
 export function usePlainTiles(kernels: Kernels): void {
   const byName = new Map(plainTileOps.map((op) => [op.name, op]));
-  const dispatch = kernels.dispatch.bind(kernels);
-  kernels.dispatch = (op, sizes, bindings, options) => dispatch({ ...op, variants: byName.get(op.name)?.variants ?? op.variants }, sizes, bindings, options);
+  const prepare = kernels.prepare.bind(kernels);
+  kernels.prepare = (op, sizes, bindings, options) =>
+    prepare({ ...op, variants: byName.get(op.name)?.variants ?? op.variants }, sizes, bindings, options);
 }

@@ -1,7 +1,6 @@
 /** The correctness gate of the round's baselines: the same adapters must come out before a time means anything. */
 
 import type { AdapterValues } from '@seal/model';
-import { quantile } from '@seal/trainer';
 
 /** An adapter as somebody trained it. */
 export interface Trained {
@@ -59,7 +58,7 @@ export function agreementOf(ours: readonly Trained[], theirs: readonly Trained[]
   });
   return {
     lossDifference,
-    medianUpdateRelativeL2: quantile(updates.toSorted((a, b) => a - b), 0.5),
+    medianUpdateRelativeL2: updates.toSorted((a, b) => a - b)[updates.length >> 1] ?? Infinity,
     worstUpdateRelativeL2: Math.max(...updates),
     equalAnswers: questions === 0 ? null : equal / questions,
   };

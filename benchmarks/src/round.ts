@@ -105,7 +105,7 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
   }
   const stored = await readCheckpoint(checkpoint);
   const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
-  const model = await loadModel(gpu, stored);
+  const model = loadModel(gpu, stored);
   const bench = new Workbench(model, codec, config);
   const folder = mkdtempSync(join(tmpdir(), 'seal-bench-round-'));
   let peer: RoundPeer | null = null;
@@ -136,13 +136,15 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
     for (let start = 0; start < jobs.length; ) {
       const begun = performance.now();
       const next = await running.next();
+      // The inner loop is a few steps ahead: they are ours to pay for, and must not run beside a peer.
+      await gpu.device.queue.onSubmittedWorkDone();
       const seconds = (performance.now() - begun) / 1_000;
       if (next.done) throw new RangeError(`Cannot measure the phase: it ended after ${start} of ${jobs.length} adapters`);
       const pack = next.value;
       total.seconds += seconds;
       onProgress(`${pack.length} adapters in ${seconds.toFixed(1)} s`);
-      const ours = pack.map(({ adapted, answers }) => ({ values: adapted.values, answers }));
-      const theirs = await peers?.turn(start, ours, jobs.length, onProgress);
+      const ours = pack.map(({ index, adapted, answers }) => ({ index, values: adapted.values, answers }));
+      const theirs = await peers?.turn(ours, jobs.length, onProgress);
       packs.push({
         adapters: pack.length,
         seconds: round(seconds),
@@ -213,8 +215,8 @@ async function trainGated(model: Model, { inner }: SealConfig, plans: readonly A
   }
 }
 
-/** What a pack of ours left: trained values and answers as text. */
-type Ours = Pick<Trained, 'values' | 'answers'>;
+/** An adapter of ours: the place of its job, trained values and answers as text. */
+type Ours = Pick<Trained, 'values' | 'answers'> & { readonly index: number };
 
 /** What one way has done so far. */
 interface Total {
@@ -257,27 +259,26 @@ class Peers {
     return told.join('; ');
   }
 
-  /** Runs the adapters from `start` on that `ours` holds: PEFT as many of them as the time allows, batched all. */
-  async turn(start: number, ours: readonly Ours[], all: number, onProgress: (line: string) => void) {
+  /** Runs the adapters of one of our packs: PEFT as many of them as the time allows, batched all. */
+  async turn(ours: readonly Ours[], all: number, onProgress: (line: string) => void) {
     const share = Math.min(1, PEFT_SECONDS / (this.#secondsPerAdapter * all));
-    const some = Array.from({ length: Math.max(1, Math.floor(share * ours.length)) }, (_, i) => start + i);
-    const every = ours.map((_, i) => start + i);
-    const peftSeconds = await this.#add('peft', some, start, ours);
+    const some = ours.slice(0, Math.max(1, Math.floor(share * ours.length)));
+    const peftSeconds = await this.#add('peft', some);
     onProgress(`PEFT: ${some.length} adapters in ${peftSeconds.toFixed(1)} s`);
-    const batchedSeconds = await this.#add('batched', every, start, ours);
-    onProgress(`batched PyTorch: ${every.length} adapters in ${batchedSeconds.toFixed(1)} s`);
+    const batchedSeconds = await this.#add('batched', ours);
+    onProgress(`batched PyTorch: ${ours.length} adapters in ${batchedSeconds.toFixed(1)} s`);
     return { peftSecondsPerAdapter: peftSeconds / some.length, batchedSeconds };
   }
 
-  async #add(way: PeerWay, indices: readonly number[], start: number, ours: readonly Ours[]): Promise<number> {
+  async #add(way: PeerWay, ours: readonly Ours[]): Promise<number> {
+    const indices = ours.map(({ index }) => index);
     const run = await this.#peer.run(way, indices);
     const total = this.#totals[way];
     total.indices.push(...indices);
     total.adaptSeconds += run.adaptSeconds;
     total.answerSeconds += run.answerSeconds;
     total.theirs.push(...this.#trained(indices, run));
-    for (const index of indices) {
-      const { values = new Float32Array(), answers = [] } = ours[index - start] ?? {};
+    for (const { index, values, answers } of ours) {
       total.ours.push({ initial: this.#plans[index]?.initial ?? new Float32Array(), values, losses: null, answers });
     }
     return run.adaptSeconds + run.answerSeconds;

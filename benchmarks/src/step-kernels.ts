@@ -5,43 +5,58 @@ import type { Gpu } from '@seal/device';
 import type { LlamaConfig, LoraLayout } from '@seal/model';
 import { quantile } from '@seal/trainer';
 
-type Dispatch = ReturnType<Kernels['dispatch']>;
-type Bound = Pick<Dispatch, 'pipeline' | 'bindGroup'>;
+/** A dispatch as a step encodes it. */
+export interface EncodedDispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: Workgroups;
+}
 
-/** Dispatches of one op in a step, timed one by one with the step's own operands. */
+/** Dispatches of one op and variant in a step, timed one by one with the step's own operands. */
 export interface StepKernel {
   readonly op: string;
+  readonly variant: string;
   readonly dispatches: number;
   readonly ms: number;
   /** Of the sum over all ops. */
   readonly share: number;
 }
 
-/** What of a step changes from step to step, as `Recording` hands it to workgroup counts. */
-export interface StepSizes {
-  readonly tokens: number;
-  readonly tiles: number;
-  readonly adapters: number;
-}
-
-/** Remembers every dispatch that `kernels` prepares while `record` runs. */
-export function dispatchesOf<T>(kernels: Kernels, record: () => T): { readonly made: T; readonly dispatches: readonly Dispatch[] } {
-  const dispatches: Dispatch[] = [];
-  const dispatch = kernels.dispatch.bind(kernels);
-  kernels.dispatch = (op, sizes, bindings, options) => {
-    const prepared = dispatch(op, sizes, bindings, options);
-    dispatches.push(prepared as Dispatch);
-    return prepared;
+/** Every dispatch that `work` encodes on `device`, in order. */
+export function dispatchesOf(device: GPUDevice, work: () => void): EncodedDispatch[] {
+  const encoded: EncodedDispatch[] = [];
+  const createCommandEncoder = device.createCommandEncoder.bind(device);
+  device.createCommandEncoder = (descriptor) => {
+    const encoder = createCommandEncoder(descriptor);
+    const beginComputePass = encoder.beginComputePass.bind(encoder);
+    encoder.beginComputePass = (passDescriptor) => watched(beginComputePass(passDescriptor), encoded);
+    return encoder;
   };
   try {
-    return { made: record(), dispatches };
+    work();
   } finally {
-    kernels.dispatch = dispatch;
+    device.createCommandEncoder = createCommandEncoder;
   }
+  return encoded;
+}
+
+function watched(pass: GPUComputePassEncoder, encoded: EncodedDispatch[]): GPUComputePassEncoder {
+  let pipeline: GPUComputePipeline | null = null;
+  let bindGroup: GPUBindGroup | null = null;
+  const setPipeline = pass.setPipeline.bind(pass);
+  const setBindGroup = pass.setBindGroup.bind(pass);
+  const dispatchWorkgroups = pass.dispatchWorkgroups.bind(pass);
+  pass.setPipeline = (value) => setPipeline((pipeline = value));
+  pass.setBindGroup = (index: number, value: GPUBindGroup | null | undefined) => setBindGroup(index, (bindGroup = value ?? null));
+  pass.dispatchWorkgroups = (...workgroups) => {
+    if (pipeline && bindGroup) encoded.push({ pipeline, bindGroup, workgroups });
+    return dispatchWorkgroups(...workgroups);
+  };
+  return pass;
 }
 
 /** A pass that holds one dispatch `count` times, in milliseconds until it is done. */
-async function passMs({ device }: Gpu, { pipeline, bindGroup }: Bound, workgroups: Workgroups, count: number) {
+async function passMs({ device }: Gpu, { pipeline, bindGroup, workgroups }: EncodedDispatch, count: number) {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
@@ -56,31 +71,33 @@ async function passMs({ device }: Gpu, { pipeline, bindGroup }: Bound, workgroup
 }
 
 /** Time of one dispatch without the cost of its submit: the median over `turns` of longer passes less shorter ones. */
-async function dispatchMs(gpu: Gpu, dispatch: Bound, workgroups: Workgroups, more: number, turns: number) {
+async function dispatchMs(gpu: Gpu, dispatch: EncodedDispatch, more: number, turns: number) {
   const samples: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
-    const one = await passMs(gpu, dispatch, workgroups, 1);
-    samples.push(((await passMs(gpu, dispatch, workgroups, 1 + more)) - one) / more);
+    const one = await passMs(gpu, dispatch, 1);
+    samples.push(((await passMs(gpu, dispatch, 1 + more)) - one) / more);
   }
   return Math.max(0, median(samples));
 }
 
-/** Times a step's dispatches one by one and adds them up by op, the longest first. The step's results are lost. */
-export async function stepKernels(gpu: Gpu, dispatches: readonly Dispatch[], sizes: StepSizes): Promise<StepKernel[]> {
-  const step = { ...sizes, rows: 0, cached: 0, index: 0 };
-  const byOp = new Map<string, { dispatches: number; ms: number }>();
+/** Times a step's dispatches one by one and adds them up by variant, the longest first. The step's results are lost. */
+export async function stepKernels(gpu: Gpu, dispatches: readonly EncodedDispatch[]): Promise<StepKernel[]> {
+  const byVariant = new Map<string, { dispatches: number; ms: number }>();
   for (const dispatch of dispatches) {
-    const row = byOp.get(dispatch.label) ?? { dispatches: 0, ms: 0 };
-    // Recordings hand the step to every dispatch; the type of one that stands alone has none.
-    const workgroups = (dispatch.workgroups as (step: unknown) => Workgroups)(step);
-    row.ms += await dispatchMs(gpu, dispatch, workgroups, 4, 3);
+    // Pipelines are labelled by op and variant.
+    const { label } = dispatch.pipeline;
+    const row = byVariant.get(label) ?? { dispatches: 0, ms: 0 };
+    row.ms += await dispatchMs(gpu, dispatch, 4, 3);
     row.dispatches += 1;
-    byOp.set(dispatch.label, row);
+    byVariant.set(label, row);
   }
   gpu.throwIfFailed();
-  const total = [...byOp.values()].reduce((sum, { ms }) => sum + ms, 0);
-  return [...byOp]
-    .map(([op, { dispatches: count, ms }]) => ({ op, dispatches: count, ms: round(ms), share: round(ms / total) }))
+  const total = [...byVariant.values()].reduce((sum, { ms }) => sum + ms, 0);
+  return [...byVariant]
+    .map(([label, { dispatches: count, ms }]) => {
+      const [op = label, variant = ''] = label.split('/');
+      return { op, variant, dispatches: count, ms: round(ms), share: round(ms / total) };
+    })
     .toSorted((a, b) => b.ms - a.ms);
 }
 
@@ -100,12 +117,13 @@ export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, int
   const buffers = { x: make(64), segments: make(64), sums: make(64), a: make(M * K), b: make(N * K), c: make(M * N) };
   try {
     const { x, segments, sums, a, b, c } = buffers;
-    const small = kernels.dispatch(segmentSum, { T: 1, E: 1 }, { x, segments, sums });
-    const large = kernels.dispatch(matmulNT, { M, N, K, accumulate: 0, hasBias: 0 }, { a, b, c });
-    for (const one of [small, large]) await passMs(gpu, one, one.workgroups(), 1);
-    const matmulMs = await dispatchMs(gpu, large, large.workgroups(), 4, 9);
+    const encoded = ({ pipeline, bindGroup, workgroups }: ReturnType<Kernels['dispatch']>) => ({ pipeline, bindGroup, workgroups: workgroups(undefined) });
+    const small = encoded(kernels.dispatch(segmentSum, { T: 1, E: 1 }, { x, segments, sums }));
+    const large = encoded(kernels.dispatch(matmulNT, { M, N, K, accumulate: 0, hasBias: 0 }, { a, b, c }));
+    for (const one of [small, large]) await passMs(gpu, one, 1);
+    const matmulMs = await dispatchMs(gpu, large, 4, 9);
     return {
-      dispatchMs: await dispatchMs(gpu, small, small.workgroups(), 256, 9),
+      dispatchMs: await dispatchMs(gpu, small, 256, 9),
       matmulGflops: (2 * M * N * K) / matmulMs / 1e6,
     };
   } finally {

@@ -37,7 +37,7 @@ const MICRO: LlamaConfig = {
 /** Two adapters of rank 4 take `steps` steps after a hundred that warm everything up. */
 export async function memoryGrowth(gpu: Gpu, steps: number): Promise<MemoryGrowth> {
   const random = stream(0, 'memory');
-  const model = await loadModel(gpu, { config: MICRO, weights: initialWeights(MICRO, () => 2 * random.next() - 1) });
+  const model = loadModel(gpu, { config: MICRO, weights: initialWeights(MICRO, () => 2 * random.next() - 1) });
   const pack = new LoraPack(gpu.device, MICRO, { rank: 4, alpha: 8, targets: PROJECTIONS }, 2);
   const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 });
   const counted = countUse(gpu.device);

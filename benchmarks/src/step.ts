@@ -5,6 +5,7 @@
 
 import { runtimeName, type Gpu } from '@seal/device';
 import {
+  computedTokens,
   loadModel,
   LoraPack,
   LoraTrainer,
@@ -62,7 +63,7 @@ export interface StepBenchmark {
   };
   /** Tokens of documents, padding not counted, that the packed step trains on in a second. */
   readonly tokensPerSecond: number;
-  /** Tokens computed and masked, over all of the packed step. */
+  /** Tokens computed and masked, over all that the packed step computes. */
   readonly paddingShare: number;
   /** Wall clock of one adapter after the other over that of all at once. */
   readonly packedSpeedup: number;
@@ -166,7 +167,7 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
         lora: inner.lora,
       },
       tokensPerSecond: round((1_000 * packed.content) / packed.ms.median),
-      paddingShare: round(1 - packed.content / packed.tokens),
+      paddingShare: round(1 - packed.content / packed.computed),
       packedSpeedup: round(runs.speedup),
       packedVsSoloRelativeL2: runs.relativeL2,
       packedCeiling: {
@@ -200,7 +201,7 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
 /** The first jobs of a reward phase that share a pack, with the plan of each, and the model they run on. */
 async function work(gpu: Gpu, stored: Checkpoint, config: SealConfig, phase: RewardPhase) {
   const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
-  const model = await loadModel(gpu, stored);
+  const model = loadModel(gpu, stored);
   const bench = new Workbench(model, codec, config);
   try {
     const jobs = (await rewardJobs(bench, tinyDomain, config, phase)).slice(0, config.inner.packSize);
@@ -224,10 +225,7 @@ async function packedSteps(model: Model, { inner }: SealConfig, plans: readonly 
   const segments = plans.map(({ steps }) => steps[0] ?? []);
   const batch = packBatch(segments);
   const pack = new LoraPack(model.gpu.device, model.config, loraConfig(inner.lora), plans.length);
-  const { made: trainer, dispatches } = dispatchesOf(
-    model.kernels,
-    () => new LoraTrainer(model, pack, { tokens: inner.tokensPerStep, steps: turns + 2 }),
-  );
+  const trainer = new LoraTrainer(model, pack, { tokens: inner.tokensPerStep, steps: turns + 2 });
   try {
     trainer.begin(plans.map(({ initial }) => initial));
     const samples: number[] = [];
@@ -235,9 +233,12 @@ async function packedSteps(model: Model, { inner }: SealConfig, plans: readonly 
       const { whole } = await timedStep(model, trainer, segments, inner.learningRate);
       if (turn >= 2) samples.push(whole);
     }
-    const { tokenCount: tokens, contentCount: content, tileCount: tiles } = batch;
-    const kernels = await stepKernels(model.gpu, dispatches, { tokens, tiles, adapters: plans.length });
-    return { ms: spreadOf(samples), tokens, content, kernels, layout: pack.layout, dispatches: dispatches.length };
+    const rates = plans.map(() => inner.learningRate);
+    const dispatches = dispatchesOf(model.gpu.device, () => void trainer.step(segments, rates));
+    const kernels = await stepKernels(model.gpu, dispatches);
+    const { tokenCount: tokens, contentCount: content } = batch;
+    const computed = computedTokens(batch);
+    return { ms: spreadOf(samples), tokens, content, computed, kernels, layout: pack.layout, dispatches: dispatches.length };
   } finally {
     trainer.destroy();
     pack.destroy();
@@ -255,7 +256,7 @@ async function packedAgainstSolo(
 ) {
   const longest = Math.max(...plans.flatMap((plan) => plan.steps.map(segmentTokens)));
   const loop = (packSize: number, tokensPerStep: number) =>
-    new InnerLoop(model, loraConfig(inner.lora), { packSize, tokensPerStep, steps }, inner);
+    new InnerLoop(model, loraConfig(inner.lora), { packSize, tokensPerStep }, inner);
   const together = loop(jobs.length, inner.tokensPerStep);
   const alone = loop(1, Math.max(64, longest));
   const adaptations = () => jobs.map(({ adaptation }) => ({ ...adaptation(), steps }));
@@ -308,7 +309,7 @@ async function ownAgainstPlainTiles(
   plans: readonly AdapterPlan[],
   turns: number,
 ) {
-  const plainModel = await loadModel(gpu, stored);
+  const plainModel = loadModel(gpu, stored);
   usePlainTiles(plainModel.kernels);
   const segments = [filled(plans, SOLO_TOKENS)];
   const make = (on: Model) => {
