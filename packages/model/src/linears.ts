@@ -123,9 +123,8 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       const w = model.matrix(layerTensor(layer, projection));
       const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 };
       const lowRank = { h, arena: pack.parameters, blocks: tables.blocks };
-      const [whole, ...others] = w.parts;
-      if (whole && others.length === 0) {
-        record.run(loraLinear, sizes, { x, w: whole.slice, ...lowRank, y }, byTokens);
+      if (w.parts.length === 1) {
+        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
       } else {
         multiplyTransposed(record, rowsOf(tokens), x, w, y);
         record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
@@ -147,9 +146,8 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       if (!dx) return;
       const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetA, hasBias: 0 };
       const lowRank = { g, arena: pack.parameters, blocks: tables.blocks };
-      const [whole, ...others] = w.parts;
-      if (whole && others.length === 0) {
-        const operands = { dy, w: whole.slice, ...lowRank, dx };
+      if (w.parts.length === 1) {
+        const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
         record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
       } else {
         multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);

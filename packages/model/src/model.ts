@@ -29,9 +29,8 @@ export class ParameterArena {
   /** The part of a buffer that holds one tensor. Throws RangeError for an unknown name and for a tensor in several parts. */
   slice(name: string): GPUBufferBinding {
     const { parts } = this.matrix(name);
-    const [only] = parts;
-    if (!only || parts.length > 1) throw new RangeError(`Cannot bind tensor ${name} whole: it lies in ${parts.length} parts`);
-    return only.slice;
+    if (parts.length > 1) throw new RangeError(`Cannot bind tensor ${name} whole: it lies in ${parts.length} parts`);
+    return parts[0].slice;
   }
 
   /** One tensor by its parts; a vector is a matrix of one row. Throws RangeError for an unknown name. */
@@ -43,18 +42,18 @@ export class ParameterArena {
     return {
       rows,
       columns: place.elementCount / rows,
-      parts: parts.map(({ firstRow, rows: count, buffer, offset, elementCount }) => {
-        const owner = this.buffers[buffer];
-        if (!owner) throw new RangeError(`Cannot find tensor ${name}`);
-        return { firstRow, rows: count, slice: { buffer: owner, offset: offset * 4, size: elementCount * 4 } };
-      }),
+      parts: parts.map(({ firstRow, rows: count, buffer, offset, elementCount }) => ({
+        firstRow,
+        rows: count,
+        slice: { buffer: this.buffers[buffer], offset: offset * 4, size: elementCount * 4 },
+      })),
     };
   }
 
   /** Overwrites everything; `values` in layout order. */
   write(values: Float32Array): void {
     this.buffers.forEach((buffer, i) => {
-      const { start = 0, elementCount = 0 } = this.split.buffers[i] ?? {};
+      const { start, elementCount } = this.split.buffers[i];
       upload(this.#device, buffer, values.subarray(start, start + elementCount));
     });
   }
@@ -63,7 +62,7 @@ export class ParameterArena {
   async read(): Promise<Float32Array> {
     const values = new Float32Array(this.layout.elementCount);
     for (const [i, buffer] of this.buffers.entries()) {
-      const { start = 0, elementCount = 0 } = this.split.buffers[i] ?? {};
+      const { start, elementCount } = this.split.buffers[i];
       values.set(await readFloats(this.#device, buffer, 0, elementCount), start);
     }
     return values;

@@ -124,7 +124,7 @@ export function splitLayout(layout: ParameterLayout, byteLimit: number): ArenaSp
   const starts = [0];
   const parts = new Map<string, TensorPart[]>();
   for (const { name, shape, offset, elementCount } of layout.places.values()) {
-    const rows = shape.length === 2 ? (shape[0] ?? 1) : 1;
+    const rows = shape.length === 2 ? shape[0] : 1;
     const columns = elementCount / rows;
     const most = Math.floor(limit / columns / ROW_MULTIPLE) * ROW_MULTIPLE;
     if (elementCount > limit && (rows === 1 || most === 0)) {

@@ -114,8 +114,8 @@ class TrainingCore {
     const norm = record.temporary('squared norms', E);
     if (stretches.length > 1) record.clear(partial);
     stretches.forEach(({ P, gradient }, i) => {
-      const own = part(partial, (starts[i] ?? 0) * 4);
-      record.run(squaredNorm, { E, P, B: partials[i] ?? 0 }, { x: gradient, partial: own }, byAdapters);
+      const own = part(partial, starts[i] * 4);
+      record.run(squaredNorm, { E, P, B: partials[i] }, { x: gradient, partial: own }, byAdapters);
     });
     record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
     for (const { P, decayElements, ...arenas } of stretches) {
@@ -272,10 +272,10 @@ export class FullTrainer {
       () => trainedLinears(model, this.#gradients, T),
       this.#gradients,
       model.weights.split.buffers.map(({ start, elementCount: P }, i) => ({
-        parameters: bufferAt(model.weights, i),
-        gradient: bufferAt(this.#gradients, i),
-        m: bufferAt(this.#m, i),
-        v: bufferAt(this.#v, i),
+        parameters: model.weights.buffers[i],
+        gradient: this.#gradients.buffers[i],
+        m: this.#m.buffers[i],
+        v: this.#v.buffers[i],
         P,
         decayElements: Math.min(Math.max(layout.decayElements - start, 0), P),
       })),
@@ -327,11 +327,4 @@ export class FullTrainer {
     this.#core.destroy();
     for (const owned of [this.#gradients, this.#m, this.#v, this.#order, this.#starts]) owned.destroy();
   }
-}
-
-/** The buffer of one stretch of an arena. */
-function bufferAt({ buffers }: ParameterArena, index: number): GPUBuffer {
-  const buffer = buffers[index];
-  if (!buffer) throw new RangeError(`Cannot find stretch ${index} of an arena of ${buffers.length}`);
-  return buffer;
 }

@@ -195,7 +195,6 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    if (!block) throw new RangeError(`Cannot record the backward pass of layer ${layer}: it has no forward pass`);
     const { attentionInput, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput, gate, up, product } = block;
 
     const dProduct = make('d product', F);
