@@ -5,17 +5,19 @@ export {
   defineOp,
   elementCount,
   fold,
-  selectVariant,
   type AdapterProfile,
   type AnyOp,
   type Numbers,
   type Op,
   type Operand,
   type Output,
+  type Requirement,
   type Sizes,
+  type SubgroupMatrixConfig,
   type Variant,
   type Workgroups,
 } from './op.ts';
+export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } from './choice.ts';
 export { profileOf } from './profile.ts';
 export {
   Kernels,

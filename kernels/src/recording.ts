@@ -4,15 +4,16 @@
  * complete; encoding creates no buffer, pipeline or bind group.
  */
 
+import { enableLines, selectVariant, type ChoiceOptions } from './choice.ts';
 import { planMemory, type Lifetime } from './memory-plan.ts';
 import {
   elementCount,
-  selectVariant,
   type AdapterProfile,
   type AnyOp,
   type Op,
   type Operand,
   type Sizes,
+  type Variant,
   type Workgroups,
 } from './op.ts';
 
@@ -107,13 +108,15 @@ function labelOf(buffer: GPUBuffer | Temporary): string {
 export class Kernels {
   readonly device: GPUDevice;
   readonly profile: AdapterProfile;
+  readonly #choice: ChoiceOptions;
   #pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
   #params = new Map<string, GPUBuffer>();
   #absent: GPUBuffer;
 
-  constructor(device: GPUDevice, profile: AdapterProfile) {
+  constructor(device: GPUDevice, profile: AdapterProfile, choice: ChoiceOptions = {}) {
     this.device = device;
     this.profile = profile;
+    this.#choice = choice;
     this.#absent = device.createBuffer({ label: 'absent operand', size: 256, usage: GPUBufferUsage.STORAGE });
   }
 
@@ -139,9 +142,8 @@ export class Kernels {
     bindings: Bindings<I, O>,
     options: DispatchOptions<S, Step> = {},
   ): Operation<Step> {
-    const variant = selectVariant(op, this.profile, sizes, options.variant);
-    const enable = variant.subgroups && this.profile.subgroupsNeedEnable ? 'enable subgroups;\n' : '';
-    const prelude = enable + (variant.prelude?.(sizes) ?? '');
+    const variant = this.variantOf(op, sizes, options.variant);
+    const prelude = enableLines(variant, this.profile) + (variant.prelude?.(sizes) ?? '');
     const constants = variant.constants?.(sizes, this.profile) ?? {};
     const { pipeline, layout } = this.#pipeline(op, variant, prelude, constants);
     const limit = this.device.limits.maxStorageBufferBindingSize;
@@ -173,6 +175,11 @@ export class Kernels {
       ? (step: Step) => variant.workgroups({ ...sizes, ...dynamic(step) })
       : constant(variant.workgroups(sizes));
     return { label: op.name, pipeline, layout, operands, workgroups };
+  }
+
+  /** The variant of an op that runs at these sizes, or the one named. Throws RangeError when it cannot run here. */
+  variantOf<S extends string, I extends string, O extends string>(op: Op<S, I, O>, sizes: Sizes<S>, name?: string): Variant<S> {
+    return selectVariant(op, this.profile, sizes, { ...this.#choice, ...(name !== undefined && { name }) });
   }
 
   #pipeline(op: AnyOp, variant: { name: string; code: string }, prelude: string, constants: Record<string, number>) {

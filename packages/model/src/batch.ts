@@ -52,6 +52,14 @@ export function segmentTokens(segment: Segment): number {
 }
 
 /**
+ * Tokens whose results a step computes, masked ones included: every tile counts as full. Only the low-rank projections
+ * work in these tiles; the other ops fill up the end of the whole batch alone, so this is the most that any op computes.
+ */
+export function computedTokens({ tileCount }: PackedBatch): number {
+  return tileCount * TILE;
+}
+
+/**
  * Packs segment e for adapter e. Loss weights are divided by their sum over the segment: a segment's loss is the
  * weighted mean over its target tokens. With `fillTo` the last segment is padded until the batch has that many tokens, a
  * multiple of 8. Throws RangeError for an empty sequence, and when the sequences do not fit.

@@ -1,7 +1,7 @@
 /** A loaded model: configuration, weights on the device, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { Kernels, ropeTable, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
 import { createStorage, readFloats, upload } from './buffers.ts';
 import type { LlamaConfig } from './config.ts';
@@ -92,8 +92,11 @@ export class Model {
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
 
-  /** Weights are split at `byteLimit`, what the device can bind unless given. */
-  constructor(gpu: Gpu, config: LlamaConfig, options: { readonly byteLimit?: number } = {}) {
+  /**
+   * Weights are split at `byteLimit`, what the device can bind unless given. The choice says which variants of the
+   * kernels run; the defaults of the adapter's class unless given.
+   */
+  constructor(gpu: Gpu, config: LlamaConfig, options: ChoiceOptions & { readonly byteLimit?: number } = {}) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
     if (rotary > limit) {
@@ -103,8 +106,9 @@ export class Model {
     }
     this.gpu = gpu;
     this.config = config;
-    this.kernels = new Kernels(gpu.device, gpu.description);
-    this.byteLimit = Math.min(limit, maxBufferSize, options.byteLimit ?? Infinity);
+    const { byteLimit = Infinity, ...choice } = options;
+    this.kernels = new Kernels(gpu.device, gpu.description, choice);
+    this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config), this.byteLimit);
     const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);

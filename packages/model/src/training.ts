@@ -17,7 +17,7 @@ import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, readFloats } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
-import type { LoraPack } from './lora.ts';
+import type { LoraPack, LoraScale } from './lora.ts';
 import { ParameterArena, type Model } from './model.ts';
 import { BatchTables } from './tables.ts';
 import { attendWithin, recordBackward, recordForward } from './transformer.ts';
@@ -150,14 +150,18 @@ class TrainingCore {
     device.queue.submit([encoder.finish()]);
   }
 
-  /** Losses of the steps since `restart`, at most the last `steps` of them: one row of E numbers a step. */
+  /**
+   * Losses of the steps submitted since `restart`, at most the last `steps` of them: one row of E numbers a step.
+   * Steps may be submitted before it resolves.
+   */
   async losses(): Promise<Float32Array[]> {
     const { device } = this.model.gpu;
     const E = this.tables.adapterCapacity;
+    const taken = this.#index;
     const all = await readFloats(device, this.#history, 0, this.#historySteps * E);
     this.model.gpu.throwIfFailed();
-    const first = Math.max(0, this.#index - this.#historySteps);
-    return Array.from({ length: this.#index - first }, (_, i) => {
+    const first = Math.max(0, taken - this.#historySteps);
+    return Array.from({ length: taken - first }, (_, i) => {
       const row = (first + i) % this.#historySteps;
       return all.slice(row * E, (row + 1) * E);
     });
@@ -167,6 +171,11 @@ class TrainingCore {
   restart(taken = 0): void {
     this.#index = 0;
     this.#stepsTaken.fill(taken);
+  }
+
+  /** Starts counting the optimiser steps of one adapter anew. */
+  forget(e: number): void {
+    this.#stepsTaken[e] = 0;
   }
 
   destroy(): void {
@@ -210,12 +219,20 @@ export class LoraTrainer {
     this.#core.restart();
   }
 
+  /** Puts a fresh adapter, in the layout of its own rank, into slot `e` between steps; the other slots go on. */
+  load(e: number, values: Float32Array, scale?: LoraScale): void {
+    this.#pack.write(e, values, scale);
+    this.#core.forget(e);
+  }
+
   /**
    * One optimiser step: segment e trains adapter e on the weighted mean loss of its tokens. A learning rate of null
-   * leaves that adapter as it is. Submits and returns; `losses` waits.
+   * leaves that adapter as it is. Submits and returns the batch; `losses` waits.
    */
-  step(segments: readonly Segment[], learningRates: readonly (number | null)[]): void {
-    this.#core.step(packBatch(segments), learningRates);
+  step(segments: readonly Segment[], learningRates: readonly (number | null)[]): PackedBatch {
+    const batch = packBatch(segments);
+    this.#core.step(batch, learningRates);
+    return batch;
   }
 
   /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */

@@ -82,15 +82,16 @@ export class Examiner {
       adapt: (ms: number) => (this.#timings.adapting += ms / 1_000),
       answer: (ms: number) => (this.#timings.answering += ms / 1_000),
     };
-    const onStep = (adapters: number, done: number, of: number) => this.#meter.running(adapters, done / of);
-    let next = 0;
-    for await (const pack of this.#bench.adaptAndAnswer(work, onStep, clock, this.#signal)) {
-      for (const { adapted, answers } of pack) {
-        const item = missing[next++];
+    let added = 0;
+    const onProgress = (adapters: number) => this.#meter.running(adapters - added);
+    for await (const group of this.#bench.adaptAndAnswer(work, onProgress, clock, this.#signal)) {
+      for (const { index, adapted, answers } of group) {
+        const item = missing[index];
         if (item) this.#record(item.job, item.keys, answers, adapted, this.#keepAdapter(adapted));
       }
       this.#store.checkpoint();
-      this.#meter.add({ adaptations: pack.length });
+      added += group.length;
+      this.#meter.add({ adaptations: group.length });
     }
   }
 
