@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { Kernels, profileOf } from '@seal/kernels';
+import { Kernels } from '@seal/kernels';
 import { kernelCases, type BenchCase } from './cases.ts';
 import { benchKernels, type KernelRow } from './index.ts';
 import { measureCase } from './measure.ts';
@@ -51,7 +51,7 @@ test('refuses to time a kernel that computes something else', async () => {
   const code = last.code.replace(/(fn main\([^{]*\{)/s, '$1 if (id.x == params.t - 1u) { return; }');
   expect(code).not.toBe(last.code);
   const planted = { ...honest, op: { ...honest.op, variants: [{ ...last, name: 'planted', code }] } };
-  const kernels = new Kernels(gpu.device, profileOf(gpu.device));
+  const kernels = new Kernels(gpu.device, gpu.description);
   await expect(measureCase(gpu, kernels, planted, 1)).rejects.toThrow(/Cannot time rms-norm as planted at T=2048 C=128: /);
   kernels.destroy();
 });

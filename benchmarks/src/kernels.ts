@@ -1,7 +1,7 @@
 /** The kernel benchmark: one row for every variant of every op and shape, ready to be stored as JSON. */
 
 import { runtimeName, type Gpu } from '@seal/device';
-import { elementCount, Kernels, profileOf, type Operand } from '@seal/kernels';
+import { elementCount, Kernels, type Operand } from '@seal/kernels';
 import { kernelCases, PLAIN_TILE, type BenchCase } from './cases.ts';
 import { measureCase, speedOver, type Timing } from './measure.ts';
 
@@ -60,13 +60,12 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   if (!Number.isInteger(repetitions) || repetitions < 1) {
     throw new RangeError(`Cannot take ${repetitions} timings: it must be a whole number >= 1`);
   }
-  const { subgroupsNeedEnable } = gpu.description;
-  const kernels = new Kernels(gpu.device, { ...profileOf(gpu.device), subgroupsNeedEnable });
+  const kernels = new Kernels(gpu.device, gpu.description);
   const rows: KernelRow[] = [];
   try {
     for (const bench of kernelCases()) {
       if (!filter([bench.op.name, bench.layout, bench.shape].filter((part) => part !== null).join(' '))) continue;
-      for (const row of rowsOf(bench, await measureCase(gpu, kernels, bench, repetitions))) {
+      for (const row of rowsOf(bench, await measureCase(gpu, kernels, bench, repetitions), kernels.variantOf(bench.op, bench.sizes).name)) {
         rows.push(row);
         onRow?.(row);
       }
@@ -77,7 +76,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   return { adapter: gpu.description.description, runtime: runtimeName(), commit, repetitions, rows };
 }
 
-function rowsOf(bench: BenchCase, timings: readonly Timing[]): KernelRow[] {
+function rowsOf(bench: BenchCase, timings: readonly Timing[], chosen: string): KernelRow[] {
   const { op, layout, shape, sizes, flops } = bench;
   const byteLength = (operand: Operand<string>) => 4 * elementCount(operand.shape(sizes));
   const outputs: (Operand<string> & { readonly mode: string })[] = Object.values(op.outputs);
@@ -87,7 +86,7 @@ function rowsOf(bench: BenchCase, timings: readonly Timing[]): KernelRow[] {
     inputs.reduce((sum, operand) => sum + byteLength(operand), 0) +
     outputs.reduce((sum, operand) => sum + byteLength(operand) * (operand.mode === 'update' && updated ? 2 : 1), 0);
   const plainTile = timings.find(({ variant }) => variant === PLAIN_TILE);
-  return timings.map((timing, index) => {
+  return timings.map((timing) => {
     const { variant, medianMs, spreadMs } = timing;
     return {
       op: op.name,
@@ -95,7 +94,7 @@ function rowsOf(bench: BenchCase, timings: readonly Timing[]): KernelRow[] {
       shape,
       dtype: 'f32',
       variant,
-      chosen: index === 0,
+      chosen: variant === chosen,
       medianMs: round(medianMs),
       spreadMs: round(spreadMs),
       gflops: round(flops / medianMs / 1e6),

@@ -1,6 +1,6 @@
 /** One case on one device: operands, the correctness gate, and interleaved timings of every variant. */
 
-import { elementCount, type AnyOp, type Kernels, type Numbers, type Operand, type Variant } from '@seal/kernels';
+import { canRun, elementCount, type AnyOp, type Kernels, type Numbers, type Operand, type Variant } from '@seal/kernels';
 import type { Gpu } from '@seal/device';
 import type { BenchCase } from './cases.ts';
 
@@ -32,8 +32,8 @@ interface Prepared {
 /** Checks every variant that fits the adapter, then times them in turns. Throws when a variant computes nonsense. */
 export async function measureCase(gpu: Gpu, kernels: Kernels, bench: BenchCase, repetitions: number): Promise<Timing[]> {
   const { op, sizes } = bench;
-  const variants: readonly Variant<string>[] = op.variants.filter(
-    (variant: Variant<string>) => variant.supports?.(kernels.profile, sizes) ?? true,
+  const variants: readonly Variant<string>[] = op.variants.filter((variant: Variant<string>) =>
+    canRun(variant, kernels.profile, sizes),
   );
   const inputs = draw(op.inputs, bench, 1);
   const before = draw(op.outputs, bench, 2) as Record<string, Float64Array>;

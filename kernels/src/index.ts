@@ -5,19 +5,29 @@ export {
   defineOp,
   elementCount,
   fold,
-  selectVariant,
   type AdapterProfile,
   type AnyOp,
   type Numbers,
   type Op,
   type Operand,
   type Output,
+  type Requirement,
   type Sizes,
+  type SubgroupMatrixConfig,
   type Variant,
   type Workgroups,
 } from './op.ts';
+export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } from './choice.ts';
 export { profileOf } from './profile.ts';
-export { Kernels, Recording, type Bindings, type Slice } from './recording.ts';
+export {
+  Kernels,
+  part,
+  Recording,
+  type Bindings,
+  type PlannedMemory,
+  type Slice,
+  type Temporary,
+} from './recording.ts';
 
 export * from './rms-norm/index.ts';
 export * from './matmul/index.ts';

@@ -12,7 +12,7 @@ const ROWS = 8;
 export function subgroupPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) => boolean = () => true) {
   return {
     name: 'subgroup',
-    subgroups: true as const,
+    needs: ['subgroups'] as const,
     constants: (_: Z, { subgroupSize }: AdapterProfile) => ({ WIDTH: subgroupSize ?? 1, ROWS }),
     supports: ({ subgroupSize }: AdapterProfile, sizes: Z) => (subgroupSize ?? 64) <= 32 && fits(sizes),
     workgroups: (sizes: Z) => fold(ceilDiv(rows(sizes), ROWS)),

@@ -11,13 +11,32 @@ export type Sizes<S extends string> = Readonly<Record<S, number>>;
 /** Numbers of one operand in row-major order, as the float64 reference sees them. */
 export type Numbers = Float64Array | Uint32Array;
 
+/** A shape and type of matrices that an adapter's matrix units multiply, as `subgroupMatrixConfigs` lists them. */
+export interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
 /** What decides which variant of an op runs on an adapter. */
 export interface AdapterProfile {
+  readonly class: 'cpu' | 'integrated' | 'discrete' | 'unknown';
   /** Invocations per subgroup where it is the same for every pipeline and subgroup built-ins can be used, else null. */
   readonly subgroupSize: number | null;
   /** False where the WGSL front end knows the subgroup built-ins but refuses the line `enable subgroups;`. */
   readonly subgroupsNeedEnable: boolean;
+  /** Features of the device. */
+  readonly features: readonly string[];
+  /** Limits of the device by name. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Empty where the adapter has no matrix units or does not show them. */
+  readonly subgroupMatrixConfigs: readonly SubgroupMatrixConfig[];
 }
+
+/** An optional feature that a variant's WGSL is written with. */
+export type Requirement = 'subgroups' | 'shader-f16' | 'chromium-experimental-subgroup-matrix';
 
 /** One operand of an op. */
 export interface Operand<S extends string> {
@@ -44,11 +63,15 @@ export interface Variant<S extends string> {
   readonly code: string;
   /** Lines placed before the code: `const`, `alias` and `enable` only. */
   readonly prelude?: (sizes: Sizes<S>) => string;
-  /** Whether the code uses subgroup built-ins; the line `enable subgroups;` is then placed first where it is needed. */
-  readonly subgroups?: true;
+  /** Optional features that the code uses; their `enable` lines are placed first. */
+  readonly needs?: readonly Requirement[];
+  /** Set where operands are rounded to f16 before they are multiplied (sums stay f32): such a variant must be asked for. */
+  readonly halfOperands?: true;
+  /** Bytes of workgroup memory, where it uses any. */
+  readonly workgroupBytes?: (sizes: Sizes<S>) => number;
   /** Values of the `override` constants. */
   readonly constants?: (sizes: Sizes<S>, profile: AdapterProfile) => Record<string, number>;
-  /** Whether this variant can run on the adapter at these sizes; always when absent. */
+  /** What else must hold of adapter and sizes; nothing when absent. */
   readonly supports?: (profile: AdapterProfile, sizes: Sizes<S>) => boolean;
   readonly workgroups: (sizes: Sizes<S>) => Workgroups;
 }
@@ -88,7 +111,7 @@ export interface Op<S extends string = string, I extends string = string, O exte
   readonly params: Record<S, 'u32' | 'f32'>;
   readonly inputs: Record<I, Operand<NoInfer<S>>>;
   readonly outputs: Record<O, Output<NoInfer<S>>>;
-  /** In order of preference; the last one must need no optional feature and take every size. */
+  /** The last one must need no optional feature and take every size; choice.ts says which one runs. */
   readonly variants: readonly Variant<NoInfer<S>>[];
   readonly reference: Reference<NoInfer<S>, NoInfer<I>, NoInfer<O>>;
   readonly gradient: Gradient<NoInfer<S>, NoInfer<I>, NoInfer<O>>;
@@ -129,22 +152,4 @@ export function ceilDiv(a: number, b: number): number {
 export function fold(count: number): Workgroups {
   const limit = 65_535;
   return count <= limit ? [Math.max(count, 1)] : [limit, ceilDiv(count, limit)];
-}
-
-/** The first variant that can run, or the one named. Throws RangeError when none fits. */
-export function selectVariant<S extends string, I extends string, O extends string>(
-  op: Op<S, I, O>,
-  profile: AdapterProfile,
-  sizes: Sizes<S>,
-  name?: string,
-): Variant<S> {
-  const fits = op.variants.filter((variant) => variant.supports?.(profile, sizes) ?? true);
-  const variant = name === undefined ? fits[0] : fits.find((candidate) => candidate.name === name);
-  if (!variant) {
-    throw new RangeError(
-      `Cannot run ${op.name}${name === undefined ? '' : ` as ${name}`} at ${JSON.stringify(sizes)}: ` +
-        `variants that fit this adapter are ${fits.map((v) => v.name).join(', ') || 'none'}`,
-    );
-  }
-  return variant;
 }

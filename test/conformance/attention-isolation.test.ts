@@ -2,14 +2,14 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { attention, attentionBackwardKeyValue, attentionBackwardQuery, Kernels, profileOf, type AnyOp } from '@seal/kernels';
+import { attention, attentionBackwardKeyValue, attentionBackwardQuery, canRun, Kernels, type AnyOp } from '@seal/kernels';
 import { drawBefore, drawInputs, runOnGpu } from './harness.ts';
 
 let gpu: Gpu;
 let core: Kernels;
 beforeAll(async () => {
   gpu = await openGpu();
-  core = new Kernels(gpu.device, profileOf(gpu.device));
+  core = new Kernels(gpu.device, gpu.description);
 });
 afterAll(() => {
   core.destroy();
@@ -33,7 +33,7 @@ describe.each<[string, AnyOp]>([
     const width = broken.length / sizes.T;
     broken.fill(NaN, 5 * width, 10 * width);
     for (const variant of op.variants) {
-      if (!(variant.supports?.(core.profile, sizes) ?? true)) continue;
+      if (!canRun(variant, core.profile, sizes)) continue;
       const clean = await runOnGpu(core, op, sizes, inputs, before, variant.name);
       const hurt = await runOnGpu(core, op, sizes, { ...inputs, [name]: broken }, before, variant.name);
       let reached = false;

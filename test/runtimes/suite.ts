@@ -10,7 +10,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { DeviceLostError, GpuError, openGpu, runtimeName, type Gpu, type GpuDescription } from '@seal/device';
-import { Kernels, matmulNN, rmsNorm, type AnyOp, type Sizes } from '@seal/kernels';
+import { canRun, Kernels, matmulNN, rmsNorm, type AnyOp, type Sizes } from '@seal/kernels';
 import { drawBefore, drawInputs, runOnGpu } from '../conformance/harness.ts';
 
 /** What the suite prints. `largestErrors` are relative L2, by op and variant. */
@@ -38,8 +38,7 @@ async function opsAgreeWithFloat64(gpu: Gpu): Promise<Record<string, number>> {
     const before = drawBefore(op, sizes, seed);
     const expected = op.reference(sizes, inputs, before);
     for (const variant of op.variants) {
-      if (variant.subgroups && gpu.description.subgroupSize === null) continue;
-      if (variant.supports && !variant.supports(gpu.description, sizes)) continue;
+      if (!canRun(variant, gpu.description, sizes)) continue;
       const actual = await runOnGpu(kernels, op, sizes, inputs, before, variant.name);
       for (const [name, values] of Object.entries(expected)) {
         const error = relativeL2(actual[name], values);

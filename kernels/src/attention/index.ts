@@ -63,7 +63,7 @@ function tile({ H, K, D }: Heads, widest: number): { readonly heads: number; rea
 
 const lanes = {
   name: 'subgroup',
-  subgroups: true as const,
+  needs: ['subgroups'] as const,
   supports: ({ subgroupSize }: AdapterProfile) => subgroupSize === 8,
 };
 

@@ -70,7 +70,7 @@ export const loraProject = defineOp({
   variants: [
     {
       name: 'subgroup-8',
-      subgroups: true,
+      needs: ['subgroups'],
       code: outerProductCode + projectCode,
       supports: (profile, { K, R, stride, offset }) => eightLanes(profile, K, R, stride, offset),
       workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, 16)],
@@ -172,7 +172,7 @@ export const loraLinear = defineOp({
   variants: [
     {
       name: 'subgroup-8',
-      subgroups: true,
+      needs: ['subgroups'],
       code: outerProductCode + fusedCode + forwardCode,
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
@@ -227,7 +227,7 @@ export const loraLinearBackward = defineOp({
   variants: [
     {
       name: 'subgroup-8',
-      subgroups: true,
+      needs: ['subgroups'],
       code: outerProductCode + fusedCode + backwardCode,
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
@@ -266,7 +266,7 @@ export const loraGradient = defineOp({
   variants: [
     {
       name: 'subgroup-8',
-      subgroups: true,
+      needs: ['subgroups'],
       code: gradientCode,
       supports: (profile, { N, R, stride, offset }) => eightLanes(profile, N, R, stride, offset),
       workgroups: ({ N, R, E }) => [ceilDiv(N, 32), ceilDiv(R, 16), E],

@@ -26,7 +26,7 @@ function variants(layout: Layout): Variant<Field>[] {
   return [
     {
       name: 'subgroup-8',
-      subgroups: true,
+      needs: ['subgroups'],
       code: subgroupCode[layout],
       supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],

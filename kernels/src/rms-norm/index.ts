@@ -11,7 +11,7 @@ import * as reference from './reference.ts';
 const ROWS = 8;
 const rowPerSubgroup = {
   name: 'subgroup',
-  subgroups: true as const,
+  needs: ['subgroups'] as const,
   constants: (_: unknown, profile: AdapterProfile) => ({ WIDTH: profile.subgroupSize ?? 1, ROWS }),
   supports: (profile: AdapterProfile, { C }: { C: number }) => (profile.subgroupSize ?? 64) <= 32 && C % 4 === 0,
   workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),

@@ -15,6 +15,17 @@ export interface GpuDescription {
   readonly features: readonly string[];
   /** Limits of the device by name. */
   readonly limits: Readonly<Record<string, number>>;
+  /** What the adapter's matrix units multiply; empty where there are none or they are not shown. */
+  readonly subgroupMatrixConfigs: readonly SubgroupMatrixConfig[];
+}
+
+/** A product that matrix units compute at once: (M, K) by (K, N) of `componentType`, sums of `resultComponentType`. */
+export interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
 }
 
 type Names = Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'description'>;
@@ -39,4 +50,10 @@ export function plainLimits(limits: GPUSupportedLimits): Record<string, number> 
     if (typeof value === 'number') plain[name] = value;
   }
   return plain;
+}
+
+/** The matrix products of an adapter as plain data; WebGPU's types do not know them yet. */
+export function subgroupMatrixConfigs(info: GPUAdapterInfo): SubgroupMatrixConfig[] {
+  const { subgroupMatrixConfigs: listed = [] } = info as { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
+  return [...listed].map(({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }));
 }

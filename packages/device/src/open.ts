@@ -3,7 +3,7 @@
 import type { Backend, BackendOptions } from './adapter/backend.ts';
 import { openDawn } from './adapter/dawn.ts';
 import { hasNative, openNative } from './adapter/native.ts';
-import { classify, plainLimits, type GpuDescription } from './describe.ts';
+import { classify, plainLimits, subgroupMatrixConfigs, type GpuDescription } from './describe.ts';
 import { NoAdapterError } from './errors.ts';
 import { Gpu } from './gpu.ts';
 import { measureSubgroup } from './subgroup.ts';
@@ -18,8 +18,11 @@ export interface OpenGpuOptions {
   readonly withoutFeatures?: readonly string[];
 }
 
+/** Not in WebGPU's types yet. */
+const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+
 /** Asked for where the adapter has them; kernels may rely on none of them. */
-const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'];
+const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', SUBGROUP_MATRIX];
 
 /**
  * Raised to what the adapter has. Bindings per stage stay at WebGPU's defaults on purpose: a kernel that needs more
@@ -100,6 +103,7 @@ async function describe(
     subgroupsNeedEnable: backend.subgroupsNeedEnable,
     features: [...device.features].sort(),
     limits: plainLimits(device.limits),
+    subgroupMatrixConfigs: device.features.has(SUBGROUP_MATRIX) ? subgroupMatrixConfigs(info) : [],
   };
 }
 

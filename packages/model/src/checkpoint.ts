@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
+import type { ChoiceOptions } from '@seal/kernels';
 import { configFile, parseConfig, type LlamaConfig } from './config.ts';
 import { Model, type HostWeights } from './model.ts';
 import { headTensor, parameterLayout } from './parameters.ts';
@@ -87,8 +88,12 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
 }
 
 /** Puts a checkpoint's weights on a device. */
-export function loadModel(gpu: Gpu, { config, weights }: Pick<Checkpoint, 'config' | 'weights'>): Model {
-  const model = new Model(gpu, config);
+export function loadModel(
+  gpu: Gpu,
+  { config, weights }: Pick<Checkpoint, 'config' | 'weights'>,
+  choice: ChoiceOptions = {},
+): Model {
+  const model = new Model(gpu, config, choice);
   model.write(weights);
   return model;
 }

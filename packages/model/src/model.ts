@@ -1,7 +1,7 @@
 /** A loaded model: configuration, weights on the device, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { Kernels, ropeTable, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
 import { createStorage, readFloats } from './buffers.ts';
 import type { LlamaConfig } from './config.ts';
@@ -40,7 +40,8 @@ export class Model {
   readonly weights: ParameterArena;
   readonly cosSin: GPUBuffer;
 
-  constructor(gpu: Gpu, config: LlamaConfig) {
+  /** `choice` says which variants of the kernels run; the defaults of the adapter's class unless given. */
+  constructor(gpu: Gpu, config: LlamaConfig, choice: ChoiceOptions = {}) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const limit = gpu.device.limits.maxStorageBufferBindingSize;
     if (rotary > limit) {
@@ -50,7 +51,7 @@ export class Model {
     }
     this.gpu = gpu;
     this.config = config;
-    this.kernels = new Kernels(gpu.device, gpu.description);
+    this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config));
     const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);

@@ -9,15 +9,17 @@ import {
   segmentSum,
   squaredNorm,
   squaredNormTotal,
+  type PlannedMemory,
+  type Slice,
 } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, readFloats } from './buffers.ts';
-import { HeadBuffers, recordLoss } from './head.ts';
+import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
 import { ParameterArena, type Model } from './model.ts';
 import { BatchTables } from './tables.ts';
-import { Activations, attendWithin, Gradients, recordBackward, recordForward } from './transformer.ts';
+import { attendWithin, recordBackward, recordForward } from './transformer.ts';
 
 /** AdamW constants of a training run. */
 export interface OptimiserSettings {
@@ -32,15 +34,21 @@ export interface OptimiserSettings {
 /** PyTorch's defaults without decay, clipped at 1. */
 export const DEFAULT_OPTIMISER: OptimiserSettings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 };
 
+/** Capacity of a recorded training step. */
+export interface StepSizes {
+  /** The most tokens a step may hold, padding included. */
+  readonly tokens: number;
+  /** How many losses are kept. */
+  readonly steps: number;
+  /** Compute each block's activations anew in the backward pass instead of keeping them: less memory, the same bits. */
+  readonly recompute?: boolean;
+}
+
 /** What both kinds of training share: forward, loss, backward and AdamW over E independent parameter sets. */
 class TrainingCore {
   readonly model: Model;
   readonly tables: BatchTables;
   readonly record: Recording<Step>;
-  #activations: Activations;
-  #gradients: Gradients;
-  #head: HeadBuffers;
-  #linears: Linears;
   #owned: GPUBuffer[] = [];
   #schedule: GPUBuffer;
   #history: GPUBuffer;
@@ -51,17 +59,17 @@ class TrainingCore {
 
   constructor(
     model: Model,
-    sizes: { readonly tokens: number; readonly adapters: number; readonly steps: number },
+    sizes: StepSizes & { readonly adapters: number },
     optimiser: OptimiserSettings,
     linears: (tables: BatchTables) => Linears,
     trained: ParameterArena | null,
     arenas: { readonly parameters: GPUBuffer; readonly gradient: GPUBuffer; readonly m: GPUBuffer; readonly v: GPUBuffer },
     P: number,
     decayElements: number,
-    afterBackward: (record: Recording<Step>, stream: GPUBuffer) => void = () => {},
+    afterBackward: (record: Recording<Step>, dStream: Slice) => void = () => {},
   ) {
     const { device } = model.gpu;
-    const { tokens: T, adapters: E, steps } = sizes;
+    const { tokens: T, adapters: E, steps, recompute = false } = sizes;
     const make = (label: string, elementCount: number) => {
       const buffer = createStorage(device, label, elementCount);
       this.#owned.push(buffer);
@@ -69,10 +77,6 @@ class TrainingCore {
     };
     this.model = model;
     this.tables = new BatchTables(device, T, E);
-    this.#activations = new Activations(device, model.config, T, true);
-    this.#gradients = new Gradients(device, model.config, T);
-    this.#head = new HeadBuffers(device, model.config, T);
-    this.#linears = linears(this.tables);
     this.#schedule = make('schedule', E * 4);
     this.#history = make('loss history', steps * E);
     this.#historySteps = steps;
@@ -82,18 +86,19 @@ class TrainingCore {
     const record = new Recording<Step>(model.kernels);
     this.record = record;
     if (trained) record.clear(trained.buffer);
-    const attend = attendWithin(model, this.#activations, this.tables.bounds);
-    recordForward(record, model, this.#activations, this.#linears, this.tables, attend);
-    recordLoss(record, model, this.#activations, this.#gradients, this.#head, this.tables, trained);
-    recordBackward(record, model, this.#activations, this.#gradients, this.#linears, this.tables, trained);
-    afterBackward(record, this.#gradients.stream);
+    const attend = attendWithin(model, sizes, this.tables.bounds);
+    const pass = { record, model, tokens: T, linears: linears(this.tables), tables: this.tables, attend };
+    const forward = recordForward(pass);
+    const { loss, dStream } = recordLoss(pass, forward.output, this.tables, trained);
+    recordBackward(pass, forward, this.tables.bounds, dStream, { recompute, normGradients: trained });
+    afterBackward(record, dStream);
 
-    const sums = make('segment losses', E);
+    const sums = record.temporary('segment losses', E);
     const byAdapters = ({ adapters }: Step) => ({ E: adapters });
-    record.run(segmentSum, { T, E }, { x: this.#head.loss, segments: this.tables.segments, sums }, byAdapters);
+    record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.segments, sums }, byAdapters);
     const B = normChunks(P);
-    const partial = make('partial norms', E * B);
-    const norm = make('squared norms', E);
+    const partial = record.temporary('partial norms', E * B);
+    const norm = record.temporary('squared norms', E);
     record.run(squaredNorm, { E, P, B }, { x: arenas.gradient, partial }, byAdapters);
     record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
     record.run(
@@ -103,6 +108,7 @@ class TrainingCore {
       byAdapters,
     );
     record.copy(sums, this.#history, E * 4, ({ index }) => (index % steps) * E * 4);
+    record.seal();
   }
 
   /** Submits one step; does not wait. A learning rate of null keeps that adapter as it is. */
@@ -159,10 +165,7 @@ class TrainingCore {
 
   destroy(): void {
     this.tables.destroy();
-    this.#activations.destroy();
-    this.#gradients.destroy();
-    this.#head.destroy();
-    this.#linears.destroy();
+    this.record.destroy();
     for (const buffer of this.#owned) buffer.destroy();
   }
 }
@@ -172,11 +175,10 @@ export class LoraTrainer {
   #core: TrainingCore;
   #pack: LoraPack;
 
-  /** `tokens` is the most a step may hold, padding included; `steps` how many losses are kept. */
   constructor(
     model: Model,
     pack: LoraPack,
-    sizes: { readonly tokens: number; readonly steps: number },
+    sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
     this.#pack = pack;
@@ -184,12 +186,17 @@ export class LoraTrainer {
       model,
       { ...sizes, adapters: pack.capacity },
       optimiser,
-      (tables) => adaptedLinears(model, pack, tables, sizes.tokens, true),
+      (tables) => adaptedLinears(model, pack, tables, sizes.tokens),
       null,
       { parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v },
       pack.layout.stride,
       pack.layout.stride,
     );
+  }
+
+  /** What the step's temporaries take. */
+  get memory(): PlannedMemory {
+    return this.#core.record.memory;
   }
 
   /** Puts fresh adapters into the first slots and forgets all optimiser state. */
@@ -246,7 +253,7 @@ export class FullTrainer {
   /** Every step has exactly `tokens` tokens (a multiple of 8), shorter batches are padded. */
   constructor(
     model: Model,
-    sizes: { readonly tokens: number; readonly steps: number },
+    sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
     const { device } = model.gpu;
@@ -269,14 +276,14 @@ export class FullTrainer {
       { parameters: model.weights.buffer, gradient: this.#gradients.buffer, m: this.#m, v: this.#v },
       layout.elementCount,
       layout.decayElements,
-      (record, stream) =>
+      (record, dStream) =>
         record.run(
           embeddingBackward,
           { T, V, C },
           {
             order: this.#order,
             starts: this.#starts,
-            dy: stream,
+            dy: dStream,
             dweight: this.#gradients.slice('model.embed_tokens.weight'),
           },
         ),

@@ -84,7 +84,7 @@ export interface TokenUse {
 }
 
 /** Steps submitted before the host looks at the losses of those before. */
-const STEPS_IN_FLIGHT = 4;
+export const STEPS_IN_FLIGHT = 4;
 
 /** An adaptation under way. */
 interface Job {
