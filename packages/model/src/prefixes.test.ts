@@ -1,6 +1,9 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { uniform } from './fixture.ts';
 import { sharedPrefixes, type PrefixCandidate } from './prefixes.ts';
+import { createTokenizer } from './tokenizer.ts';
 
 /** Prompts over two tokens that part at random places, so that beginnings of all lengths are shared. */
 function randomPrompts(seed: number, count: number): number[][] {
@@ -79,5 +82,37 @@ describe('sharedPrefixes', () => {
     const ending = (length: number, last: number) => ({ prompt: [...Array.from({ length }, () => 7), last], family: 'f' });
     expect(sharedPrefixes([ending(15, 1), ending(15, 2)])).toEqual([null, null]);
     expect(sharedPrefixes([ending(16, 1), ending(16, 2)])).toEqual([{ leader: 0, length: 16 }, { leader: 0, length: 16 }]);
+  });
+
+  const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
+  const tokenizerFolder = join(recordings, 'real/tokenizer-smollm2');
+  const squad = join(recordings, 'data/squad_val_eval_000_029.json');
+
+  it('reads the preamble of a chat once for the SQuAD questions of a passage', ({ skip }) => {
+    for (const path of [squad, tokenizerFolder]) skip(!existsSync(path), `${path} is absent: it is not part of the repository`);
+    const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+    const tokenizer = createTokenizer(
+      json(join(tokenizerFolder, 'tokenizer.json')),
+      json(join(tokenizerFolder, 'tokenizer_config.json')),
+      tokenizerFolder,
+    );
+    const { items } = json(squad) as { items: { title: string; questions: { question: string }[] }[] };
+    const preamble = (title: string) =>
+      `<|im_start|>system\nYou answer questions from memory, in a few words.<|im_end|>\n<|im_start|>user\nTopic: ${title}\nQuestion:`;
+    // One adapter a passage.
+    const requests = items.flatMap(({ title, questions }, adapter) =>
+      questions.map(({ question }): PrefixCandidate => {
+        const asked = `${preamble(title)} ${question}<|im_end|>\n<|im_start|>assistant\n`;
+        return { prompt: tokenizer.encode(asked), adapter, family: 'questions' };
+      }),
+    );
+    expect(requests).toHaveLength(135);
+    const tokens = saved(sharedPrefixes(requests));
+    const shared = items.reduce((sum, { title, questions }) => sum + (questions.length - 1) * tokenizer.encode(preamble(title)).length, 0);
+    expect(tokens).toBeGreaterThanOrEqual(shared);
+    // However questions begin, one reading a passage is left.
+    const all = requests.reduce((sum, { prompt }) => sum + prompt.length, 0);
+    expect(tokens / all).toBeGreaterThan(0.4);
+    expect(tokens / all).toBeLessThan(1 - items.length / requests.length);
   });
 });
