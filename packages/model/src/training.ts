@@ -14,7 +14,7 @@ import {
   type Slice,
 } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats, Readback } from './buffers.ts';
+import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
