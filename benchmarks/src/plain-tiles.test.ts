@@ -18,9 +18,10 @@ afterAll(() => {
 
 const inVec4s = (sizes: Sizes<string>) =>
   ['K', 'N', 'R', 'stride', 'offset'].every((name) => (sizes[name] ?? 0) % 4 === 0) && !sizes['hasBias'];
+const strided = ({ N, K, lda, ldc }: Sizes<string>) => lda !== K || ldc !== N;
 const served = plainTileOps.flatMap((op) =>
   op.cases
-    .filter((sizes) => inVec4s(sizes) && !(op.name.startsWith('matmul') && sizes['accumulate']))
+    .filter((sizes) => inVec4s(sizes) && !(op.name.startsWith('matmul') && (sizes['accumulate'] || strided(sizes))))
     .map((sizes) => [op.name, sizes, op] as const),
 );
 
@@ -39,9 +40,9 @@ test('kernels dispatch plain tiles once they are told to, and say which sizes th
   usePlainTiles(plain);
   const make = () => gpu.device.createBuffer({ size: 4_096, usage: GPUBufferUsage.STORAGE });
   const [a, b, c] = [make(), make(), make()];
-  const sizes = { M: 5, N: 8, K: 4, accumulate: 0, hasBias: 0 };
+  const sizes = { M: 5, N: 8, K: 4, accumulate: 0, hasBias: 0, lda: 4, ldc: 8 };
   expect(plain.dispatch(matmulNN, sizes, { a, b, c }).pipeline.label).toBe(`matmul-nn/${PLAIN_TILE}`);
-  expect(() => plain.dispatch(matmulNN, { ...sizes, N: 7 }, { a, b, c })).toThrow('Cannot run matmul-nn');
+  expect(() => plain.dispatch(matmulNN, { ...sizes, N: 7, ldc: 7 }, { a, b, c })).toThrow('Cannot run matmul-nn');
   for (const buffer of [a, b, c]) buffer.destroy();
   plain.destroy();
 });

@@ -13,7 +13,6 @@ import {
   matmulNT,
   type AnyOp,
   type Kernels,
-  type Op,
   type Sizes,
   type Variant,
 } from '@seal/kernels';
@@ -25,15 +24,13 @@ import plainTileProject from './plain-tile-project.wgsl.ts';
 
 const inVec4s = (...sizes: number[]) => sizes.every((size) => size % 4 === 0);
 
-function product<I extends string, O extends string>(
-  op: Op<'M' | 'N' | 'K' | 'accumulate' | 'hasBias', I, O>,
-  transposed: boolean,
-): AnyOp {
-  const variant: Variant<'M' | 'N' | 'K' | 'accumulate' | 'hasBias'> = {
+function product(op: typeof matmulNN, transposed: boolean): AnyOp {
+  const variant: Variant<keyof typeof matmulNN.params> = {
     name: PLAIN_TILE,
     code: plainTileEdge,
     constants: () => ({ TRANSPOSED: Number(transposed) }),
-    supports: (_, { N, K, accumulate, hasBias }) => inVec4s(N, K) && accumulate === 0 && hasBias === 0,
+    supports: (_, { N, K, lda, ldc, accumulate, hasBias }) =>
+      inVec4s(N, K) && lda === K && ldc === N && accumulate === 0 && hasBias === 0,
     workgroups: ({ M, N }) => [ceilDiv(N, 64), ceilDiv(M, 32)],
   };
   return { ...op, variants: [variant] };

@@ -119,7 +119,7 @@ export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, int
     const { x, segments, sums, a, b, c } = buffers;
     const encoded = ({ pipeline, bindGroup, workgroups }: ReturnType<Kernels['dispatch']>) => ({ pipeline, bindGroup, workgroups: workgroups(undefined) });
     const small = encoded(kernels.dispatch(segmentSum, { T: 1, E: 1 }, { x, segments, sums }));
-    const large = encoded(kernels.dispatch(matmulNT, { M, N, K, accumulate: 0, hasBias: 0 }, { a, b, c }));
+    const large = encoded(kernels.dispatch(matmulNT, { M, N, K, accumulate: 0, hasBias: 0, lda: K, ldc: N }, { a, b, c }));
     for (const one of [small, large]) await passMs(gpu, one, 1);
     const matmulMs = await dispatchMs(gpu, large, 4, 9);
     return {

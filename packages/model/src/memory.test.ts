@@ -124,6 +124,17 @@ describe('a warm step', () => {
     trainer.step(segments(1), rates);
     expect(calls.created).toEqual(nothing);
     expect(calls.submits).toBe(1);
+    // Losses may be read while further steps are submitted.
+    const read = async () => {
+      const before = trainer.losses();
+      trainer.step(segments(2), rates);
+      return Promise.all([before, trainer.losses()]);
+    };
+    await read();
+    calls.reset();
+    const [before, after] = await read();
+    expect(calls.created).toEqual(nothing);
+    expect(after.slice(0, -1)).toEqual(before);
     trainer.destroy();
   });
 
