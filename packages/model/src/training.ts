@@ -14,7 +14,7 @@ import {
   type Slice,
 } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats } from './buffers.ts';
+import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
@@ -61,7 +61,9 @@ class TrainingCore {
   readonly model: Model;
   readonly tables: BatchTables;
   readonly record: Recording<Step>;
-  #owned: GPUBuffer[] = [];
+  #owned: { destroy(): void }[] = [];
+  /** Readers of losses that nobody uses now: as many as were ever used at once. */
+  #readers: Readback[] = [];
   #schedule: GPUBuffer;
   #history: GPUBuffer;
   #historySteps: number;
@@ -155,16 +157,25 @@ class TrainingCore {
    * Steps may be submitted before it resolves.
    */
   async losses(): Promise<Float32Array[]> {
-    const { device } = this.model.gpu;
     const E = this.tables.adapterCapacity;
     const taken = this.#index;
-    const all = await readFloats(device, this.#history, 0, this.#historySteps * E);
+    const all = await this.#read(this.#history, this.#historySteps * E);
     this.model.gpu.throwIfFailed();
     const first = Math.max(0, taken - this.#historySteps);
     return Array.from({ length: taken - first }, (_, i) => {
       const row = (first + i) % this.#historySteps;
       return all.slice(row * E, (row + 1) * E);
     });
+  }
+
+  async #read(source: GPUBuffer, elementCount: number): Promise<Float32Array> {
+    const reader = this.#readers.pop() ?? new Readback(this.model.gpu.device, elementCount);
+    if (!this.#owned.includes(reader)) this.#owned.push(reader);
+    try {
+      return await reader.floats(source, 0, elementCount);
+    } finally {
+      this.#readers.push(reader);
+    }
   }
 
   /** Starts counting steps anew; `taken` is the number of optimiser steps already behind the moments. */
