@@ -19,7 +19,15 @@ export {
 } from './op.ts';
 export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } from './choice.ts';
 export { profileOf } from './profile.ts';
-export { Kernels, Recording, type Bindings, type Slice } from './recording.ts';
+export {
+  Kernels,
+  part,
+  Recording,
+  type Bindings,
+  type PlannedMemory,
+  type Slice,
+  type Temporary,
+} from './recording.ts';
 
 export * from './rms-norm/index.ts';
 export * from './matmul/index.ts';

@@ -1,15 +1,14 @@
 // One invocation computes one row in three passes: the maximum, the sum of exponentials (in runs of 256, so that a
-// long row loses no digits), then dlogits = weight (softmax - onehot); loss = -weight log softmax at the target.
-// Rows of weight 0 give zeros unread. No workgroup memory, no barriers; any V.
+// long row loses no digits), then weight (softmax - onehot) in the place of the logits; loss = -weight log softmax at
+// the target. Rows of weight 0 give zeros unread. No workgroup memory, no barriers; any V.
 const code: string = /* wgsl */ `
 struct Params { t: u32, v: u32 }
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
-@group(0) @binding(1) var<storage, read> targets: array<u32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> targets: array<u32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> logits: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,7 +22,7 @@ fn main(
   let end = start + params.v;
   let w = weight[row];
   if (w == 0.0) {
-    for (var i = start; i < end; i++) { dlogits[i] = 0.0; }
+    for (var i = start; i < end; i++) { logits[i] = 0.0; }
     loss[row] = 0.0;
     return;
   }
@@ -35,11 +34,11 @@ fn main(
     for (var i = first; i < min(first + 256u, end); i++) { part += exp(logits[i] - most); }
     total += part;
   }
-  let scale = w / total;
-  for (var i = start; i < end; i++) { dlogits[i] = exp(logits[i] - most) * scale; }
   let target_at = start + targets[row];
-  dlogits[target_at] -= w;
   loss[row] = w * (log(total) - (logits[target_at] - most));
+  let scale = w / total;
+  for (var i = start; i < end; i++) { logits[i] = exp(logits[i] - most) * scale; }
+  logits[target_at] -= w;
 }
 `;
 export default code;

@@ -1,5 +1,6 @@
 // One subgroup computes one row in three passes over its vec4s: the maximum, the sum of exponentials, then
-// dlogits = weight (softmax - onehot); loss = -weight log softmax at the target. Rows of weight 0 give zeros unread.
+// weight (softmax - onehot) in the place of the logits; loss = -weight log softmax at the target. Rows of weight 0 give
+// zeros unread. Every lane reads and writes its own vec4s alone, so the lane that holds the target gives the loss.
 // A workgroup is ROWS subgroups of WIDTH lanes; no workgroup memory, no barriers. Needs V to be a multiple of 4.
 const code: string = /* wgsl */ `
 override WIDTH: u32;
@@ -7,12 +8,11 @@ override ROWS: u32;
 
 struct Params { t: u32, v: u32 }
 
-@group(0) @binding(0) var<storage, read> logits: array<vec4f>;
-@group(0) @binding(1) var<storage, read> targets: array<u32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4f>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> targets: array<u32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(WIDTH, ROWS)
 fn main(
@@ -38,17 +38,17 @@ fn main(
 
   let scale = w / select(1.0, total, counts);
   let target_at = targets[row];
-  for (var i = local.x; i < read_end; i += WIDTH) {
-    let column = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u);
-    let onehot = select(vec4f(0.0), vec4f(w), column == vec4u(target_at));
-    dlogits[start + i] = exp(logits[start + i] - most) * scale - onehot;
-  }
-  let zero_end = select(v4, 0u, counts || index >= params.t);
-  for (var i = local.x; i < zero_end; i += WIDTH) { dlogits[start + i] = vec4f(0.0); }
-  if (local.x == 0u && index < params.t) {
+  if (index < params.t && local.x == target_at / 4u % WIDTH) {
     let at = logits[start + target_at / 4u][target_at % 4u];
     loss[row] = select(0.0, w * (log(total) - (at - most)), counts);
   }
+  for (var i = local.x; i < read_end; i += WIDTH) {
+    let column = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u);
+    let onehot = select(vec4f(0.0), vec4f(w), column == vec4u(target_at));
+    logits[start + i] = exp(logits[start + i] - most) * scale - onehot;
+  }
+  let zero_end = select(v4, 0u, counts || index >= params.t);
+  for (var i = local.x; i < zero_end; i += WIDTH) { logits[start + i] = vec4f(0.0); }
 }
 `;
 export default code;

@@ -28,26 +28,55 @@ export async function readFloats(
   offset: number,
   elementCount: number,
 ): Promise<Float32Array> {
-  return new Float32Array(await readBytes(device, source, offset * 4, elementCount * 4));
-}
-
-/** As `readFloats`, for whole numbers. */
-export async function readWords(device: GPUDevice, source: GPUBuffer, elementCount: number): Promise<Uint32Array> {
-  return new Uint32Array(await readBytes(device, source, 0, elementCount * 4));
-}
-
-async function readBytes(device: GPUDevice, source: GPUBuffer, offset: number, byteLength: number): Promise<ArrayBuffer> {
-  const staging = device.createBuffer({ label: 'read back', size: byteLength, usage: MAP_READ | COPY_DST });
-  const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(source, offset, staging, 0, byteLength);
-  device.queue.submit([encoder.finish()]);
+  const staging = new Readback(device, elementCount);
   try {
-    await staging.mapAsync(MAP_READ);
-    return staging.getMappedRange().slice(0);
-  } catch (cause) {
-    throw await whyUnreadable(device, cause);
+    return await staging.floats(source, offset, elementCount);
   } finally {
     staging.destroy();
+  }
+}
+
+/** A staging buffer that results are read through, one reader at a time. Owns it until `destroy`. */
+export class Readback {
+  #device: GPUDevice;
+  #staging: GPUBuffer;
+
+  /** Reads of more than `elementCount` elements go in pieces. */
+  constructor(device: GPUDevice, elementCount: number) {
+    this.#device = device;
+    this.#staging = device.createBuffer({ label: 'read back', size: Math.max(elementCount, 4) * 4, usage: MAP_READ | COPY_DST });
+  }
+
+  /** As `readFloats`. */
+  async floats(source: GPUBuffer, offset: number, elementCount: number): Promise<Float32Array> {
+    return new Float32Array(await this.#bytes(source, offset * 4, elementCount * 4));
+  }
+
+  /** As `readFloats`, for whole numbers. */
+  async words(source: GPUBuffer, offset: number, elementCount: number): Promise<Uint32Array> {
+    return new Uint32Array(await this.#bytes(source, offset * 4, elementCount * 4));
+  }
+
+  async #bytes(source: GPUBuffer, offset: number, byteLength: number): Promise<ArrayBuffer> {
+    const result = new Uint8Array(byteLength);
+    for (let at = 0; at < byteLength; at += this.#staging.size) {
+      const length = Math.min(this.#staging.size, byteLength - at);
+      const encoder = this.#device.createCommandEncoder();
+      encoder.copyBufferToBuffer(source, offset + at, this.#staging, 0, length);
+      this.#device.queue.submit([encoder.finish()]);
+      try {
+        await this.#staging.mapAsync(MAP_READ, 0, length);
+        result.set(new Uint8Array(this.#staging.getMappedRange(0, length)), at);
+        this.#staging.unmap();
+      } catch (cause) {
+        throw await whyUnreadable(this.#device, cause);
+      }
+    }
+    return result.buffer;
+  }
+
+  destroy(): void {
+    this.#staging.destroy();
   }
 }
 

@@ -37,3 +37,73 @@ export function smallWeights(config: LlamaConfig, seed = 1): Map<string, Float32
   const draw = uniform(seed);
   return initialWeights(config, () => 8 * (draw() + draw() + draw() - 1.5));
 }
+
+const WATCHED = ['createBuffer', 'createBindGroup', 'createComputePipeline', 'createShaderModule'] as const;
+
+/** What a device is asked to make and to run; counts from the call on. */
+export interface DeviceCalls {
+  /** Calls of each creating method since the last `reset`. */
+  readonly created: Readonly<Record<(typeof WATCHED)[number], number>>;
+  readonly submits: number;
+  /** Buffers made since the call that are not destroyed. */
+  readonly liveBuffers: ReadonlySet<GPUBuffer>;
+  /** The largest part of each bound storage buffer since the call, in bytes. */
+  readonly largestBinding: number;
+  reset(): void;
+}
+
+/** Watches a device by wrapping its methods. */
+export function watchDevice(device: GPUDevice): DeviceCalls {
+  const none = { createBuffer: 0, createBindGroup: 0, createComputePipeline: 0, createShaderModule: 0 };
+  const calls = { created: { ...none }, submits: 0, liveBuffers: new Set<GPUBuffer>(), largestBinding: 0 };
+  for (const name of WATCHED) {
+    const original = device[name].bind(device) as (descriptor: unknown) => unknown;
+    const wrapped = (descriptor: unknown) => {
+      calls.created[name] += 1;
+      if (name === 'createBindGroup') {
+        for (const { resource } of (descriptor as GPUBindGroupDescriptor).entries) {
+          if (!('buffer' in resource)) continue;
+          const bytes = resource.size ?? resource.buffer.size - (resource.offset ?? 0);
+          calls.largestBinding = Math.max(calls.largestBinding, bytes);
+        }
+      }
+      const made = original(descriptor);
+      if (name === 'createBuffer') watchBuffer(made as GPUBuffer, calls.liveBuffers);
+      return made;
+    };
+    Object.defineProperty(device, name, { value: wrapped, configurable: true });
+  }
+  const { queue } = device;
+  const submit = queue.submit.bind(queue);
+  const countedQueue = new Proxy(queue, {
+    get(target, key) {
+      if (key === 'submit') {
+        return (commands: Iterable<GPUCommandBuffer>) => {
+          calls.submits += 1;
+          submit(commands);
+        };
+      }
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  Object.defineProperty(device, 'queue', { value: countedQueue, configurable: true });
+  return Object.assign(calls, {
+    reset() {
+      calls.created = { ...none };
+      calls.submits = 0;
+    },
+  });
+}
+
+function watchBuffer(buffer: GPUBuffer, live: Set<GPUBuffer>): void {
+  const destroy = buffer.destroy.bind(buffer);
+  live.add(buffer);
+  Object.defineProperty(buffer, 'destroy', {
+    configurable: true,
+    value: () => {
+      live.delete(buffer);
+      destroy();
+    },
+  });
+}

@@ -1,106 +1,68 @@
 /**
- * The language-model head: final norm, logits and cross-entropy. Logits exist for one chunk of rows at a time, so that a
- * large vocabulary never needs (T, V) at once.
+ * The language-model head: final norm, logits and cross-entropy. Logits exist for one chunk of rows at a time, and their
+ * gradient takes their place, so that a large vocabulary never needs (T, V) at once.
  */
 
-import {
-  crossEntropy,
-  matmulNN,
-  matmulNT,
-  matmulTN,
-  rmsNorm,
-  rmsNormBackward,
-  rmsNormBackwardWeight,
-  type Recording,
-} from '@seal/kernels';
-import { createStorage } from './buffers.ts';
+import { crossEntropy, part, rmsNorm, rmsNormBackward, rmsNormBackwardWeight, type Slice } from '@seal/kernels';
 import type { Step } from './linears.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { ParameterArena } from './model.ts';
 import { headTensor } from './parameters.ts';
+import { multiplyBackward, multiplyTransposed, multiplyWeightGradient } from './products.ts';
 import type { BatchTables } from './tables.ts';
-import type { Activations, Gradients } from './transformer.ts';
+import type { Pass } from './transformer.ts';
 
 /** Bytes that the logits of a chunk may take. */
 const CHUNK_BYTES = 32 * 1024 * 1024;
 /** Chunks start at multiples of this many rows, so that every operand's offset is a multiple of 256 bytes. */
 const ROW_MULTIPLE = 64;
 
-/** Buffers of the head for training. Owns them until `destroy`. */
-export class HeadBuffers {
-  readonly chunkRows: number;
-  readonly hidden: GPUBuffer;
-  readonly inverseRms: GPUBuffer;
-  readonly logits: GPUBuffer;
-  readonly dLogits: GPUBuffer;
-  readonly dHidden: GPUBuffer;
-  /** f32 (T): weighted loss of every token. */
-  readonly loss: GPUBuffer;
-
-  constructor(device: GPUDevice, { vocabSize: V, hiddenSize: C }: { vocabSize: number; hiddenSize: number }, tokens: number) {
-    const fitting = Math.floor(CHUNK_BYTES / (4 * V) / ROW_MULTIPLE) * ROW_MULTIPLE;
-    this.chunkRows = Math.min(tokens, Math.max(fitting, ROW_MULTIPLE));
-    this.hidden = createStorage(device, 'final hidden', tokens * C);
-    this.inverseRms = createStorage(device, 'final inverse rms', tokens);
-    this.logits = createStorage(device, 'logits', this.chunkRows * V);
-    this.dLogits = createStorage(device, 'd logits', this.chunkRows * V);
-    this.dHidden = createStorage(device, 'd final hidden', tokens * C);
-    this.loss = createStorage(device, 'loss', tokens);
-  }
-
-  destroy(): void {
-    const { hidden, inverseRms, logits, dLogits, dHidden, loss } = this;
-    for (const buffer of [hidden, inverseRms, logits, dLogits, dHidden, loss]) buffer.destroy();
-  }
+/** Rows of `rows` whose logits over V words are held at once: 64 where 64 take more than 32 MiB. */
+export function chunkRows(V: number, rows: number): number {
+  const fitting = Math.floor(CHUNK_BYTES / (4 * V) / ROW_MULTIPLE) * ROW_MULTIPLE;
+  return Math.min(rows, Math.max(fitting, ROW_MULTIPLE));
 }
 
 /**
- * Records every token's weighted loss and the gradient of the residual stream. With `trained` the gradients of the head
- * and of the final norm are added there; the batch must then fill the capacity.
+ * Records every token's weighted loss, f32 (T), and the gradient by the residual stream `x`, (T, C). With `trained` the
+ * gradients of the head and of the final norm are added there; the batch must then fill the capacity.
  */
 export function recordLoss(
-  record: Recording<Step>,
-  model: Model,
-  activations: Activations,
-  gradients: Gradients,
-  head: HeadBuffers,
+  { record, model, tokens: T }: Pass,
+  x: Slice,
   tables: BatchTables,
   trained: ParameterArena | null,
-): void {
+): { readonly loss: Slice; readonly dStream: Slice } {
   const { vocabSize: V, hiddenSize: C, rmsNormEps: eps } = model.config;
-  const T = activations.tokens;
-  const x = activations.output;
-  const normWeight = model.weight('model.norm.weight');
   const byTokens = ({ tokens }: Step) => ({ T: tokens });
-  const { hidden, inverseRms, logits, dLogits, dHidden } = head;
+  const normWeight = model.weight('model.norm.weight');
+  const hidden = record.temporary('final hidden', T * C);
+  const inverseRms = record.temporary('final inverse rms', T);
   record.run(rmsNorm, { T, C, eps }, { x, weight: normWeight, y: hidden, inverseRms }, byTokens);
-  const weight = model.weight(headTensor(model.config));
-  for (let start = 0; start < T; start += head.chunkRows) {
-    const M = Math.min(head.chunkRows, T - start);
-    const rowsOf = (buffer: GPUBuffer, width: number) => ({ buffer, offset: start * width * 4, size: M * width * 4 });
+
+  const weight = model.matrix(headTensor(model.config));
+  const loss = record.temporary('loss', T);
+  const dHidden = record.temporary('d final hidden', T * C);
+  const rows = chunkRows(V, T);
+  for (let start = 0; start < T; start += rows) {
+    const M = Math.min(rows, T - start);
+    const rowsOf = (slice: Slice, width: number) => part(slice, start * width * 4, M * width * 4);
     const inChunk = ({ tokens }: Step) => Math.max(0, Math.min(tokens - start, M));
-    const byRows = (step: Step) => ({ M: inChunk(step) });
-    const linear = { accumulate: 0, hasBias: 0 };
-    record.run(matmulNT, { M, N: V, K: C, ...linear }, { a: rowsOf(hidden, C), b: weight, c: logits }, byRows);
-    record.run(
-      crossEntropy,
-      { T: M, V },
-      {
-        logits,
-        targets: rowsOf(tables.targets, 1),
-        weight: rowsOf(tables.lossWeights, 1),
-        loss: rowsOf(head.loss, 1),
-        dlogits: dLogits,
-      },
-      (step) => ({ T: inChunk(step) }),
-    );
-    record.run(matmulNN, { M, N: C, K: V, ...linear }, { a: dLogits, b: weight, c: rowsOf(dHidden, C) }, byRows);
+    const chunk = { M, dynamic: (step: Step) => ({ M: inChunk(step) }) };
+    const logits = record.temporary('logits', M * V);
+    multiplyTransposed(record, chunk, rowsOf(hidden, C), weight, logits);
+    const operands = { targets: rowsOf(tables.targets, 1), weight: rowsOf(tables.lossWeights, 1), loss: rowsOf(loss, 1), logits };
+    record.run(crossEntropy, { T: M, V }, operands, (step) => ({ T: inChunk(step) }));
+    multiplyBackward(record, chunk, logits, weight, rowsOf(dHidden, C), false);
     if (!trained) continue;
-    const c = trained.slice(headTensor(model.config));
-    record.run(matmulTN, { M: V, N: C, K: M, accumulate: 1, hasBias: 0 }, { a: dLogits, b: rowsOf(hidden, C), c });
+    multiplyWeightGradient(record, M, logits, rowsOf(hidden, C), trained.matrix(headTensor(model.config)), true);
   }
-  record.clear(gradients.stream);
-  record.run(rmsNormBackward, { T, C }, { x, weight: normWeight, inverseRms, dy: dHidden, dx: gradients.stream }, byTokens);
-  if (!trained) return;
-  const dweight = trained.slice('model.norm.weight');
-  record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy: dHidden, dweight });
+
+  const dStream = record.temporary('d residual stream', T * C);
+  record.clear(dStream);
+  record.run(rmsNormBackward, { T, C }, { x, weight: normWeight, inverseRms, dy: dHidden, dx: dStream }, byTokens);
+  if (trained) {
+    const dweight = trained.slice('model.norm.weight');
+    record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy: dHidden, dweight });
+  }
+  return { loss, dStream };
 }

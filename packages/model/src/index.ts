@@ -1,6 +1,6 @@
 /** A Llama-style transformer on WebGPU. */
 
-export { packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
+export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
   CheckpointError,
   checkpointFiles,
@@ -12,7 +12,15 @@ export {
 export { configFile, parseConfig, type LlamaConfig } from './config.ts';
 export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
-export { initialAdapter, loraLayout, LoraPack, type AdapterValues, type LoraConfig, type LoraLayout } from './lora.ts';
+export {
+  initialAdapter,
+  loraLayout,
+  LoraPack,
+  type AdapterValues,
+  type LoraConfig,
+  type LoraLayout,
+  type LoraScale,
+} from './lora.ts';
 export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, type Projection } from './parameters.ts';

@@ -1,63 +1,92 @@
 /** Recorded forward passes without a backward pass: hidden states of a batch, logits and best tokens of chosen rows. */
 
-import { argmax, gatherRows, matmulNT, Recording, rmsNorm } from '@seal/kernels';
+import { argmax, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats, readWords, upload } from './buffers.ts';
-import { adaptedLinears, frozenLinears, type Linears, type Step } from './linears.ts';
+import { createStorage, Readback, upload } from './buffers.ts';
+import { chunkRows } from './head.ts';
+import { adaptedLinears, frozenLinears, type Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
 import { headTensor } from './parameters.ts';
+import { multiplyTransposed } from './products.ts';
 import { BatchTables } from './tables.ts';
-import { Activations, attendWithin, recordForward, type Attend } from './transformer.ts';
+import { attendWithin, recordForward, type Attend } from './transformer.ts';
 
-/** A forward pass over at most `tokens` tokens with logits for at most `rows` of them. Owns its buffers. */
+/** Elements of logits that are read back at once. */
+const STAGED_LOGITS = 4 * 1024 * 1024;
+
+/** Logits and best tokens of some of a pass's rows. */
+interface Chunk {
+  readonly start: number;
+  readonly rows: number;
+  readonly record: Recording<Step>;
+}
+
+/**
+ * A forward pass over at most `tokens` tokens with logits for at most `rows` of them. Logits exist for one chunk of rows
+ * at a time; those of another chunk are computed again when they are read. Owns its buffers.
+ */
 export class InferencePass {
   readonly model: Model;
   readonly tables: BatchTables;
   #record: Recording<Step>;
-  #activations: Activations;
-  #linears: Linears;
+  #chunks: readonly Chunk[];
   #index: GPUBuffer;
-  #gathered: GPUBuffer;
   #hidden: GPUBuffer;
-  #inverseRms: GPUBuffer;
   #logits: GPUBuffer;
   #best: GPUBuffer;
+  #logitsBack: Readback;
+  #bestBack: Readback;
+  /** The last pass, and the chunk whose logits are on the device. */
+  #last: { readonly step: Step; resident: Chunk | undefined } | null = null;
 
-  /** `pack` may be null: the weights alone. `attend` sees the buffers before anything is recorded. */
+  /** `pack` may be null: the weights alone. `attend` is told the capacity and the tables. */
   constructor(
     model: Model,
     pack: LoraPack | null,
     sizes: { readonly tokens: number; readonly rows: number },
-    attend: (activations: Activations, tables: BatchTables) => Attend = (activations, tables) =>
-      attendWithin(model, activations, tables.bounds),
+    attend: (capacity: { readonly tokens: number }, tables: BatchTables) => Attend = (capacity, tables) =>
+      attendWithin(model, capacity, tables.bounds),
   ) {
     const { device } = model.gpu;
     const { vocabSize: V, hiddenSize: C, rmsNormEps: eps } = model.config;
     const { tokens: T, rows: N } = sizes;
+    const held = chunkRows(V, N);
     this.model = model;
     this.tables = new BatchTables(device, T, pack?.capacity ?? 1);
-    this.#activations = new Activations(device, model.config, T, false);
-    this.#linears = pack ? adaptedLinears(model, pack, this.tables, T, false) : frozenLinears(model, T);
     this.#index = createStorage(device, 'row index', N);
-    this.#gathered = createStorage(device, 'gathered rows', N * C);
     this.#hidden = createStorage(device, 'final hidden', N * C);
-    this.#inverseRms = createStorage(device, 'final inverse rms', N);
-    this.#logits = createStorage(device, 'logits', N * V);
+    this.#logits = createStorage(device, 'logits', held * V);
     this.#best = createStorage(device, 'best tokens', N);
+    this.#logitsBack = new Readback(device, Math.min(held * V, STAGED_LOGITS));
+    this.#bestBack = new Readback(device, N);
 
     const record = new Recording<Step>(model.kernels);
     this.#record = record;
     const { tables } = this;
-    recordForward(record, model, this.#activations, this.#linears, tables, attend(this.#activations, tables));
-    const byRows = ({ rows }: Step) => ({ T: rows });
-    const x = this.#activations.output;
-    record.run(gatherRows, { N, T, C }, { index: this.#index, x, y: this.#gathered }, ({ rows }) => ({ N: rows }));
-    const norm = { x: this.#gathered, weight: model.weight('model.norm.weight'), y: this.#hidden, inverseRms: this.#inverseRms };
-    record.run(rmsNorm, { T: N, C, eps }, norm, byRows);
-    const head = { a: this.#hidden, b: model.weight(headTensor(model.config)), c: this.#logits };
-    record.run(matmulNT, { M: N, N: V, K: C, accumulate: 0, hasBias: 0 }, head, ({ rows }) => ({ M: rows }));
-    record.run(argmax, { T: N, V }, { x: this.#logits, index: this.#best }, byRows);
+    const linears = pack ? adaptedLinears(model, pack, tables, T) : frozenLinears(model, T);
+    const { output: x } = recordForward({ record, model, tokens: T, linears, tables, attend: attend(sizes, tables) });
+    const gathered = record.temporary('gathered rows', N * C);
+    const inverseRms = record.temporary('final inverse rms', N);
+    record.run(gatherRows, { N, T, C }, { index: this.#index, x, y: gathered }, ({ rows }) => ({ N: rows }));
+    const norm = { x: gathered, weight: model.weight('model.norm.weight'), y: this.#hidden, inverseRms };
+    record.run(rmsNorm, { T: N, C, eps }, norm, ({ rows }) => ({ T: rows }));
+    record.seal();
+    this.#chunks = Array.from({ length: Math.ceil(N / held) }, (_, i) => this.#recordChunk(i * held, Math.min(held, N - i * held)));
+  }
+
+  #recordChunk(start: number, M: number): Chunk {
+    const { model } = this;
+    const { vocabSize: V, hiddenSize: C } = model.config;
+    const record = new Recording<Step>(model.kernels);
+    const inChunk = ({ rows }: Step) => Math.max(0, Math.min(rows - start, M));
+    const hidden = part(this.#hidden, start * C * 4, M * C * 4);
+    const weight = model.matrix(headTensor(model.config));
+    multiplyTransposed(record, { M, dynamic: (step) => ({ M: inChunk(step) }) }, hidden, weight, this.#logits);
+    const best = part(this.#best, start * 4, M * 4);
+    record.run(argmax, { T: M, V }, { x: this.#logits, index: best }, (step) => ({ T: inChunk(step) }));
+    record.seal();
+    return { start, rows: M, record };
   }
 
   /** Uploads a batch and submits the pass; `rows` are the tokens whose logits are wanted. */
@@ -66,37 +95,54 @@ export class InferencePass {
     this.tables.write(batch);
     upload(device, this.#index, rows);
     const encoder = device.createCommandEncoder({ label: 'inference' });
-    this.#record.encode(encoder, {
+    const step: Step = {
       tokens: batch.tokenCount,
       tiles: batch.tileCount,
       adapters: batch.segments.length / 2,
       rows: rows.length,
       cached,
       index: 0,
-    });
+    };
+    this.#record.encode(encoder, step);
+    const wanted = this.#chunks.filter(({ start }) => start < rows.length);
+    for (const { record } of wanted) record.encode(encoder, step);
     device.queue.submit([encoder.finish()]);
+    this.#last = { step, resident: wanted.at(-1) };
   }
 
   /** Logits of the first `count` rows of the last pass, (count, V). */
   async logits(count: number): Promise<Float32Array> {
-    const values = await readFloats(this.model.gpu.device, this.#logits, 0, count * this.model.config.vocabSize);
+    const { device } = this.model.gpu;
+    const last = this.#last;
+    if (!last || count > last.step.rows) throw new RangeError(`Cannot read logits of ${count} rows: the last pass had ${last?.step.rows ?? 0}`);
+    const V = this.model.config.vocabSize;
+    const values = new Float32Array(count * V);
+    for (const chunk of this.#chunks.filter(({ start }) => start < count)) {
+      if (last.resident !== chunk) {
+        const encoder = device.createCommandEncoder({ label: 'logits' });
+        chunk.record.encode(encoder, last.step);
+        device.queue.submit([encoder.finish()]);
+        last.resident = chunk;
+      }
+      const rows = Math.min(chunk.rows, count - chunk.start);
+      values.set(await this.#logitsBack.floats(this.#logits, 0, rows * V), chunk.start * V);
+    }
     this.model.gpu.throwIfFailed();
     return values;
   }
 
   /** The most likely next token of the first `count` rows of the last pass; the lowest id of equals. */
   async best(count: number): Promise<Uint32Array> {
-    const values = await readWords(this.model.gpu.device, this.#best, count);
+    const values = await this.#bestBack.words(this.#best, 0, count);
     this.model.gpu.throwIfFailed();
     return values;
   }
 
   destroy(): void {
     this.tables.destroy();
-    this.#activations.destroy();
-    this.#linears.destroy();
-    const buffers = [this.#index, this.#gathered, this.#hidden, this.#inverseRms, this.#logits, this.#best];
-    for (const buffer of buffers) buffer.destroy();
+    this.#record.destroy();
+    for (const { record } of this.#chunks) record.destroy();
+    for (const owned of [this.#index, this.#hidden, this.#logits, this.#best, this.#logitsBack, this.#bestBack]) owned.destroy();
   }
 }
 
@@ -113,7 +159,7 @@ export async function scoreLogits(
     pass.submit(batch, rows);
     const logits = await pass.logits(batch.tokenCount);
     const V = model.config.vocabSize;
-    return Array.from(batch.lastTokens, (last) => logits.slice(batch.bounds[last * 2] * V, (last + 1) * V));
+    return Array.from(batch.lastTokens, (last) => logits.subarray(batch.bounds[last * 2] * V, (last + 1) * V));
   } finally {
     pass.destroy();
   }

@@ -8,16 +8,13 @@ import {
   loraLinear,
   loraLinearBackward,
   loraProject,
-  matmulNN,
-  matmulNT,
-  matmulTN,
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import { createStorage } from './buffers.ts';
 import type { LoraPack, LoraPlace } from './lora.ts';
 import type { Model, ParameterArena } from './model.ts';
-import { layerTensor, projectionShape, type Projection } from './parameters.ts';
+import { layerTensor, type Projection } from './parameters.ts';
+import { multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
 
 /** What changes from step to step within the recorded capacity. */
 export interface Step {
@@ -44,9 +41,10 @@ export interface AdapterTables {
   readonly tileCapacity: number;
 }
 
-/** Records y = linear(x) and its derivative for one projection of one layer. Buffers hold `tokens` rows. */
+/** Records one projection of one layer and its derivative. Operands hold `tokens` rows. */
 export interface Linears {
-  forward(record: Recording<Step>, layer: number, projection: Projection, x: Slice, y: Slice): void;
+  /** linear(x), a temporary. */
+  forward(record: Recording<Step>, layer: number, projection: Projection, x: Slice): Slice;
   /** dx (+)= d linear; dx may be null where nobody needs it. Weight gradients are the implementation's own. */
   backward(
     record: Recording<Step>,
@@ -54,25 +52,24 @@ export interface Linears {
     projection: Projection,
     operands: { readonly x: Slice; readonly dy: Slice; readonly dx: Slice | null; readonly accumulate: boolean },
   ): void;
-  destroy(): void;
 }
 
 const byTokens = ({ tokens }: Step) => ({ T: tokens });
-const byRows = ({ tokens }: Step) => ({ M: tokens });
+const rowsOf = (tokens: number): BatchRows => ({ M: tokens, dynamic: (step) => ({ M: step.tokens }) });
 const byTiles = ({ tiles }: Step) => ({ tiles });
 
 /** y = x W^T with frozen weights; forward only. */
 export function frozenLinears(model: Model, tokens: number): Linears {
   return {
-    forward(record, layer, projection, x, y) {
-      const [N, K] = projectionShape(model.config, projection);
-      const b = model.weight(layerTensor(layer, projection));
-      record.run(matmulNT, { M: tokens, N, K, accumulate: 0, hasBias: 0 }, { a: x, b, c: y }, byRows);
+    forward(record, layer, projection, x) {
+      const w = model.matrix(layerTensor(layer, projection));
+      const y = record.temporary(projection, tokens * w.rows);
+      multiplyTransposed(record, rowsOf(tokens), x, w, y);
+      return y;
     },
     backward() {
       throw new TypeError('Cannot train frozen weights without adapters');
     },
-    destroy() {},
   };
 }
 
@@ -81,43 +78,33 @@ export function trainedLinears(model: Model, gradients: ParameterArena, tokens: 
   return {
     ...frozenLinears(model, tokens),
     backward(record, layer, projection, { x, dy, dx, accumulate }) {
-      const [N, K] = projectionShape(model.config, projection);
       const name = layerTensor(layer, projection);
-      record.run(matmulTN, { M: N, N: K, K: tokens, accumulate: 0, hasBias: 0 }, { a: dy, b: x, c: gradients.slice(name) });
-      if (!dx) return;
-      const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
-      record.run(matmulNN, sizes, { a: dy, b: model.weight(name), c: dx }, byRows);
+      multiplyWeightGradient(record, tokens, dy, x, gradients.matrix(name), false);
+      if (dx) multiplyBackward(record, rowsOf(tokens), dy, model.matrix(name), dx, accumulate);
     },
   };
 }
 
-/** Adapters of `pack` over frozen weights. `keep` saves what the backward pass needs. Owns its buffers. */
-export function adaptedLinears(
-  model: Model,
-  pack: LoraPack,
-  tables: AdapterTables,
-  tokens: number,
-  keep: boolean,
-): Linears {
-  const { device } = model.gpu;
+/** Adapters of `pack` over frozen weights. A backward pass uses the projections h of the last forward pass recorded. */
+export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTables, tokens: number): Linears {
   const R = pack.config.rank;
   const E = pack.capacity;
   const { stride, places } = pack.layout;
   const plain = frozenLinears(model, tokens);
   const find = (layer: number, projection: Projection) =>
     places.find((place) => place.layer === layer && place.projection === projection);
-  const low = (label: string) => createStorage(device, label, tokens * R);
-  const shared = low('h');
-  const g = low('g');
-  const saved = new Map<LoraPlace, GPUBuffer>(keep ? places.map((place) => [place, low('h')]) : []);
+  const saved = new Map<LoraPlace, Slice>();
 
-  const project = (record: Recording<Step>, K: number, offset: number, x: Slice, h: Slice) =>
+  const project = (record: Recording<Step>, K: number, offset: number, x: Slice) => {
+    const h = record.temporary('low-rank', tokens * R);
     record.run(
       loraProject,
       { T: tokens, K, R, E, stride, offset, tiles: tables.tileCapacity },
       { x, arena: pack.parameters, tiles: tables.tiles, scaling: pack.scaling, h },
       byTiles,
     );
+    return h;
+  };
   const gradient = (record: Recording<Step>, N: number, offset: number, h: Slice, d: Slice) =>
     record.run(
       loraGradient,
@@ -127,53 +114,45 @@ export function adaptedLinears(
     );
 
   return {
-    forward(record, layer, projection, x, y) {
+    forward(record, layer, projection, x) {
       const place = find(layer, projection);
-      if (!place) return plain.forward(record, layer, projection, x, y);
-      const h = saved.get(place) ?? shared;
-      project(record, place.inner, place.offsetA, x, h);
-      record.run(
-        loraLinear,
-        { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 },
-        { x, w: model.weight(layerTensor(layer, projection)), h, arena: pack.parameters, blocks: tables.blocks, y },
-        byTokens,
-      );
+      if (!place) return plain.forward(record, layer, projection, x);
+      const h = project(record, place.inner, place.offsetA, x);
+      saved.set(place, h);
+      const y = record.temporary(projection, tokens * place.out);
+      const w = model.matrix(layerTensor(layer, projection));
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 };
+      const lowRank = { h, arena: pack.parameters, blocks: tables.blocks };
+      if (w.parts.length === 1) {
+        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
+      } else {
+        multiplyTransposed(record, rowsOf(tokens), x, w, y);
+        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
+      }
+      return y;
     },
     backward(record, layer, projection, { x, dy, dx, accumulate }) {
       const place = find(layer, projection);
-      const w = model.weight(layerTensor(layer, projection));
+      const w = model.matrix(layerTensor(layer, projection));
       if (!place) {
-        const [N, K] = projectionShape(model.config, projection);
-        const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
-        if (dx) record.run(matmulNN, sizes, { a: dy, b: w, c: dx }, byRows);
+        if (dx) multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
         return;
       }
       const h = saved.get(place);
-      if (!h) throw new TypeError('Cannot record a backward pass: these linears were made for inference');
-      project(record, place.out, place.offsetB, dy, g);
+      if (!h) throw new TypeError(`Cannot record the backward pass of ${projection}: its forward pass comes first`);
+      const g = project(record, place.out, place.offsetB, dy);
       gradient(record, place.out, place.offsetB, h, dy);
       gradient(record, place.inner, place.offsetA, g, x);
       if (!dx) return;
-      record.run(
-        loraLinearBackward,
-        {
-          T: tokens,
-          K: place.inner,
-          N: place.out,
-          R,
-          E,
-          stride,
-          offset: place.offsetA,
-          accumulate: Number(accumulate),
-          hasBias: 0,
-        },
-        { dy, w, g, arena: pack.parameters, blocks: tables.blocks, dx },
-        byTokens,
-      );
-    },
-    destroy() {
-      for (const buffer of [shared, g, ...saved.values()]) buffer.destroy();
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetA, hasBias: 0 };
+      const lowRank = { g, arena: pack.parameters, blocks: tables.blocks };
+      if (w.parts.length === 1) {
+        const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
+        record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
+      } else {
+        multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
+        record.run(loraLinearBackward, { ...sizes, N: 0, accumulate: 1 }, { dy, w: dy, ...lowRank, dx }, byTokens);
+      }
     },
   };
 }
-

@@ -2,7 +2,8 @@
  * Packed LoRA adapters (Hu et al. 2021, arXiv 2106.09685): E adapters over one set of base weights.
  *
  * Matrices, gradients and Adam moments live in arenas (E, stride); adapter e is row e. A (R, in) is stored as PEFT
- * stores it, B (out, R) transposed, as the kernels want it. An adapter of smaller rank than the pack leaves rows zero.
+ * stores it, B (out, R) transposed, as the kernels want it. An adapter of smaller rank than the pack's leaves the last
+ * rows of both zero: then their gradients are zero too, and they stay zero however long it is trained.
  */
 
 import { createStorage, readFloats } from './buffers.ts';
@@ -27,8 +28,12 @@ export interface LoraPlace {
   readonly offsetB: number;
 }
 
-/** The arena row of an adapter. */
+/** Rank and alpha of one adapter of a pack. */
+export type LoraScale = Pick<LoraConfig, 'rank' | 'alpha'>;
+
+/** The arena row of an adapter of one rank. */
 export interface LoraLayout {
+  readonly rank: number;
   readonly places: readonly LoraPlace[];
   readonly stride: number;
 }
@@ -52,7 +57,7 @@ export function loraLayout(config: LlamaConfig, { rank, alpha, targets }: LoraCo
       places.push({ layer, projection, inner, out, offsetA: take(rank * inner), offsetB: take(rank * out) });
     }
   }
-  return { places, stride };
+  return { rank, places, stride };
 }
 
 /** One adapter's matrices on the host, in the arena row's layout. */
@@ -71,22 +76,38 @@ export function initialAdapter(layout: LoraLayout, rank: number, uniform: () => 
   return values;
 }
 
-/** E adapters on the device with their gradients and Adam moments. Owns its buffers until `destroy`. */
+/** An adapter in the layout of another rank: rows are added as zeros or left out. Targets must be the same. */
+export function resizeAdapter(values: AdapterValues, from: LoraLayout, to: LoraLayout): AdapterValues {
+  const rank = Math.min(from.rank, to.rank);
+  const resized = new Float32Array(to.stride);
+  from.places.forEach(({ inner, out, offsetA, offsetB }, i) => {
+    const place = to.places[i];
+    resized.set(values.subarray(offsetA, offsetA + rank * inner), place.offsetA);
+    resized.set(values.subarray(offsetB, offsetB + rank * out), place.offsetB);
+  });
+  return resized;
+}
+
+/** What only training needs, made when it is first asked for. */
+type Moments = Record<'gradient' | 'm' | 'v', GPUBuffer>;
+
+/** E adapters on the device, with gradients and Adam moments where they are trained. Owns its buffers until `destroy`. */
 export class LoraPack {
+  /** Rank is the largest an adapter of the pack may have; alpha goes with that rank. */
   readonly config: LoraConfig;
   readonly layout: LoraLayout;
   /** E, the number of adapters that the pack can hold. */
   readonly capacity: number;
   readonly parameters: GPUBuffer;
-  readonly gradient: GPUBuffer;
-  readonly m: GPUBuffer;
-  readonly v: GPUBuffer;
-  /** f32 (E): alpha / rank. */
+  /** f32 (E): alpha / rank of every adapter. */
   readonly scaling: GPUBuffer;
   #device: GPUDevice;
+  #model: LlamaConfig;
+  #moments: Moments | null = null;
 
   constructor(device: GPUDevice, model: LlamaConfig, config: LoraConfig, capacity: number) {
     this.#device = device;
+    this.#model = model;
     this.config = config;
     this.layout = loraLayout(model, config);
     this.capacity = capacity;
@@ -99,33 +120,71 @@ export class LoraPack {
       );
     }
     this.parameters = createStorage(device, 'lora parameters', elementCount);
-    this.gradient = createStorage(device, 'lora gradient', elementCount);
-    this.m = createStorage(device, 'lora m', elementCount);
-    this.v = createStorage(device, 'lora v', elementCount);
     this.scaling = createStorage(device, 'lora scaling', capacity);
     device.queue.writeBuffer(this.scaling, 0, new Float32Array(capacity).fill(config.alpha / config.rank));
   }
 
-  /** Puts an adapter into slot `e` and forgets the slot's gradient and Adam moments. */
-  write(e: number, values: AdapterValues): void {
-    if (values.length !== this.layout.stride) {
-      throw new RangeError(`Cannot load an adapter of ${values.length} parameters into slots of ${this.layout.stride}`);
-    }
-    if (e < 0 || e >= this.capacity) throw new RangeError(`Cannot load adapter ${e}: the pack holds ${this.capacity}`);
-    const at = e * this.layout.stride * 4;
-    const zeros = new Float32Array(this.layout.stride);
-    this.#device.queue.writeBuffer(this.parameters, at, values as Float32Array<ArrayBuffer>);
-    for (const buffer of [this.gradient, this.m, this.v]) this.#device.queue.writeBuffer(buffer, at, zeros);
+  get gradient(): GPUBuffer {
+    return this.#trained().gradient;
   }
 
-  /** The adapters in slots 0 .. count-1. */
+  get m(): GPUBuffer {
+    return this.#trained().m;
+  }
+
+  get v(): GPUBuffer {
+    return this.#trained().v;
+  }
+
+  #trained(): Moments {
+    const make = (label: string) => createStorage(this.#device, label, this.capacity * this.layout.stride);
+    this.#moments ??= { gradient: make('lora gradient'), m: make('lora m'), v: make('lora v') };
+    return this.#moments;
+  }
+
+  /** The layout of an adapter of its own rank. Throws RangeError for a rank above the pack's. */
+  layoutOf({ rank, alpha }: LoraScale): LoraLayout {
+    const { targets, rank: most } = this.config;
+    if (rank > most) throw new RangeError(`Cannot pack an adapter of rank ${rank}: the pack was made for ranks up to ${most}`);
+    return rank === most ? this.layout : loraLayout(this.#model, { rank, alpha, targets });
+  }
+
+  /**
+   * Puts an adapter, in the layout of its own rank, into slot `e` and forgets the slot's gradient and Adam moments.
+   * Throws RangeError for values, a rank or a slot that the pack has no room for.
+   */
+  write(e: number, values: AdapterValues, scale: LoraScale = this.config): void {
+    const own = this.layoutOf(scale);
+    if (values.length !== own.stride) {
+      throw new RangeError(`Cannot load an adapter of ${values.length} parameters into slots of ${own.stride}`);
+    }
+    if (e < 0 || e >= this.capacity) throw new RangeError(`Cannot load adapter ${e}: the pack holds ${this.capacity}`);
+    const { queue } = this.#device;
+    const at = e * this.layout.stride * 4;
+    const row = own === this.layout ? values : resizeAdapter(values, own, this.layout);
+    queue.writeBuffer(this.parameters, at, row as Float32Array<ArrayBuffer>);
+    queue.writeBuffer(this.scaling, e * 4, new Float32Array([scale.alpha / scale.rank]));
+    if (!this.#moments) return;
+    const zeros = new Float32Array(this.layout.stride);
+    for (const buffer of Object.values(this.#moments)) queue.writeBuffer(buffer, at, zeros);
+  }
+
+  /** The adapters in slots 0 .. count-1, in the pack's layout. */
   async read(count: number = this.capacity): Promise<AdapterValues[]> {
     const { stride } = this.layout;
     const all = await readFloats(this.#device, this.parameters, 0, count * stride);
     return Array.from({ length: count }, (_, e) => all.slice(e * stride, (e + 1) * stride));
   }
 
+  /** The adapter in slot `e` as it is when everything submitted before has run, in the layout of its own rank. */
+  async readSlot(e: number, scale: LoraScale = this.config): Promise<AdapterValues> {
+    const own = this.layoutOf(scale);
+    const { stride } = this.layout;
+    const row = await readFloats(this.#device, this.parameters, e * stride, stride);
+    return own === this.layout ? row : resizeAdapter(row, this.layout, own);
+  }
+
   destroy(): void {
-    for (const buffer of [this.parameters, this.gradient, this.m, this.v, this.scaling]) buffer.destroy();
+    for (const buffer of [this.parameters, this.scaling, ...Object.values(this.#moments ?? {})]) buffer.destroy();
   }
 }

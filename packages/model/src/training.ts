@@ -5,19 +5,22 @@ import {
   embeddingBackward,
   normChunks,
   occurrencesOf,
+  part,
   Recording,
   segmentSum,
   squaredNorm,
   squaredNormTotal,
+  type PlannedMemory,
+  type Slice,
 } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats } from './buffers.ts';
-import { HeadBuffers, recordLoss } from './head.ts';
+import { createStorage, Readback } from './buffers.ts';
+import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
-import type { LoraPack } from './lora.ts';
+import type { LoraPack, LoraScale } from './lora.ts';
 import { ParameterArena, type Model } from './model.ts';
 import { BatchTables } from './tables.ts';
-import { Activations, attendWithin, Gradients, recordBackward, recordForward } from './transformer.ts';
+import { attendWithin, recordBackward, recordForward } from './transformer.ts';
 
 /** AdamW constants of a training run. */
 export interface OptimiserSettings {
@@ -32,16 +35,35 @@ export interface OptimiserSettings {
 /** PyTorch's defaults without decay, clipped at 1. */
 export const DEFAULT_OPTIMISER: OptimiserSettings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 };
 
+/** Capacity of a recorded training step. */
+export interface StepSizes {
+  /** The most tokens a step may hold, padding included. */
+  readonly tokens: number;
+  /** How many losses are kept. */
+  readonly steps: number;
+  /** Compute each block's activations anew in the backward pass instead of keeping them: less memory, the same bits. */
+  readonly recompute?: boolean;
+}
+
+/** P parameters of each of the E sets with their gradient and moments, all (E, P); several only where E is 1. */
+interface Stretch {
+  readonly parameters: GPUBuffer;
+  readonly gradient: GPUBuffer;
+  readonly m: GPUBuffer;
+  readonly v: GPUBuffer;
+  readonly P: number;
+  /** Parameters before this index decay. */
+  readonly decayElements: number;
+}
+
 /** What both kinds of training share: forward, loss, backward and AdamW over E independent parameter sets. */
 class TrainingCore {
   readonly model: Model;
   readonly tables: BatchTables;
   readonly record: Recording<Step>;
-  #activations: Activations;
-  #gradients: Gradients;
-  #head: HeadBuffers;
-  #linears: Linears;
-  #owned: GPUBuffer[] = [];
+  #owned: { destroy(): void }[] = [];
+  /** Readers of losses that nobody uses now: as many as were ever used at once. */
+  #readers: Readback[] = [];
   #schedule: GPUBuffer;
   #history: GPUBuffer;
   #historySteps: number;
@@ -51,17 +73,15 @@ class TrainingCore {
 
   constructor(
     model: Model,
-    sizes: { readonly tokens: number; readonly adapters: number; readonly steps: number },
+    sizes: StepSizes & { readonly adapters: number },
     optimiser: OptimiserSettings,
     linears: (tables: BatchTables) => Linears,
     trained: ParameterArena | null,
-    arenas: { readonly parameters: GPUBuffer; readonly gradient: GPUBuffer; readonly m: GPUBuffer; readonly v: GPUBuffer },
-    P: number,
-    decayElements: number,
-    afterBackward: (record: Recording<Step>, stream: GPUBuffer) => void = () => {},
+    stretches: readonly Stretch[],
+    afterBackward: (record: Recording<Step>, dStream: Slice) => void = () => {},
   ) {
     const { device } = model.gpu;
-    const { tokens: T, adapters: E, steps } = sizes;
+    const { tokens: T, adapters: E, steps, recompute = false } = sizes;
     const make = (label: string, elementCount: number) => {
       const buffer = createStorage(device, label, elementCount);
       this.#owned.push(buffer);
@@ -69,10 +89,6 @@ class TrainingCore {
     };
     this.model = model;
     this.tables = new BatchTables(device, T, E);
-    this.#activations = new Activations(device, model.config, T, true);
-    this.#gradients = new Gradients(device, model.config, T);
-    this.#head = new HeadBuffers(device, model.config, T);
-    this.#linears = linears(this.tables);
     this.#schedule = make('schedule', E * 4);
     this.#history = make('loss history', steps * E);
     this.#historySteps = steps;
@@ -81,28 +97,35 @@ class TrainingCore {
 
     const record = new Recording<Step>(model.kernels);
     this.record = record;
-    if (trained) record.clear(trained.buffer);
-    const attend = attendWithin(model, this.#activations, this.tables.bounds);
-    recordForward(record, model, this.#activations, this.#linears, this.tables, attend);
-    recordLoss(record, model, this.#activations, this.#gradients, this.#head, this.tables, trained);
-    recordBackward(record, model, this.#activations, this.#gradients, this.#linears, this.tables, trained);
-    afterBackward(record, this.#gradients.stream);
+    for (const buffer of trained?.buffers ?? []) record.clear(buffer);
+    const attend = attendWithin(model, sizes, this.tables.bounds);
+    const pass = { record, model, tokens: T, linears: linears(this.tables), tables: this.tables, attend };
+    const forward = recordForward(pass);
+    const { loss, dStream } = recordLoss(pass, forward.output, this.tables, trained);
+    recordBackward(pass, forward, this.tables.bounds, dStream, { recompute, normGradients: trained });
+    afterBackward(record, dStream);
 
-    const sums = make('segment losses', E);
+    const sums = record.temporary('segment losses', E);
     const byAdapters = ({ adapters }: Step) => ({ E: adapters });
-    record.run(segmentSum, { T, E }, { x: this.#head.loss, segments: this.tables.segments, sums }, byAdapters);
-    const B = normChunks(P);
-    const partial = make('partial norms', E * B);
-    const norm = make('squared norms', E);
-    record.run(squaredNorm, { E, P, B }, { x: arenas.gradient, partial }, byAdapters);
+    record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.segments, sums }, byAdapters);
+    const partials = stretches.map(({ P }) => normChunks(P));
+    // Where there are several, each one's sums start where a binding may, and the gaps count as zeros.
+    const starts = partials.map((_, i) => partials.slice(0, i).reduce((sum, B) => sum + Math.ceil(B / 64) * 64, 0));
+    const B = (starts.at(-1) ?? 0) + (partials.at(-1) ?? 0);
+    const partial = record.temporary('partial norms', E * B);
+    const norm = record.temporary('squared norms', E);
+    if (stretches.length > 1) record.clear(partial);
+    stretches.forEach(({ P, gradient }, i) => {
+      const own = part(partial, starts[i] * 4);
+      record.run(squaredNorm, { E, P, B: partials[i] }, { x: gradient, partial: own }, byAdapters);
+    });
     record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
-    record.run(
-      adamw,
-      { E, P, ...optimiser, decayElements },
-      { ...arenas, squaredNorm: norm, schedule: this.#schedule },
-      byAdapters,
-    );
+    for (const { P, decayElements, ...arenas } of stretches) {
+      const operands = { ...arenas, squaredNorm: norm, schedule: this.#schedule };
+      record.run(adamw, { E, P, ...optimiser, decayElements }, operands, byAdapters);
+    }
     record.copy(sums, this.#history, E * 4, ({ index }) => (index % steps) * E * 4);
+    record.seal();
   }
 
   /** Submits one step; does not wait. A learning rate of null keeps that adapter as it is. */
@@ -129,17 +152,30 @@ class TrainingCore {
     device.queue.submit([encoder.finish()]);
   }
 
-  /** Losses of the steps since `restart`, at most the last `steps` of them: one row of E numbers a step. */
+  /**
+   * Losses of the steps submitted since `restart`, at most the last `steps` of them: one row of E numbers a step.
+   * Steps may be submitted before it resolves.
+   */
   async losses(): Promise<Float32Array[]> {
-    const { device } = this.model.gpu;
     const E = this.tables.adapterCapacity;
-    const all = await readFloats(device, this.#history, 0, this.#historySteps * E);
+    const taken = this.#index;
+    const all = await this.#read(this.#history, this.#historySteps * E);
     this.model.gpu.throwIfFailed();
-    const first = Math.max(0, this.#index - this.#historySteps);
-    return Array.from({ length: this.#index - first }, (_, i) => {
+    const first = Math.max(0, taken - this.#historySteps);
+    return Array.from({ length: taken - first }, (_, i) => {
       const row = (first + i) % this.#historySteps;
       return all.slice(row * E, (row + 1) * E);
     });
+  }
+
+  async #read(source: GPUBuffer, elementCount: number): Promise<Float32Array> {
+    const reader = this.#readers.pop() ?? new Readback(this.model.gpu.device, elementCount);
+    if (!this.#owned.includes(reader)) this.#owned.push(reader);
+    try {
+      return await reader.floats(source, 0, elementCount);
+    } finally {
+      this.#readers.push(reader);
+    }
   }
 
   /** Starts counting steps anew; `taken` is the number of optimiser steps already behind the moments. */
@@ -148,12 +184,14 @@ class TrainingCore {
     this.#stepsTaken.fill(taken);
   }
 
+  /** Starts counting the optimiser steps of one adapter anew. */
+  forget(e: number): void {
+    this.#stepsTaken[e] = 0;
+  }
+
   destroy(): void {
     this.tables.destroy();
-    this.#activations.destroy();
-    this.#gradients.destroy();
-    this.#head.destroy();
-    this.#linears.destroy();
+    this.record.destroy();
     for (const buffer of this.#owned) buffer.destroy();
   }
 }
@@ -163,24 +201,27 @@ export class LoraTrainer {
   #core: TrainingCore;
   #pack: LoraPack;
 
-  /** `tokens` is the most a step may hold, padding included; `steps` how many losses are kept. */
   constructor(
     model: Model,
     pack: LoraPack,
-    sizes: { readonly tokens: number; readonly steps: number },
+    sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
+    const { stride } = pack.layout;
     this.#pack = pack;
     this.#core = new TrainingCore(
       model,
       { ...sizes, adapters: pack.capacity },
       optimiser,
-      (tables) => adaptedLinears(model, pack, tables, sizes.tokens, true),
+      (tables) => adaptedLinears(model, pack, tables, sizes.tokens),
       null,
-      { parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v },
-      pack.layout.stride,
-      pack.layout.stride,
+      [{ parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v, P: stride, decayElements: stride }],
     );
+  }
+
+  /** What the step's temporaries take. */
+  get memory(): PlannedMemory {
+    return this.#core.record.memory;
   }
 
   /** Puts fresh adapters into the first slots and forgets all optimiser state. */
@@ -189,12 +230,20 @@ export class LoraTrainer {
     this.#core.restart();
   }
 
+  /** Puts a fresh adapter, in the layout of its own rank, into slot `e` between steps; the other slots go on. */
+  load(e: number, values: Float32Array, scale?: LoraScale): void {
+    this.#pack.write(e, values, scale);
+    this.#core.forget(e);
+  }
+
   /**
    * One optimiser step: segment e trains adapter e on the weighted mean loss of its tokens. A learning rate of null
-   * leaves that adapter as it is. Submits and returns; `losses` waits.
+   * leaves that adapter as it is. Submits and returns the batch; `losses` waits.
    */
-  step(segments: readonly Segment[], learningRates: readonly (number | null)[]): void {
-    this.#core.step(packBatch(segments), learningRates);
+  step(segments: readonly Segment[], learningRates: readonly (number | null)[]): PackedBatch {
+    const batch = packBatch(segments);
+    this.#core.step(batch, learningRates);
+    return batch;
   }
 
   /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */
@@ -219,8 +268,8 @@ export class FullTrainer {
   #core: TrainingCore;
   #model: Model;
   #gradients: ParameterArena;
-  #m: GPUBuffer;
-  #v: GPUBuffer;
+  #m: ParameterArena;
+  #v: ParameterArena;
   #order: GPUBuffer;
   #starts: GPUBuffer;
   #tokens: number;
@@ -229,7 +278,7 @@ export class FullTrainer {
   /** Every step has exactly `tokens` tokens (a multiple of 8), shorter batches are padded. */
   constructor(
     model: Model,
-    sizes: { readonly tokens: number; readonly steps: number },
+    sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
     const { device } = model.gpu;
@@ -238,9 +287,10 @@ export class FullTrainer {
     const T = sizes.tokens;
     this.#model = model;
     this.#tokens = T;
-    this.#gradients = new ParameterArena(device, 'gradients', layout);
-    this.#m = createStorage(device, 'm', layout.elementCount);
-    this.#v = createStorage(device, 'v', layout.elementCount);
+    const arena = (label: string) => new ParameterArena(device, label, layout, model.byteLimit);
+    this.#gradients = arena('gradients');
+    this.#m = arena('m');
+    this.#v = arena('v');
     this.#order = createStorage(device, 'token order', T);
     this.#starts = createStorage(device, 'token starts', V + 1);
     this.#core = new TrainingCore(
@@ -249,20 +299,20 @@ export class FullTrainer {
       optimiser,
       () => trainedLinears(model, this.#gradients, T),
       this.#gradients,
-      { parameters: model.weights.buffer, gradient: this.#gradients.buffer, m: this.#m, v: this.#v },
-      layout.elementCount,
-      layout.decayElements,
-      (record, stream) =>
-        record.run(
-          embeddingBackward,
-          { T, V, C },
-          {
-            order: this.#order,
-            starts: this.#starts,
-            dy: stream,
-            dweight: this.#gradients.slice('model.embed_tokens.weight'),
-          },
-        ),
+      model.weights.split.buffers.map(({ start, elementCount: P }, i) => ({
+        parameters: model.weights.buffers[i],
+        gradient: this.#gradients.buffers[i],
+        m: this.#m.buffers[i],
+        v: this.#v.buffers[i],
+        P,
+        decayElements: Math.min(Math.max(layout.decayElements - start, 0), P),
+      })),
+      (record, dStream) => {
+        for (const { firstRow, rows, slice: dweight } of this.#gradients.matrix('model.embed_tokens.weight').parts) {
+          const starts = part(this.#starts, firstRow * 4, (rows + 1) * 4);
+          record.run(embeddingBackward, { T, V: rows, C }, { order: this.#order, starts, dy: dStream, dweight });
+        }
+      },
     );
   }
 
@@ -283,31 +333,26 @@ export class FullTrainer {
   }
 
   /** Gradients of the last step by tensor name. */
-  async gradients(): Promise<Map<string, Float32Array>> {
-    const { elementCount, places } = this.#gradients.layout;
-    const values = await readFloats(this.#model.gpu.device, this.#gradients.buffer, 0, elementCount);
-    return new Map([...places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
+  gradients(): Promise<Map<string, Float32Array>> {
+    return this.#gradients.tensors();
   }
 
   /** The optimiser's state, for a checkpoint. */
   async state(): Promise<OptimiserState> {
-    const { device } = this.#model.gpu;
-    const count = this.#model.weights.layout.elementCount;
-    const [m, v] = await Promise.all([readFloats(device, this.#m, 0, count), readFloats(device, this.#v, 0, count)]);
+    const [m, v] = await Promise.all([this.#m.read(), this.#v.read()]);
     return { m, v, steps: this.#stepsTaken };
   }
 
   /** Continues from a checkpoint's optimiser state. */
   restore({ m, v, steps }: OptimiserState): void {
-    const { queue } = this.#model.gpu.device;
-    queue.writeBuffer(this.#m, 0, m as Float32Array<ArrayBuffer>);
-    queue.writeBuffer(this.#v, 0, v as Float32Array<ArrayBuffer>);
+    this.#m.write(m);
+    this.#v.write(v);
     this.#stepsTaken = steps;
     this.#core.restart(steps);
   }
 
   destroy(): void {
     this.#core.destroy();
-    for (const buffer of [this.#gradients.buffer, this.#m, this.#v, this.#order, this.#starts]) buffer.destroy();
+    for (const owned of [this.#gradients, this.#m, this.#v, this.#order, this.#starts]) owned.destroy();
   }
 }

@@ -1,8 +1,9 @@
 /**
  * The Llama decoder (Touvron et al. 2023, arXiv 2302.13971), forward and backward, as a list of kernels.
  *
- * Activations are (T, width) with all packed sequences one after another. The residual stream's gradient is one buffer
- * that every block adds to, as the residual connection does.
+ * Activations are (T, width) with all packed sequences one after another, each a temporary of the recording: it lives
+ * as long as something reads it, in a training step until the backward pass. The residual stream's gradient is one
+ * buffer that every block adds to, as the residual connection does.
  */
 
 import {
@@ -22,83 +23,19 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import { createStorage } from './buffers.ts';
-import type { LlamaConfig } from './config.ts';
 import type { Linears, Step } from './linears.ts';
 import type { Model, ParameterArena } from './model.ts';
-import { layerTensor } from './parameters.ts';
+import { layerTensor, type Projection } from './parameters.ts';
 
-/** What a block leaves for its backward pass. */
-export interface BlockActivations {
-  readonly input: GPUBuffer;
-  readonly attentionInput: GPUBuffer;
-  readonly inverseRms1: GPUBuffer;
-  readonly query: GPUBuffer;
-  readonly key: GPUBuffer;
-  readonly value: GPUBuffer;
-  readonly mixed: GPUBuffer;
-  readonly logSumExp: GPUBuffer;
-  readonly middle: GPUBuffer;
-  readonly mlpInput: GPUBuffer;
-  readonly inverseRms2: GPUBuffer;
-  readonly gate: GPUBuffer;
-  readonly up: GPUBuffer;
-  readonly product: GPUBuffer;
-}
-
-/** Buffers of a forward pass over at most `tokens` tokens. Owns them until `destroy`. */
-export class Activations {
+/** What every part of a pass over at most `tokens` tokens is recorded with. */
+export interface Pass {
+  readonly record: Recording<Step>;
+  readonly model: Model;
   readonly tokens: number;
-  readonly blocks: readonly BlockActivations[];
-  /** Residual stream after the last block, (T, C). */
-  readonly output: GPUBuffer;
-  /** Rotary input and block output, (T, max(H D, C)). */
-  readonly scratch: GPUBuffer;
-  #all: GPUBuffer[] = [];
-
-  /** With `keep` every block has buffers of its own, for a backward pass; without it all blocks share one set. */
-  constructor(device: GPUDevice, config: LlamaConfig, tokens: number, keep: boolean) {
-    const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-    const make = (label: string, width: number) => {
-      const buffer = createStorage(device, label, tokens * width);
-      this.#all.push(buffer);
-      return buffer;
-    };
-    const block = (): Omit<BlockActivations, 'input'> => ({
-      attentionInput: make('attention input', C),
-      inverseRms1: make('inverse rms 1', 1),
-      query: make('query', H * D),
-      key: make('key', K * D),
-      value: make('value', K * D),
-      mixed: make('mixed', H * D),
-      logSumExp: make('log-sum-exp', H),
-      middle: make('middle', C),
-      mlpInput: make('mlp input', C),
-      inverseRms2: make('inverse rms 2', 1),
-      gate: make('gate', F),
-      up: make('up', F),
-      product: make('product', F),
-    });
-    const shared = keep ? null : block();
-    // Without `keep` the stream alternates between two buffers: a block reads one and writes the other.
-    const streams = keep ? null : [make('stream', C), make('stream', C)];
-    const stream = (layer: number) => streams?.[layer % 2] ?? make('stream', C);
-    this.tokens = tokens;
-    this.blocks = Array.from({ length: config.numHiddenLayers }, (_, layer) => ({
-      ...(shared ?? block()),
-      input: stream(layer),
-    }));
-    this.output = stream(config.numHiddenLayers);
-    this.scratch = make('scratch', Math.max(H * D, C));
-  }
-
-  destroy(): void {
-    for (const buffer of this.#all) buffer.destroy();
-  }
+  readonly linears: Linears;
+  readonly tables: TokenTables;
+  readonly attend: Attend;
 }
-
-/** Records how queries meet keys: over the batch itself, or over a cache. `query` and `key` are already rotated. */
-export type Attend = (record: Recording<Step>, layer: number, block: BlockActivations) => void;
 
 /** Tables that a forward pass reads. */
 export interface TokenTables {
@@ -106,161 +43,186 @@ export interface TokenTables {
   readonly positions: Slice;
 }
 
+/** Queries and keys (already rotated) and values of a block, and where attention puts its result and statistics. */
+export interface Heads {
+  readonly query: Slice;
+  readonly key: Slice;
+  readonly value: Slice;
+  readonly mixed: Slice;
+  readonly logSumExp: Slice;
+}
+
+/** Records how queries meet keys: over the batch itself, or over a cache. */
+export type Attend = (record: Recording<Step>, layer: number, heads: Heads) => void;
+
+/** A normalised (T, C) with what its derivative needs. */
+interface Normalised {
+  readonly x: Slice;
+  readonly y: Slice;
+  readonly inverseRms: Slice;
+}
+
+/** What the backward pass of a block reads. */
+interface Block extends Heads {
+  readonly attentionInput: Normalised;
+  /** Residual stream between attention and feed-forward. */
+  readonly middle: Slice;
+  readonly mlpInput: Normalised;
+  readonly gate: Slice;
+  readonly up: Slice;
+  readonly product: Slice;
+}
+
+/** A recorded forward pass. */
+export interface Forward {
+  /** Residual stream before each block, (T, C). */
+  readonly inputs: readonly Slice[];
+  readonly blocks: readonly Block[];
+  /** Residual stream after the last block, (T, C). */
+  readonly output: Slice;
+}
+
 const byTokens = ({ tokens }: Step) => ({ T: tokens });
 
 /** Attention within the packed sequences themselves, bounds u32 (T, 2). */
-export function attendWithin({ config }: Model, activations: Activations, bounds: Slice): Attend {
+export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens: number }, bounds: Slice): Attend {
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   return (record, _layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
-    record.run(attention, { T: activations.tokens, H, K, D, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+    record.run(attention, { T, H, K, D, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+}
+
+/** y = a + b, both (T, C). */
+function sum({ record, model, tokens }: Pass, a: Slice, b: Slice): Slice {
+  const { hiddenSize: C } = model.config;
+  const y = record.temporary('residual stream', tokens * C);
+  record.run(add, { n: tokens * C }, { a, b, y }, (step) => ({ n: step.tokens * C }));
+  return y;
+}
+
+/** Everything of a block but its last product and sum, from the residual stream before it. */
+function recordBlock(pass: Pass, layer: number, input: Slice): Block {
+  const { record, model, tokens: T, linears, tables, attend } = pass;
+  const { config, cosSin } = model;
+  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, x);
+  const normalise = (part: string, x: Slice): Normalised => {
+    const weight = model.weight(layerTensor(layer, part));
+    const y = record.temporary(part, T * C);
+    const inverseRms = record.temporary('inverse rms', T);
+    record.run(rmsNorm, { T, C, eps: config.rmsNormEps }, { x, weight, y, inverseRms }, byTokens);
+    return { x, y, inverseRms };
+  };
+  const rotate = (heads: number, x: Slice) => {
+    const y = record.temporary('rotated', T * heads * D);
+    const { positions } = tables;
+    record.run(rope, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, x, y }, byTokens);
+    return y;
+  };
+
+  const attentionInput = normalise('input_layernorm', input);
+  const heads: Heads = {
+    query: rotate(H, linear('self_attn.q_proj', attentionInput.y)),
+    key: rotate(K, linear('self_attn.k_proj', attentionInput.y)),
+    value: linear('self_attn.v_proj', attentionInput.y),
+    mixed: record.temporary('mixed', T * H * D),
+    logSumExp: record.temporary('log-sum-exp', T * H),
+  };
+  attend(record, layer, heads);
+  const middle = sum(pass, input, linear('self_attn.o_proj', heads.mixed));
+
+  const mlpInput = normalise('post_attention_layernorm', middle);
+  const gate = linear('mlp.gate_proj', mlpInput.y);
+  const up = linear('mlp.up_proj', mlpInput.y);
+  const product = record.temporary('product', T * F);
+  record.run(swiglu, { T, F }, { gate, up, y: product }, byTokens);
+  return { ...heads, attentionInput, middle, mlpInput, gate, up, product };
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
-export function recordForward(
-  record: Recording<Step>,
-  model: Model,
-  activations: Activations,
-  linears: Linears,
-  tables: TokenTables,
-  attend: Attend,
-): void {
-  const { config, cosSin } = model;
-  const { vocabSize: V, hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  const { tokens: T, blocks, scratch } = activations;
-  const eps = config.rmsNormEps;
-  const P = config.maxPositionEmbeddings;
-  const { positions } = tables;
-  const addition = (a: Slice, b: Slice, y: Slice) =>
-    record.run(add, { n: T * C }, { a, b, y }, ({ tokens }) => ({ n: tokens * C }));
-  const normalise = (layer: number, part: string, x: Slice, y: Slice, inverseRms: Slice) =>
-    record.run(rmsNorm, { T, C, eps }, { x, weight: model.weight(layerTensor(layer, part)), y, inverseRms }, byTokens);
-
-  const weight = model.weight('model.embed_tokens.weight');
-  const first = blocks[0]?.input ?? activations.output;
-  record.run(embedding, { T, V, C }, { tokens: tables.tokens, weight, y: first }, byTokens);
-  blocks.forEach((block, layer) => {
-    const after = blocks[layer + 1]?.input ?? activations.output;
-
-    normalise(layer, 'input_layernorm', block.input, block.attentionInput, block.inverseRms1);
-    linears.forward(record, layer, 'self_attn.q_proj', block.attentionInput, scratch);
-    record.run(rope, { T, H, D, P }, { positions, cosSin, x: scratch, y: block.query }, byTokens);
-    linears.forward(record, layer, 'self_attn.k_proj', block.attentionInput, scratch);
-    record.run(rope, { T, H: K, D, P }, { positions, cosSin, x: scratch, y: block.key }, byTokens);
-    linears.forward(record, layer, 'self_attn.v_proj', block.attentionInput, block.value);
-    attend(record, layer, block);
-    linears.forward(record, layer, 'self_attn.o_proj', block.mixed, scratch);
-    addition(block.input, scratch, block.middle);
-
-    normalise(layer, 'post_attention_layernorm', block.middle, block.mlpInput, block.inverseRms2);
-    linears.forward(record, layer, 'mlp.gate_proj', block.mlpInput, block.gate);
-    linears.forward(record, layer, 'mlp.up_proj', block.mlpInput, block.up);
-    record.run(swiglu, { T, F }, { gate: block.gate, up: block.up, y: block.product }, byTokens);
-    linears.forward(record, layer, 'mlp.down_proj', block.product, scratch);
-    addition(block.middle, scratch, after);
-  });
-}
-
-/** Gradient buffers of a backward pass. Owns them until `destroy`. */
-export class Gradients {
-  /** Gradient of the residual stream, (T, C); zero it and add the final norm's before the backward pass. */
-  readonly stream: GPUBuffer;
-  readonly hidden: GPUBuffer;
-  readonly product: GPUBuffer;
-  readonly gate: GPUBuffer;
-  readonly up: GPUBuffer;
-  readonly mixed: GPUBuffer;
-  readonly stats: GPUBuffer;
-  readonly query: GPUBuffer;
-  readonly key: GPUBuffer;
-  readonly value: GPUBuffer;
-  readonly unrotatedQuery: GPUBuffer;
-  readonly unrotatedKey: GPUBuffer;
-  #all: GPUBuffer[] = [];
-
-  constructor(device: GPUDevice, config: LlamaConfig, tokens: number) {
-    const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-    const make = (label: string, width: number) => {
-      const buffer = createStorage(device, label, tokens * width);
-      this.#all.push(buffer);
-      return buffer;
-    };
-    this.stream = make('d stream', C);
-    this.hidden = make('d hidden', C);
-    this.product = make('d product', F);
-    this.gate = make('d gate', F);
-    this.up = make('d up', F);
-    this.mixed = make('d mixed', H * D);
-    this.stats = make('softmax statistics', H * 2);
-    this.query = make('d query', H * D);
-    this.key = make('d key', K * D);
-    this.value = make('d value', K * D);
-    this.unrotatedQuery = make('d unrotated query', H * D);
-    this.unrotatedKey = make('d unrotated key', K * D);
+export function recordForward(pass: Pass): Forward {
+  const { record, model, tokens: T, linears, tables } = pass;
+  const { hiddenSize: C, numHiddenLayers: L } = model.config;
+  let stream: Slice = record.temporary('embedded', T * C);
+  for (const { firstRow: first, rows: V, slice: weight } of model.matrix('model.embed_tokens.weight').parts) {
+    record.run(embedding, { T, V, C, first }, { tokens: tables.tokens, weight, y: stream }, byTokens);
   }
-
-  destroy(): void {
-    for (const buffer of this.#all) buffer.destroy();
+  const inputs: Slice[] = [];
+  const blocks: Block[] = [];
+  for (let layer = 0; layer < L; layer++) {
+    const block = recordBlock(pass, layer, stream);
+    inputs.push(stream);
+    blocks.push(block);
+    stream = sum(pass, block.middle, linears.forward(record, layer, 'mlp.down_proj', block.product));
   }
+  return { inputs, blocks, output: stream };
 }
 
 /**
- * Records the backward pass of `recordForward`: `gradients.stream` holds the gradient of the last block's output and
- * ends as the gradient of the embedding. Norm weights' gradients are added to `normGradients` where that is given; the
- * first block's input gradient is left out where nothing below it is trained.
+ * Records the backward pass of `recordForward`: `dStream` holds the gradient of the last block's output and ends as the
+ * gradient of the embedding. With `recompute` each block is recorded once more from its input, so that of the forward
+ * pass nothing else has to be kept. Norm weights' gradients are added to `normGradients` where that is given; the first
+ * block's input gradient is left out where nothing below it is trained.
  */
 export function recordBackward(
-  record: Recording<Step>,
-  model: Model,
-  activations: Activations,
-  gradients: Gradients,
-  linears: Linears,
-  tables: { readonly positions: Slice; readonly bounds: Slice },
-  normGradients: ParameterArena | null,
+  pass: Pass,
+  forward: Forward,
+  bounds: Slice,
+  dStream: Slice,
+  options: { readonly recompute: boolean; readonly normGradients: ParameterArena | null },
 ): void {
+  const { record, model, tokens: T, linears, tables } = pass;
   const { config, cosSin } = model;
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  const { tokens: T, blocks } = activations;
-  const { positions, bounds } = tables;
-  const P = config.maxPositionEmbeddings;
-  const g = gradients;
-  const heads = { T, H, K, D, scale: D ** -0.5 };
-  const normaliseBackward = (layer: number, part: string, x: Slice, inverseRms: Slice) => {
-    const name = layerTensor(layer, part);
-    const weight = model.weight(name);
-    record.run(rmsNormBackward, { T, C }, { x, weight, inverseRms, dy: g.hidden, dx: g.stream }, byTokens);
-    if (!normGradients) return;
-    record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy: g.hidden, dweight: normGradients.slice(name) });
-  };
+  const { positions } = tables;
+  const { normGradients } = options;
+  const scale = D ** -0.5;
 
-  blocks.toReversed().forEach((block, fromLast) => {
-    const layer = blocks.length - 1 - fromLast;
-    const { query: q, key: k, value: v, mixed: y, logSumExp } = block;
+  forward.inputs.toReversed().forEach((input, fromLast) => {
+    const layer = forward.inputs.length - 1 - fromLast;
+    const make = (label: string, width: number) => record.temporary(label, T * width);
+    const backward = (projection: Projection, x: Slice, dy: Slice, dx: Slice | null, accumulate: boolean) =>
+      linears.backward(record, layer, projection, { x, dy, dx, accumulate });
+    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice) => {
+      const name = layerTensor(layer, part);
+      const weight = model.weight(name);
+      record.run(rmsNormBackward, { T, C }, { x, weight, inverseRms, dy, dx: dStream }, byTokens);
+      if (!normGradients) return;
+      record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
+    };
+    const rotateBackward = (heads: number, dy: Slice) => {
+      const dx = make('d unrotated', heads * D);
+      record.run(ropeBackward, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, dy, dx }, byTokens);
+      return dx;
+    };
+    const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
+    const { attentionInput, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput, gate, up, product } = block;
 
-    linears.backward(record, layer, 'mlp.down_proj', { x: block.product, dy: g.stream, dx: g.product, accumulate: false });
-    record.run(
-      swigluBackward,
-      { T, F },
-      { gate: block.gate, up: block.up, dy: g.product, dgate: g.gate, dup: g.up },
-      byTokens,
-    );
-    linears.backward(record, layer, 'mlp.gate_proj', { x: block.mlpInput, dy: g.gate, dx: g.hidden, accumulate: false });
-    linears.backward(record, layer, 'mlp.up_proj', { x: block.mlpInput, dy: g.up, dx: g.hidden, accumulate: true });
-    normaliseBackward(layer, 'post_attention_layernorm', block.middle, block.inverseRms2);
+    const dProduct = make('d product', F);
+    backward('mlp.down_proj', product, dStream, dProduct, false);
+    const dGate = make('d gate', F);
+    const dUp = make('d up', F);
+    record.run(swigluBackward, { T, F }, { gate, up, dy: dProduct, dgate: dGate, dup: dUp }, byTokens);
+    const dMlpInput = make('d mlp input', C);
+    backward('mlp.gate_proj', mlpInput.y, dGate, dMlpInput, false);
+    backward('mlp.up_proj', mlpInput.y, dUp, dMlpInput, true);
+    normaliseBackward('post_attention_layernorm', mlpInput, dMlpInput);
 
-    linears.backward(record, layer, 'self_attn.o_proj', { x: y, dy: g.stream, dx: g.mixed, accumulate: false });
-    record.run(attentionDelta, { T, H, D }, { y, dy: g.mixed, logSumExp, stats: g.stats }, byTokens);
-    const saved = { q, k, v, dy: g.mixed, stats: g.stats, bounds };
-    record.run(attentionBackwardQuery, heads, { ...saved, dq: g.query }, byTokens);
-    record.run(attentionBackwardKeyValue, heads, { ...saved, dk: g.key, dv: g.value }, byTokens);
-    record.run(ropeBackward, { T, H, D, P }, { positions, cosSin, dy: g.query, dx: g.unrotatedQuery }, byTokens);
-    record.run(ropeBackward, { T, H: K, D, P }, { positions, cosSin, dy: g.key, dx: g.unrotatedKey }, byTokens);
+    const dMixed = make('d mixed', H * D);
+    backward('self_attn.o_proj', y, dStream, dMixed, false);
+    const stats = make('softmax statistics', H * 2);
+    record.run(attentionDelta, { T, H, D }, { y, dy: dMixed, logSumExp, stats }, byTokens);
+    const saved = { q, k, v, dy: dMixed, stats, bounds };
+    const dQuery = make('d query', H * D);
+    const dKey = make('d key', K * D);
+    const dValue = make('d value', K * D);
+    record.run(attentionBackwardQuery, { T, H, K, D, scale }, { ...saved, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, { T, H, K, D, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
 
-    const x = block.attentionInput;
     const below = layer > 0 || normGradients !== null;
-    const dx = below ? g.hidden : null;
-    linears.backward(record, layer, 'self_attn.q_proj', { x, dy: g.unrotatedQuery, dx, accumulate: false });
-    linears.backward(record, layer, 'self_attn.k_proj', { x, dy: g.unrotatedKey, dx, accumulate: true });
-    linears.backward(record, layer, 'self_attn.v_proj', { x, dy: g.value, dx, accumulate: true });
-    if (below) normaliseBackward(layer, 'input_layernorm', block.input, block.inverseRms1);
+    const dAttentionInput = below ? make('d attention input', C) : null;
+    backward('self_attn.q_proj', attentionInput.y, rotateBackward(H, dQuery), dAttentionInput, false);
+    backward('self_attn.k_proj', attentionInput.y, rotateBackward(K, dKey), dAttentionInput, true);
+    backward('self_attn.v_proj', attentionInput.y, dValue, dAttentionInput, true);
+    if (dAttentionInput) normaliseBackward('input_layernorm', attentionInput, dAttentionInput);
   });
 }

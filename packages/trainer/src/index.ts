@@ -1,7 +1,8 @@
 /** The inner loop, the ReST-EM outer loop, pretraining and the statistics of rewards. */
 
 export { parseSealConfig, sealConfigSchema, type SealConfig } from './config.ts';
-export { InnerLoop, planSteps, type Adaptation, type Adapted } from './inner-loop.ts';
+export { Packer, type Part } from './packer.ts';
+export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { afterRound, fineTune, type SftResult, type SftSettings } from './policy.ts';
 export {
   DEFAULT_PRETRAINING,

@@ -2,22 +2,25 @@
  * The inner loop: many adapters trained side by side on their own documents, each exactly as it would be alone.
  *
  * An adaptation takes a fixed number of steps; every step draws the next documents from a shuffled list that is shuffled
- * anew when it ends. An adaptation with fewer steps leaves the pack early; one whose loss is no longer finite stops
- * being updated, and the others go on.
+ * anew when it ends. Adaptations of different ranks, lengths and learning rates share steps as `packer.ts` plans them:
+ * one that is over leaves its slot to the next. One whose loss is no longer finite leaves too, and the others go on.
  */
 
 import type { Random } from '@seal/domains';
 import {
+  computedTokens,
   initialAdapter,
   LoraPack,
   LoraTrainer,
   segmentTokens,
   type AdapterValues,
   type LoraConfig,
+  type LoraScale,
   type Model,
   type Segment,
   type TokenSequence,
 } from '@seal/model';
+import { Packer, type Part } from './packer.ts';
 
 /** One adapter to train. */
 export interface Adaptation {
@@ -26,13 +29,18 @@ export interface Adaptation {
   readonly replay: readonly TokenSequence[];
   readonly steps: number;
   readonly learningRate: number;
+  /** Rank and alpha, where they are not the pack's; the rank is at most the pack's. */
+  readonly lora?: LoraScale;
   /** Draws the initial adapter and the order of documents. */
   readonly random: Random;
 }
 
-/** A trained adapter. `values` are those before the first non-finite step where `status` says so. */
+/** A trained adapter. Where `status` says so, `values` are those before the first step whose loss was not finite. */
 export interface Adapted {
+  /** In the layout of the adapter's own rank. */
   readonly values: AdapterValues;
+  readonly lora: LoraScale;
+  /** Steps, and tokens in them, that were asked for. */
   readonly steps: number;
   readonly trainedTokens: number;
   readonly firstLoss: number | null;
@@ -67,86 +75,175 @@ export function planSteps({ documents, replay, steps, random }: Adaptation, size
   ]);
 }
 
-/** Steps submitted before the host waits for the device. */
-const STEPS_IN_FLIGHT = 4;
+/** Tokens that steps worked on. */
+export interface TokenUse {
+  /** Tokens of documents. */
+  readonly content: number;
+  /** Tokens computed, masked ones included. */
+  readonly computed: number;
+}
+
+/** Steps submitted before the host looks at the losses of those before. */
+export const STEPS_IN_FLIGHT = 4;
+
+/** An adaptation under way. */
+interface Job {
+  readonly index: number;
+  readonly lora: LoraScale;
+  readonly learningRate: number;
+  readonly initial: AdapterValues;
+  readonly steps: readonly Segment[];
+  /** What was asked for; a job that goes only as far as the adapter was sound takes fewer steps. */
+  readonly asked: { readonly steps: number; readonly tokens: number };
+  /** The step whose loss was not finite in an earlier attempt. */
+  readonly broken: number | null;
+  taken: number;
+  firstLoss: number;
+  lastLoss: number;
+}
+
+/** Steps that were submitted together. */
+interface Chunk {
+  readonly steps: readonly (readonly Part[])[];
+  /** Losses by step and slot, and values of the adapters that took their last step, by job. */
+  readonly results: Promise<readonly [readonly Float32Array[], readonly (readonly [number, AdapterValues])[]]>;
+}
 
 /** A pack of adapters over one model with its training step. Owns its buffers until `destroy`. */
 export class InnerLoop {
   readonly pack: LoraPack;
-  #model: Model;
   #trainer: LoraTrainer;
-  #tokens: number;
   #size: StepSize;
+  #limits: { readonly slots: number; readonly tokensPerStep: number };
+  #use = { content: 0, computed: 0 };
 
+  /** `lora` has the largest rank of any adaptation. */
   constructor(
     model: Model,
     lora: LoraConfig,
-    limits: { readonly packSize: number; readonly tokensPerStep: number; readonly steps: number },
+    { packSize, tokensPerStep }: { readonly packSize: number; readonly tokensPerStep: number },
     size: StepSize,
   ) {
-    this.#model = model;
     this.#size = size;
-    this.#tokens = limits.tokensPerStep;
-    this.pack = new LoraPack(model.gpu.device, model.config, lora, limits.packSize);
-    this.#trainer = new LoraTrainer(model, this.pack, { tokens: limits.tokensPerStep, steps: limits.steps });
+    this.#limits = { slots: packSize, tokensPerStep };
+    this.pack = new LoraPack(model.gpu.device, model.config, lora, packSize);
+    this.#trainer = new LoraTrainer(model, this.pack, { tokens: tokensPerStep, steps: STEPS_IN_FLIGHT });
+  }
+
+  /** Tokens of all steps so far. */
+  get use(): TokenUse {
+    return { ...this.#use };
+  }
+
+  /** Trains all adaptations; results in their order. Arguments and errors are those of `train`. */
+  async adapt(
+    adaptations: readonly Adaptation[],
+    onProgress?: (adapters: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Adapted[]> {
+    const results: Adapted[] = [];
+    for await (const { index, adapted } of this.train(adaptations, onProgress, signal)) results[index] = adapted;
+    return results;
   }
 
   /**
-   * Trains as many of the adaptations, from the first on, as fit into one pack, and leaves them in slots 0, 1, ... of the
-   * pack. `onStep` is called after every wait with the steps done and all steps. Throws RangeError when not even the
-   * first fits, and whatever the device reports.
+   * Trains all adaptations, those with the most steps first, and yields each when it is trained; one `train` at a time.
+   * `onProgress` gets the work done so far, in adapters. Throws RangeError for an adaptation that fits into no step, has
+   * too large a rank or no documents, the signal's reason, and whatever the device reports.
    */
-  async adapt(
+  async *train(
     adaptations: readonly Adaptation[],
-    onStep: (done: number, of: number) => void = () => {},
+    onProgress: (adapters: number) => void = () => {},
     signal?: AbortSignal,
-  ): Promise<Adapted[]> {
-    const { rank } = this.pack.config;
-    const plans: { adaptation: Adaptation; initial: AdapterValues; steps: Segment[] }[] = [];
-    const load: number[] = [];
-    for (const adaptation of adaptations.slice(0, this.pack.capacity)) {
-      const initial = initialAdapter(this.pack.layout, rank, () => adaptation.random.next());
-      const steps = planSteps(adaptation, this.#size);
-      const fits = steps.every((segment, i) => (load[i] ?? 0) + segmentTokens(segment) <= this.#tokens);
-      if (!fits && plans.length === 0) {
-        const most = Math.max(...steps.map(segmentTokens));
-        throw new RangeError(`Cannot train an adapter on ${most} tokens a step: tokensPerStep is ${this.#tokens}`);
-      }
-      if (!fits) break;
-      steps.forEach((segment, i) => (load[i] = (load[i] ?? 0) + segmentTokens(segment)));
-      plans.push({ adaptation, initial, steps });
+  ): AsyncGenerator<{ readonly index: number; readonly adapted: Adapted }> {
+    const jobs = new Map<number, Job>();
+    const plan = (id: number): number[] => {
+      const job = jobs.get(id) ?? this.#begin(id, adaptations[id] as Adaptation);
+      jobs.set(id, job);
+      return job.steps.map(segmentTokens);
+    };
+    const order = [...adaptations.entries()].sort(([i, a], [j, b]) => b.steps - a.steps || i - j);
+    const packer = new Packer(order.filter(([, { steps }]) => steps > 0).map(([id]) => id), plan, this.#limits);
+    let finished = 0;
+    const finish = (job: Job, values: AdapterValues) => {
+      finished += 1;
+      return { index: job.index, adapted: outcome(job, values) };
+    };
+    for (const [id, adaptation] of order) {
+      if (adaptation.steps > 0) continue;
+      const job = this.#begin(id, adaptation);
+      yield finish(job, job.initial);
     }
-    this.#trainer.begin(plans.map(({ initial }) => initial));
-    for (let step = 0; step < load.length; step++) {
+    this.#trainer.begin([]);
+    let before: Chunk | null = null;
+    do {
       signal?.throwIfAborted();
-      const segments = plans.map(({ steps }) => steps[step] ?? []);
-      const rates = plans.map(({ adaptation, steps }) => (step < steps.length ? adaptation.learningRate : null));
-      this.#trainer.step(segments, rates);
-      if (step % STEPS_IN_FLIGHT === STEPS_IN_FLIGHT - 1) {
-        await this.#model.gpu.device.queue.onSubmittedWorkDone();
-        this.#model.gpu.throwIfFailed();
-        onStep(step + 1, load.length);
+      const chunk = this.#submit(packer, jobs);
+      if (before) {
+        const [losses, values] = await before.results;
+        for (const [id, step] of noteLosses(before.steps, losses, jobs)) {
+          // Steps behind the broken one may have run already, more or fewer of them as the pack will have it: the values
+          // before it are had by training up to there once more.
+          const job = jobs.get(id) as Job;
+          const sound = { ...job, steps: job.steps.slice(0, step), broken: step, taken: 0 };
+          packer.stop(id);
+          jobs.delete(id);
+          if (step === 0) yield finish(sound, sound.initial);
+          else {
+            jobs.set(adaptations.length + id, sound);
+            packer.add(adaptations.length + id);
+          }
+        }
+        for (const [id, own] of values) {
+          const job = jobs.get(id);
+          if (!job) continue;
+          jobs.delete(id);
+          yield finish(job, own);
+        }
+        onProgress(finished + [...jobs.values()].reduce((sum, { taken, steps }) => sum + taken / steps.length, 0));
       }
+      before = chunk.steps.length > 0 ? chunk : null;
+    } while (before || jobs.size > 0);
+  }
+
+  #begin(index: number, adaptation: Adaptation): Job {
+    const { learningRate, random, lora = this.pack.config } = adaptation;
+    const initial = initialAdapter(this.pack.layoutOf(lora), lora.rank, () => random.next());
+    const steps = planSteps(adaptation, this.#size);
+    const tokens = steps.flat().reduce((sum, one) => sum + one.tokens.length, 0);
+    const asked = { steps: steps.length, tokens };
+    return { index, lora, learningRate, initial, steps, asked, broken: null, taken: 0, firstLoss: NaN, lastLoss: NaN };
+  }
+
+  /** Submits the next few packed steps; fewer or none when there is no more to do. */
+  #submit(packer: Packer, jobs: ReadonlyMap<number, Job>): Chunk {
+    const steps: Part[][] = [];
+    const values: Promise<readonly [number, AdapterValues]>[] = [];
+    while (steps.length < STEPS_IN_FLIGHT) {
+      const parts = packer.next();
+      if (parts.length === 0) break;
+      const slots = 1 + (parts.at(-1)?.slot ?? 0);
+      const segments: Segment[] = Array.from({ length: slots }, () => []);
+      const rates: (number | null)[] = segments.map(() => null);
+      for (const { job: id, slot, step } of parts) {
+        const job = jobs.get(id) as Job;
+        if (step === 0) this.#trainer.load(slot, job.initial, job.lora);
+        segments[slot] = job.steps[step] as Segment;
+        rates[slot] = job.learningRate;
+      }
+      const batch = this.#trainer.step(segments, rates);
+      this.#use.content += batch.contentCount;
+      this.#use.computed += computedTokens(batch);
+      for (const { job: id, slot, last } of parts) {
+        if (last) values.push(this.pack.readSlot(slot, (jobs.get(id) as Job).lora).then((own) => [id, own]));
+      }
+      steps.push(parts);
     }
-    const losses = await this.#trainer.losses();
-    const values = await this.pack.read(plans.length);
-    onStep(load.length, load.length);
-    // Only the last losses are kept where there are more steps than the loop was made for.
-    const forgotten = load.length - losses.length;
-    return plans.map(({ steps }, e) => {
-      const own = losses.slice(0, Math.max(0, steps.length - forgotten)).map((row) => row[e] ?? NaN);
-      const broken = own.findIndex((loss) => !Number.isFinite(loss));
-      const finite = broken < 0 && (values[e] as AdapterValues).every(Number.isFinite);
-      return {
-        values: values[e] as AdapterValues,
-        steps: steps.length,
-        trainedTokens: steps.flat().reduce((sum, { tokens }) => sum + tokens.length, 0),
-        firstLoss: forgotten > 0 ? null : finiteOrNull(own[0]),
-        lastLoss: finiteOrNull(own.at(-1)),
-        status: finite ? 'ok' : 'non-finite',
-        cause: finite ? null : broken < 0 ? 'the last step left weights that are not finite' : `the loss of step ${forgotten + broken} is not finite`,
-      };
-    });
+    const losses = steps.length > 0 ? this.#trainer.losses().then((rows) => rows.slice(-steps.length)) : [];
+    const results = Promise.all([losses, Promise.all(values)]);
+    // Whoever stops early never looks at the last results; their failure is then nobody's concern.
+    results.catch(() => {});
+    return { steps, results };
   }
 
   destroy(): void {
@@ -155,6 +252,42 @@ export class InnerLoop {
   }
 }
 
-function finiteOrNull(value: number | undefined): number | null {
-  return value !== undefined && Number.isFinite(value) ? value : null;
+/** Notes the losses of a chunk's steps; gives the jobs that broke in it, each with its first broken step. */
+function noteLosses(
+  steps: readonly (readonly Part[])[],
+  losses: readonly Float32Array[],
+  jobs: ReadonlyMap<number, Job>,
+): Map<number, number> {
+  const broken = new Map<number, number>();
+  steps.forEach((parts, i) => {
+    for (const { job: id, slot, step } of parts) {
+      const job = jobs.get(id);
+      if (!job || job.broken !== null || broken.has(id)) continue;
+      const loss = losses[i]?.[slot] ?? NaN;
+      if (step === 0) job.firstLoss = loss;
+      job.lastLoss = loss;
+      job.taken = step + 1;
+      if (!Number.isFinite(loss)) broken.set(id, step);
+    }
+  });
+  return broken;
+}
+
+function outcome({ lora, asked, firstLoss, lastLoss, broken }: Job, values: AdapterValues): Adapted {
+  const finite = broken === null && values.every(Number.isFinite);
+  const where = broken === null ? 'the last step left weights that are not finite' : `the loss of step ${broken} is not finite`;
+  return {
+    values,
+    lora,
+    steps: asked.steps,
+    trainedTokens: asked.tokens,
+    firstLoss: finiteOrNull(firstLoss),
+    lastLoss: finiteOrNull(lastLoss),
+    status: finite ? 'ok' : 'non-finite',
+    cause: finite ? null : where,
+  };
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }

@@ -16,6 +16,7 @@ import {
   type Model,
   type TokenSequence,
 } from '@seal/model';
+import { STEPS_IN_FLIGHT } from './inner-loop.ts';
 
 /** How the policy is fine-tuned. */
 export interface SftSettings {
@@ -61,6 +62,8 @@ export async function fineTune(
         }
         const step = epoch * perEpoch + batch;
         trainer.step([segment], [settings.learningRate * (1 - step / steps)]);
+        // The host must not run ahead of the device without bound.
+        if (step % STEPS_IN_FLIGHT === STEPS_IN_FLIGHT - 1) await model.gpu.device.queue.onSubmittedWorkDone();
       }
     }
     const losses = (await trainer.losses()).map((row) => row[0] ?? NaN);

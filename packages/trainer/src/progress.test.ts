@@ -13,9 +13,9 @@ it('tells the time left by the pace of the work of this process', () => {
   // Eight were found in the records: they say nothing about the pace.
   meter.add({ adaptations: 8, recalled: true });
   meter.enter('adaptation', 1);
-  meter.running(4, 0);
+  meter.running(0);
   now = 10_000;
-  meter.running(4, 0.5);
+  meter.running(2);
   // Two of the twelve that were left took 10 s, ten are left.
   expect(told.at(-1)).toMatchObject({ stage: 'adaptation', adaptations: 10, secondsLeft: 50 });
   now = 20_000;

@@ -51,10 +51,10 @@ export class ProgressMeter {
     this.#emit();
   }
 
-  /** A pack is under way: `adapters` of them, `fraction` of their steps done. */
-  running(adapters: number, fraction: number): void {
+  /** Adaptations are under way; what is done of them and not yet added is as much work as `adapters` whole ones. */
+  running(adapters: number): void {
     this.#begun ??= this.#now();
-    this.#running = adapters * fraction;
+    this.#running = adapters;
     this.#emit();
   }
 

@@ -1,7 +1,7 @@
 /** The recorded passes of a run over one model whose weights are exchanged as the policy changes. */
 
 import type { Task } from '@seal/domains';
-import { Generator, PROJECTIONS, type HostWeights, type LoraConfig, type Model } from '@seal/model';
+import { Generator, LoraPack, PROJECTIONS, type HostWeights, type LoraConfig, type Model } from '@seal/model';
 import type { SealConfig } from './config.ts';
 import { InnerLoop, type Adaptation, type Adapted } from './inner-loop.ts';
 import type { Codec } from './sequences.ts';
@@ -12,8 +12,9 @@ export interface Policy {
   readonly digest: string;
 }
 
-/** Answers of one adapter to its tasks. */
+/** Answers of one adapter to its tasks; `index` is the place of its job. */
 export interface Answered {
+  readonly index: number;
   readonly adapted: Adapted;
   readonly answers: readonly string[];
 }
@@ -40,6 +41,8 @@ export class Workbench {
   readonly model: Model;
   readonly codec: Codec;
   readonly inner: InnerLoop;
+  /** Trained adapters while they answer; the slots of the inner loop have their next adapters meanwhile. */
+  #trained: LoraPack;
   #answering: Generator;
   #writing: Generator;
   #config: SealConfig;
@@ -51,9 +54,10 @@ export class Workbench {
     this.model = model;
     this.codec = codec;
     this.#config = config;
-    this.inner = new InnerLoop(model, loraConfig(inner.lora), { ...inner, steps: inner.steps }, inner);
+    this.inner = new InnerLoop(model, loraConfig(inner.lora), inner, inner);
+    this.#trained = new LoraPack(model.gpu.device, model.config, this.inner.pack.config, inner.packSize);
     const answerLength = Math.min(QUESTION_TOKENS, limit);
-    this.#answering = new Generator(model, this.inner.pack, { slots: SLOTS, length: answerLength, prefillTokens: 2_048 });
+    this.#answering = new Generator(model, this.#trained, { slots: SLOTS, length: answerLength, prefillTokens: 2_048 });
     const writeLength = Math.min(outer.maxSelfEditTokens + QUESTION_TOKENS, limit);
     this.#writing = new Generator(model, null, { slots: SLOTS, length: writeLength, prefillTokens: 4_096 });
   }
@@ -65,42 +69,59 @@ export class Workbench {
     this.#current = policy.digest;
   }
 
-  /** Trains one adapter per job and lets each answer its own tasks; yields packs of results in the order of jobs. */
+  /**
+   * Trains one adapter per job and lets each answer its own tasks; yields groups of them as they are done, in no
+   * particular order. `onProgress` gets the training done so far, in adapters.
+   */
   async *adaptAndAnswer(
     jobs: readonly { readonly adaptation: Adaptation; readonly tasks: readonly Task[] }[],
-    onStep: (adapters: number, done: number, of: number) => void,
+    onProgress: (adapters: number) => void,
     clock: { adapt(ms: number): void; answer(ms: number): void },
     signal?: AbortSignal,
   ): AsyncGenerator<Answered[]> {
-    for (let start = 0; start < jobs.length; ) {
-      const rest = jobs.slice(start);
-      const begun = performance.now();
-      const adapted = await this.inner.adapt(
-        rest.map(({ adaptation }) => adaptation),
-        (done, of) => onStep(Math.min(rest.length, this.inner.pack.capacity), done, of),
-        signal,
-      );
-      const trained = performance.now();
-      clock.adapt(trained - begun);
-      const requests = adapted.flatMap((_, adapter) =>
-        (rest[adapter]?.tasks ?? []).map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, draws: [() => 0] })),
-      );
-      const completions = await this.#answering.generate(requests, this.#answerOptions());
-      clock.answer(performance.now() - trained);
-      let next = 0;
-      yield adapted.map((one, adapter) => ({
-        adapted: one,
-        answers: (rest[adapter]?.tasks ?? []).map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])),
-      }));
-      start += adapted.length;
+    let begun = performance.now();
+    const adaptations = jobs.map(({ adaptation }) => adaptation);
+    let left = jobs.length;
+    let group: { readonly index: number; readonly adapted: Adapted }[] = [];
+    for await (const trained of this.inner.train(adaptations, onProgress, signal)) {
+      group.push(trained);
+      left -= 1;
+      if (group.length < this.#trained.capacity && left > 0) continue;
+      const done = performance.now();
+      clock.adapt(done - begun);
+      const answers = await this.#answers(group.map(({ index, adapted }) => ({ adapted, tasks: jobs[index]?.tasks ?? [] })));
+      begun = performance.now();
+      clock.answer(begun - done);
+      yield group.map((one, i) => ({ ...one, answers: answers[i] ?? [] }));
+      begun = performance.now();
+      group = [];
     }
   }
 
-  /** Greedy answers of the weights alone. */
-  async answer(tasks: readonly Task[]): Promise<string[]> {
-    const requests = tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), draws: [() => 0] }));
+  /** Greedy answers of trained adapters, as many as the pack holds, each to its own tasks. */
+  async #answers(group: readonly { readonly adapted: Adapted; readonly tasks: readonly Task[] }[]): Promise<string[][]> {
+    group.forEach(({ adapted }, slot) => this.#trained.write(slot, adapted.values, adapted.lora));
+    const requests = group.flatMap(({ tasks }, adapter) =>
+      tasks.map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, family: 'questions', draws: [() => 0] })),
+    );
+    const completions = await this.#answering.generate(requests, this.#answerOptions());
+    let next = 0;
+    return group.map(({ tasks }) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
+  }
+
+  /** Prompt tokens read so far, for answers and for self-edits. */
+  get promptTokens(): number {
+    return this.#answering.promptTokens + this.#writing.promptTokens;
+  }
+
+  /** Greedy answers of the weights alone to groups of tasks; the tasks of a group are always asked together. */
+  async answer(groups: readonly (readonly Task[])[]): Promise<string[][]> {
+    const requests = groups.flatMap((tasks, group) =>
+      tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), family: `group ${group}`, draws: [() => 0] })),
+    );
     const completions = await this.#writing.generate(requests, this.#answerOptions());
-    return completions.map(([completion]) => this.codec.decode(completion?.tokens ?? []));
+    let next = 0;
+    return groups.map((tasks) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
   }
 
   /** Self-edits of the weights alone: one per source of random numbers; temperature 0 is greedy. */
@@ -124,6 +145,7 @@ export class Workbench {
 
   destroy(): void {
     this.inner.destroy();
+    this.#trained.destroy();
     this.#answering.destroy();
     this.#writing.destroy();
   }
