@@ -134,7 +134,7 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
     checkpoint,
     phase = { contexts: 16, edits: 8, seed: 0 },
     config = presets.tiny,
-    effort = { steps: 12, runs: 3, turns: 15, memorySteps: 4_000 },
+    effort = { steps: 8, runs: 5, turns: 15, memorySteps: 4_000 },
     onProgress = () => {},
   } = options;
   const { inner } = config;
