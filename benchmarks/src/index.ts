@@ -4,3 +4,5 @@ export { benchKernels, type BenchKernelsOptions, type KernelBenchmark, type Kern
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
+export { modelCases } from './model-cases.ts';
+export { tuneKernels, type TuneOptions, type TunedRow } from './tune.ts';

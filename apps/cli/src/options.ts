@@ -139,6 +139,18 @@ const bench = command(
   { description: message`Measure kernels, a training step or a whole round on this adapter` },
 );
 
+const tune = command(
+  'tune',
+  object('Options', {
+    command: constant('tune'),
+    model,
+    f16: option('--f16', { description: message`Let variants take part that round operands to f16 (sums stay f32)` }),
+    forget: option('--forget', { description: message`Remove what was measured on this adapter` }),
+    json,
+  }),
+  { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -154,7 +166,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;
