@@ -25,10 +25,10 @@ export interface ChoiceOptions {
  * barriers are ruinous; on GPUs operands are shared through workgroup memory. A variant that is not listed comes last.
  */
 const PREFERRED: Readonly<Record<AdapterProfile['class'], readonly string[]>> = {
-  cpu: ['subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
+  cpu: ['subgroup-8-held', 'subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
   integrated: ['subgroup-matrix', 'workgroup-f16', 'workgroup', 'subgroup', 'vec4', 'tile', 'plain'],
   discrete: ['subgroup-matrix', 'workgroup-f16', 'workgroup', 'subgroup', 'vec4', 'tile', 'plain'],
-  unknown: ['subgroup-8', 'workgroup', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
+  unknown: ['subgroup-8-held', 'subgroup-8', 'workgroup', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
 };
 
 /** The WGSL extension that a feature brings. */

@@ -3,8 +3,10 @@
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
 import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
 import backwardWeightCode from './rms-norm-backward-weight.wgsl.ts';
+import backwardRowsCode from './rms-norm-backward-rows.wgsl.ts';
 import backwardCode from './rms-norm-backward.wgsl.ts';
 import plainCode from './rms-norm-plain.wgsl.ts';
+import rowsCode from './rms-norm-rows.wgsl.ts';
 import code from './rms-norm.wgsl.ts';
 import * as reference from './reference.ts';
 
@@ -15,6 +17,13 @@ const rowPerSubgroup = {
   constants: (_: unknown, profile: AdapterProfile) => ({ WIDTH: profile.subgroupSize ?? 1, ROWS }),
   supports: (profile: AdapterProfile, { C }: { C: number }) => (profile.subgroupSize ?? 64) <= 32 && C % 4 === 0,
   workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
+};
+const rowsPerSubgroup = {
+  name: 'subgroup-8',
+  needs: ['subgroups'] as const,
+  prelude: ({ C }: { C: number }) => `const HELD = ${ceilDiv(C, 32)}u;\nconst ROWS = 16u;\n`,
+  supports: ({ subgroupSize }: AdapterProfile, { C }: { C: number }) => subgroupSize === 8 && C % 4 === 0 && C <= 512,
+  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, 16)),
 };
 const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
 
@@ -36,6 +45,7 @@ export const rmsNorm = defineOp({
     inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
   },
   variants: [
+    { ...rowsPerSubgroup, code: rowsCode },
     { ...rowPerSubgroup, code },
     { ...rowPerInvocation, code: plainCode },
   ],
@@ -80,6 +90,7 @@ export const rmsNormBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
+    { ...rowsPerSubgroup, code: backwardRowsCode },
     { ...rowPerSubgroup, code: backwardCode },
     { ...rowPerInvocation, code: backwardPlainCode },
   ],
