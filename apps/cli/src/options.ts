@@ -127,10 +127,10 @@ const bench = command(
     filter: optional(
       option('--filter', string({ metavar: 'TEXT' }), { description: message`kernels: only ops whose name contains this` }),
     ),
-    peers: option('--peers', { description: message`round: the same work by PyTorch, with PEFT and batched, beside ours` }),
+    peers: option('--peers', { description: message`round: the same work by PyTorch, with PEFT and batched; kernels: by tfjs, jax-js, onnxruntime and PyTorch` }),
     python: optional(
       option('--python', string({ metavar: 'PATH' }), {
-        description: message`Python with torch, transformers and peft; the first python3 that has them if absent`,
+        description: message`Python with torch, for a round transformers and peft too; the first python3 if absent`,
       }),
     ),
     out: outFile,
