@@ -1,6 +1,6 @@
 // What the three subgroup kernels do with a block of 8 keys or queries that lies one a lane: products with all eight in
-// two halves, their weighted sum, and zeros for what is not finite. Written out: lane numbers must be constants. A shuffle from a constant lane takes one
-// instruction on software adapters, a broadcast three.
+// two halves, their weighted sum, and zeros for what is not finite. Written out: lane numbers must be constants. A shuffle
+// from a constant lane takes one instruction on software adapters, a broadcast three.
 const code: string = /* wgsl */ `
 fn dot_low(a: vec4f, b: vec4f) -> vec4f {
   return vec4f(

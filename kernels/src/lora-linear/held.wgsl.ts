@@ -2,7 +2,8 @@
 // rows of X and H in private arrays and walks blocks of 32 columns. A private array is read without the bounds checks of
 // a storage buffer, and a broadcast from it is one load: hence not the shuffles of the register tile. One array for each
 // group of 8 rows: a joint one is slower for its index arithmetic.
-// Prelude: INNER4 and RANK4 (vec4s of a row of X and of H), WIDTH_FIRST (W is stored (out, in), so its blocks are turned).
+// Prelude: INNER4 and RANK4 (vec4s of a row of X and of H, at least 1), WIDTH_FIRST (W is stored (out, in), so its blocks
+// are turned).
 // The rows of a group of 8 belong to one adapter. Sums run along k, then along the ranks, as in the register tile.
 // No barriers, no workgroup memory. K, N, R, stride and offset are multiples of 4.
 const code: string = /* wgsl */ `

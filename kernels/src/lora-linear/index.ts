@@ -145,7 +145,8 @@ const holdingRows = (backward: boolean) => {
     needs: ['subgroups'] as const,
     code: outerProductCode + fusedCode + heldCode,
     prelude: (sizes: Sizes<FusedField>) =>
-      `const INNER4 = ${inner(sizes) / 4}u;\nconst RANK4 = ${sizes.R / 4}u;\nconst WIDTH_FIRST = ${!backward};\n`,
+      `const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
+      `const WIDTH_FIRST = ${!backward};\n`,
     supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
       eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
       inner(sizes) > 0 &&
@@ -166,6 +167,8 @@ const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 40, K: 68, N: 32, R: 16, E: 5, stride: 1_200, offset: 4, accumulate: 1, hasBias: 0 },
   { T: 129, K: 32, N: 64, R: 8, E: 4, stride: 600, offset: 0, accumulate: 0, hasBias: 0 },
   { T: 70, K: 36, N: 40, R: 12, E: 1, stride: 1_000, offset: 8, accumulate: 1, hasBias: 1 },
+  { T: 75, K: 132, N: 140, R: 8, E: 3, stride: 1_200, offset: 4, accumulate: 1, hasBias: 1 },
+  { T: 40, K: 128, N: 132, R: 0, E: 1, stride: 4, offset: 0, accumulate: 0, hasBias: 0 },
   { T: 40, K: 0, N: 36, R: 4, E: 2, stride: 400, offset: 16, accumulate: 1, hasBias: 0 },
 ];
 
