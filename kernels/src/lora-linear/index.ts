@@ -149,7 +149,6 @@ const holdingRows = (backward: boolean) => {
       `const WIDTH_FIRST = ${!backward};\n`,
     supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
       eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
-      inner(sizes) > 0 &&
       inner(sizes) <= 512 &&
       width(sizes) >= 128,
     // A few row tiles share out their columns, so that every core has work.
