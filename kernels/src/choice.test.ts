@@ -24,7 +24,7 @@ const op = defineOp({
   inputs: { x: { type: 'f32', shape: ({ M }) => [M] } },
   outputs: { y: { type: 'f32', mode: 'overwrite', shape: ({ M }) => [M] } },
   variants: [
-    variant('workgroup-f16', { needs: ['shader-f16'], halfOperands: true }),
+    variant('workgroup-f16', { needs: ['shader-f16'], halfOperands: ['x'] }),
     variant('subgroup-8', { needs: ['subgroups'], supports: ({ subgroupSize }) => subgroupSize === 8 }),
     variant('workgroup', { workgroupBytes: ({ K }) => 64 * K }),
     variant('plain'),

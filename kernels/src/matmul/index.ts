@@ -11,6 +11,18 @@ import outerProductCode from './outer-product.wgsl.ts';
 import { multiply, type Layout } from './reference.ts';
 import tileCode from './tile.wgsl.ts';
 import tnSubgroupCode from './tn-subgroup.wgsl.ts';
+import {
+  largeTile,
+  smallTile,
+  thinTile,
+  tileBytes,
+  tileColumns,
+  tilePrelude,
+  tileRows,
+  type TileShape,
+} from './workgroup-tile.ts';
+import workgroupTileCode from './workgroup-tile.wgsl.ts';
+import workgroupCode from './workgroup.wgsl.ts';
 
 type Field = 'M' | 'N' | 'K' | 'accumulate' | 'hasBias';
 
@@ -20,6 +32,20 @@ const subgroupCode = {
   tn: operandsCode + tnSubgroupCode,
 };
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
+
+/** Tiles in workgroup memory; `half` rounds a and b to f16 there. */
+function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: boolean): Variant<Field> {
+  const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt', half };
+  const aligned = (sizes: Sizes<Field>) => [sizes.M, sizes.N, sizes.K].every((size) => size % 4 === 0);
+  return {
+    name,
+    code: workgroupTileCode + workgroupCode,
+    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, aligned(sizes)),
+    workgroupBytes: () => tileBytes(shape, operands),
+    workgroups: ({ M, N }) => [ceilDiv(N, tileColumns(shape)), ceilDiv(M, tileRows(shape))],
+    ...(half && { needs: ['shader-f16'], halfOperands: ['a', 'b'] }),
+  };
+}
 
 function variants(layout: Layout): Variant<Field>[] {
   const inVec4s = ({ M, N, K }: Sizes<Field>) => N % 4 === 0 && (layout === 'tn' ? M : K) % 4 === 0;
@@ -31,6 +57,10 @@ function variants(layout: Layout): Variant<Field>[] {
       supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
+    { ...workgroupTiles(layout, 'workgroup-f16', largeTile, true), suits: manyTiles },
+    { ...workgroupTiles(layout, 'workgroup', largeTile, false), suits: manyTiles },
+    workgroupTiles(layout, 'workgroup-small', smallTile, false),
+    { ...workgroupTiles(layout, 'workgroup-thin', thinTile, false), suits: (_, { M }) => M <= 32 },
     {
       name: 'tile',
       code: tileCode,
@@ -39,6 +69,10 @@ function variants(layout: Layout): Variant<Field>[] {
     },
   ];
 }
+
+/** Large tiles starve a GPU that gets only a few of them. */
+const manyTiles = (_: AdapterProfile, { M, N }: Sizes<Field>) =>
+  ceilDiv(M, tileRows(largeTile)) * ceilDiv(N, tileColumns(largeTile)) >= 64;
 
 function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { a: Float64Array; b: Float64Array }) {
   return defineOp({
