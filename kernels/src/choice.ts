@@ -21,10 +21,8 @@ export interface ChoiceOptions {
 }
 
 /** Tiles from the narrowest use to the widest, so that the first that suits is meant for the sizes. */
-const GPU = [
-  ...['workgroup-thin', 'workgroup-f16', 'workgroup', 'workgroup-small'],
-  ...['subgroup', 'group', 'vec4', 'vec4-run', 'tile', 'plain'],
-];
+const TILES = ['workgroup-thin', 'workgroup-f16', 'workgroup', 'workgroup-small'];
+const GPU = [...TILES, 'subgroup', 'group', 'vec4', 'vec4-run', 'tile', 'plain'];
 
 /**
  * Variants in order of preference where nothing was measured. On software adapters subgroups are vector registers and

@@ -12,6 +12,7 @@ import { multiply, type Layout } from './reference.ts';
 import tileCode from './tile.wgsl.ts';
 import tnSubgroupCode from './tn-subgroup.wgsl.ts';
 import {
+  fillsGpu,
   largeTile,
   smallTile,
   thinTile,
@@ -33,14 +34,20 @@ const subgroupCode = {
 };
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
 
+const allInVec4s = ({ M, N, K }: Sizes<Field>) => [M, N, K].every((size) => size % 4 === 0);
+/** Large tiles leave odd sizes to the small ones. */
+const large = {
+  supports: (_: AdapterProfile, sizes: Sizes<Field>) => allInVec4s(sizes),
+  suits: (_: AdapterProfile, { M, N }: Sizes<Field>) => fillsGpu(M, N),
+};
+
 /** Tiles in workgroup memory; `half` rounds a and b to f16 there. */
 function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: boolean): Variant<Field> {
   const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt', half };
-  const aligned = (sizes: Sizes<Field>) => [sizes.M, sizes.N, sizes.K].every((size) => size % 4 === 0);
   return {
     name,
     code: workgroupTileCode + workgroupCode,
-    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, aligned(sizes)),
+    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, allInVec4s(sizes)),
     workgroupBytes: () => tileBytes(shape, operands),
     workgroups: ({ M, N }) => [ceilDiv(N, tileColumns(shape)), ceilDiv(M, tileRows(shape))],
     ...(half && { needs: ['shader-f16'], halfOperands: ['a', 'b'] }),
@@ -57,8 +64,8 @@ function variants(layout: Layout): Variant<Field>[] {
       supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
-    { ...workgroupTiles(layout, 'workgroup-f16', largeTile, true), suits: manyTiles },
-    { ...workgroupTiles(layout, 'workgroup', largeTile, false), suits: manyTiles },
+    { ...workgroupTiles(layout, 'workgroup-f16', largeTile, true), ...large },
+    { ...workgroupTiles(layout, 'workgroup', largeTile, false), ...large },
     workgroupTiles(layout, 'workgroup-small', smallTile, false),
     { ...workgroupTiles(layout, 'workgroup-thin', thinTile, false), suits: (_, { M }) => M <= 32 },
     {
@@ -69,10 +76,6 @@ function variants(layout: Layout): Variant<Field>[] {
     },
   ];
 }
-
-/** Large tiles starve a GPU that gets only a few of them. */
-const manyTiles = (_: AdapterProfile, { M, N }: Sizes<Field>) =>
-  ceilDiv(M, tileRows(largeTile)) * ceilDiv(N, tileColumns(largeTile)) >= 64;
 
 function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { a: Float64Array; b: Float64Array }) {
   return defineOp({

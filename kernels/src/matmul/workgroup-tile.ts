@@ -25,11 +25,19 @@ export const largeTile: TileShape = { rowGroups: 16, columnGroups: 16, rowBlocks
 export const smallTile: TileShape = { rowGroups: 16, columnGroups: 16, rowBlocks: 1, columnBlocks: 1, step: 16 };
 /** 16 x 64 sums, for the few rows of a decoding step. */
 export const thinTile: TileShape = { rowGroups: 4, columnGroups: 16, rowBlocks: 1, columnBlocks: 1, step: 32 };
+/** 32 tokens by 32 ranks of a low-rank projection. */
+export const projectionTile: TileShape = { rowGroups: 8, columnGroups: 8, rowBlocks: 1, columnBlocks: 1, step: 32 };
+/** 32 ranks by 64 columns of a low-rank gradient. */
+export const rankTile: TileShape = { rowGroups: 8, columnGroups: 16, rowBlocks: 1, columnBlocks: 1, step: 32 };
 
 /** Rows of the left operand that one workgroup takes. */
 export const tileRows = ({ rowGroups, rowBlocks }: TileShape): number => 4 * rowGroups * rowBlocks;
 /** Columns of the right operand that one workgroup takes. */
 export const tileColumns = ({ columnGroups, columnBlocks }: TileShape): number => 4 * columnGroups * columnBlocks;
+
+/** Whether a product has enough of the largest tiles to keep a GPU busy. */
+export const fillsGpu = (rows: number, columns: number): boolean =>
+  Math.ceil(rows / tileRows(largeTile)) * Math.ceil(columns / tileColumns(largeTile)) >= 64;
 
 /** Twice the step where a value takes half the bytes. */
 const stepOf = (shape: TileShape, half: boolean): number => (half ? 2 : 1) * shape.step;

@@ -17,11 +17,7 @@ fn load_left(row: u32, k: u32) -> vec4f {
   let at = select(row * lda + k, k * lda + row, LAYOUT == 2u);
   if (ALIGNED) { return vec4f(a[at / 4u]); }
   let count = select(params.k - k, params.m - row, LAYOUT == 2u);
-  var value = vec4f(vec4f(a[at]).x, 0.0, 0.0, 0.0);
-  if (count > 1u) { value.y = vec4f(a[at + 1u]).x; }
-  if (count > 2u) { value.z = vec4f(a[at + 2u]).x; }
-  if (count > 3u) { value.w = vec4f(a[at + 3u]).x; }
-  return value;
+  return keep(vec4f(vec4f(a[at]).x, vec4f(a[at + 1u]).x, vec4f(a[at + 2u]).x, vec4f(a[at + 3u]).x), count);
 }
 
 fn load_right(column: u32, k: u32) -> vec4f {
@@ -29,11 +25,7 @@ fn load_right(column: u32, k: u32) -> vec4f {
   let at = select(k * params.n + column, column * params.k + k, LAYOUT == 1u);
   if (ALIGNED) { return vec4f(b[at / 4u]); }
   let count = select(params.n - column, params.k - k, LAYOUT == 1u);
-  var value = vec4f(vec4f(b[at]).x, 0.0, 0.0, 0.0);
-  if (count > 1u) { value.y = vec4f(b[at + 1u]).x; }
-  if (count > 2u) { value.z = vec4f(b[at + 2u]).x; }
-  if (count > 3u) { value.w = vec4f(b[at + 3u]).x; }
-  return value;
+  return keep(vec4f(vec4f(b[at]).x, vec4f(b[at + 1u]).x, vec4f(b[at + 2u]).x, vec4f(b[at + 3u]).x), count);
 }
 
 fn store(row: u32, column: u32, sum: vec4f) {
