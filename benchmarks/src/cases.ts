@@ -62,7 +62,7 @@ function withPlainTile(op: AnyOp, code: string): AnyOp {
 }
 
 function matmul(layout: Layout, M: number, N: number, K: number): BenchCase {
-  const sizes = { M, N, K, accumulate: 0, hasBias: 0 };
+  const sizes = { M, N, K, accumulate: 0, hasBias: 0, lda: layout === 'tn' ? M : K, ldc: N };
   return { op: matmuls[layout], layout, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
 }
 

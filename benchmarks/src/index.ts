@@ -1,3 +1,6 @@
-/** @seal/benchmarks: measures the kernels on the adapter at hand, after holding them to their references. */
+/** @seal/benchmarks: measures kernels, a training step and a round's reward phase, after holding them to what is right. */
 
 export { benchKernels, type BenchKernelsOptions, type KernelBenchmark, type KernelRow } from './kernels.ts';
+export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
+export { findPython } from './round-peer.ts';
+export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';

@@ -29,7 +29,7 @@ export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
     // Buffers were made in falling order of size, so the last one that is free is the smallest.
     let chosen = buffers.findLastIndex(({ tenants }) => tenants.every((tenant) => disjoint(tenant, temporary)));
     if (chosen < 0) chosen = buffers.push({ byteLength: temporary.byteLength, tenants: [] }) - 1;
-    buffers[chosen]?.tenants.push(temporary);
+    buffers[chosen].tenants.push(temporary);
     placement[temporary.index] = chosen;
   }
   return { byteLengths: buffers.map(({ byteLength }) => byteLength), placement };

@@ -340,11 +340,8 @@ export class Recording<Step = void> {
     const plan = planMemory([...this.#lifetimes.values()]);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const buffers = plan.byteLengths.map((size, index) => device.createBuffer({ label: `temporary ${index}`, size, usage }));
-    const places = new Map<Temporary, GPUBuffer>();
-    [...this.#lifetimes.keys()].forEach((temporary, index) => {
-      const buffer = buffers[plan.placement[index] ?? -1];
-      if (buffer) places.set(temporary, buffer);
-    });
+    const temporaries = [...this.#lifetimes.keys()];
+    const places = new Map(temporaries.map((temporary, index) => [temporary, buffers[plan.placement[index]]]));
     const identities = new Map<object, number>();
     const identity = (value: object) => {
       const known = identities.get(value) ?? identities.size;

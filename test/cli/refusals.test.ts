@@ -72,6 +72,12 @@ describe('usage, exit code 2', () => {
     refused(['run', `--max-time=${time}`, '--out', at('never')], 2, `Cannot use --max-time ${time}`, 'such as 90s, 5m or 1h'),
   );
 
+  it.concurrent.each<[string, string[], string]>([
+    ['--filter with bench step', ['bench', 'step', '--filter', 'matmul'], 'Cannot use --filter with bench step'],
+    ['--peers with bench step', ['bench', 'step', '--peers'], 'Cannot use --peers with bench step'],
+    ['--python without --peers', ['bench', 'round', '--python', 'python3'], 'say --peers too'],
+  ])('%s', (_, args, text) => refused(args, 2, text));
+
   it.concurrent('--config with --resume', () => refused(['run', '--resume', at('x'), '--config', at('y')], 2, 'Cannot use --config with --resume'));
 
   it.concurrent('an adapter directory that is in use', async () => {
@@ -126,6 +132,10 @@ describe('data, exit code 3', () => {
     await refused(['run', '--resume', dir], 3, join(dir, 'run.json'), 'it is not JSON');
   });
 });
+
+it.concurrent('a Python that is not there, exit code 4', () =>
+  refused(['bench', 'round', '--peers', '--python', at('no-python')], 4, 'Cannot run PyTorch and PEFT', 'name it with --python'),
+);
 
 describe('no usable model, exit code 4', () => {
   const model = (name: string) => {

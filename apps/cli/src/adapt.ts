@@ -44,7 +44,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
     const texts = counted(sequences.length, 'text');
     say(`Training ${steps} steps on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
     const tasks = contexts.flatMap((context) => tinyDomain.tasks(context));
-    const before = await bench.answer(tasks);
+    const [before = []] = await bench.answer([tasks]);
     const random = stream(command.seed, 'adapt');
     const replay = tinyDomain.replay?.(contexts, stream(command.seed, 'replay')) ?? [];
     const adaptation = {

@@ -1,6 +1,7 @@
-/** `seal bench kernels`: how fast the kernels are on this adapter. */
+/** `seal bench`: how fast the kernels, a training step and a round are on this adapter. */
 
 import { benchKernels, type KernelRow } from '@seal/benchmarks';
+import { round, step } from './bench-training.ts';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
@@ -8,8 +9,30 @@ import { openDevice } from './session.ts';
 import { print, say } from './terminal.ts';
 import { sourceCommit } from './version.ts';
 
+export async function bench(command: CommandOf<'bench'>): Promise<void> {
+  checkOptions(command);
+  switch (command.what) {
+    case 'kernels':
+      return kernels(command);
+    case 'step':
+      return step(command);
+    case 'round':
+      return round(command);
+  }
+}
+
+/** Options that say nothing about what is measured are refused, not ignored. */
+function checkOptions({ what, filter, peers, python }: CommandOf<'bench'>): void {
+  const refuse = (name: string, reason: string) => {
+    throw new Failure(EXIT.usage, `Cannot use ${name} with bench ${what}: ${reason}`);
+  };
+  if (filter !== undefined && what !== 'kernels') refuse('--filter', 'it chooses among kernels');
+  if (peers && what !== 'round') refuse('--peers', 'only a round has peers');
+  if (python !== undefined && !peers) refuse('--python', 'it runs the peers; say --peers too');
+}
+
 /** Rows go to stdout for people as they come, to stderr where stdout is a document. */
-export async function bench({ filter, out, json }: CommandOf<'bench'>): Promise<void> {
+async function kernels({ filter, out, json }: CommandOf<'bench'>): Promise<void> {
   const gpu = await openDevice();
   try {
     const result = await orExit(EXIT.training, () =>

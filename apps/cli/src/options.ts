@@ -121,12 +121,22 @@ const bench = command(
   'bench',
   object('Options', {
     command: constant('bench'),
-    what: argument(choice(['kernels'], { metavar: 'WHAT' }), { description: message`What to measure: kernels` }),
-    filter: optional(option('--filter', string({ metavar: 'TEXT' }), { description: message`Only ops whose name contains this` })),
+    what: argument(choice(['kernels', 'step', 'round'], { metavar: 'WHAT' }), {
+      description: message`kernels: every op alone; step: one training step; round: a round's adapters, trained and asked`,
+    }),
+    filter: optional(
+      option('--filter', string({ metavar: 'TEXT' }), { description: message`kernels: only ops whose name contains this` }),
+    ),
+    peers: option('--peers', { description: message`round: the same work by PyTorch, with PEFT and batched, beside ours` }),
+    python: optional(
+      option('--python', string({ metavar: 'PATH' }), {
+        description: message`Python with torch, transformers and peft; the first python3 that has them if absent`,
+      }),
+    ),
     out: outFile,
     json,
   }),
-  { description: message`Measure the kernels on this adapter` },
+  { description: message`Measure kernels, a training step or a whole round on this adapter` },
 );
 
 const words = command('words', object('Options', { command: constant('words'), json }), {

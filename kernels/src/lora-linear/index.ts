@@ -169,6 +169,7 @@ const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 40, K: 68, N: 32, R: 16, E: 5, stride: 1_200, offset: 4, accumulate: 1, hasBias: 0 },
   { T: 129, K: 32, N: 64, R: 8, E: 4, stride: 600, offset: 0, accumulate: 0, hasBias: 0 },
   { T: 70, K: 36, N: 40, R: 12, E: 1, stride: 1_000, offset: 8, accumulate: 1, hasBias: 1 },
+  { T: 40, K: 0, N: 36, R: 4, E: 2, stride: 400, offset: 16, accumulate: 1, hasBias: 0 },
 ];
 
 const allInVec4s = ({ K, N, R, stride, offset }: Sizes<FusedField>) => inVec4s(K, N, R, stride, offset);
@@ -214,6 +215,7 @@ const lowRankInputs = {
 /**
  * y (+)= x W^T + h B_e + bias, e = blocks[t / 8]. x (T, K), w (N, K), h (T, R), arena (E, stride) with B_e (R, N) at
  * offset, blocks u32 (ceil(T / 8)), bias (N) when hasBias -> y (T, N), added to when accumulate, else overwritten.
+ * Where K is 0 the base product is left out, x and w may be any buffer.
  */
 export const loraLinear = defineOp({
   name: 'lora-linear',

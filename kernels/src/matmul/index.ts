@@ -8,7 +8,7 @@ import nnSubgroupCode from './nn-subgroup.wgsl.ts';
 import ntSubgroupCode from './nt-subgroup.wgsl.ts';
 import operandsCode from './operands.wgsl.ts';
 import outerProductCode from './outer-product.wgsl.ts';
-import { multiply, type Layout } from './reference.ts';
+import { multiply, type Layout, type ProductSizes } from './reference.ts';
 import tileCode from './tile.wgsl.ts';
 import tnSubgroupCode from './tn-subgroup.wgsl.ts';
 import {
@@ -25,7 +25,7 @@ import {
 import workgroupTileCode from './workgroup-tile.wgsl.ts';
 import workgroupCode from './workgroup.wgsl.ts';
 
-type Field = 'M' | 'N' | 'K' | 'accumulate' | 'hasBias';
+type Field = keyof ProductSizes;
 
 const subgroupCode = {
   nn: operandsCode + outerProductCode + nnSubgroupCode,
@@ -55,7 +55,7 @@ function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: bo
 }
 
 function variants(layout: Layout): Variant<Field>[] {
-  const inVec4s = ({ M, N, K }: Sizes<Field>) => N % 4 === 0 && (layout === 'tn' ? M : K) % 4 === 0;
+  const inVec4s = ({ M, N, K, lda, ldc }: Sizes<Field>) => [N, layout === 'tn' ? M : K, lda, ldc].every((size) => size % 4 === 0);
   return [
     {
       name: 'subgroup-8',
@@ -82,35 +82,63 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
     name: `matmul-${layout}`,
     formula,
     source: 'definition of the matrix product',
-    params: { M: 'u32', N: 'u32', K: 'u32', accumulate: 'u32', hasBias: 'u32' },
+    params: { M: 'u32', N: 'u32', K: 'u32', accumulate: 'u32', hasBias: 'u32', lda: 'u32', ldc: 'u32' },
     inputs: {
-      a: { type: 'f32', shape: ({ M, K }) => (layout === 'tn' ? [K, M] : [M, K]) },
+      a: { type: 'f32', shape: ({ M, K, lda }) => (layout === 'tn' ? strided(K, M, lda) : strided(M, K, lda)) },
       b: { type: 'f32', shape: ({ N, K }) => (layout === 'nt' ? [N, K] : [K, N]) },
       bias: { type: 'f32', shape: ({ N, hasBias }) => [hasBias ? N : 0], optional: true },
     },
-    outputs: { c: { type: 'f32', mode: 'update', shape: ({ M, N }) => [M, N] } },
+    outputs: { c: { type: 'f32', mode: 'update', shape: ({ M, N, ldc }) => strided(M, N, ldc) } },
     variants: variants(layout),
     reference: (sizes, { a, b, bias }, { c }) => ({ c: multiply(layout, sizes, a, b, bias, c) }),
     gradient: {
       of: ['a', 'b', 'bias'],
-      reference: ({ M, N, K, hasBias }, { a, b }, _, { c: dc }) => {
+      reference: ({ M, N, K, hasBias, lda, ldc }, inputs, _, { c }) => {
         const ones = new Float64Array(M).fill(1);
         const times = (l: Layout, m: number, n: number, k: number, x: Numbers, y: Numbers) =>
-          multiply(l, { M: m, N: n, K: k, accumulate: 0, hasBias: 0 }, x, y, ones, ones);
-        return { ...gradient({ M, N, K, a, b, dc, times }), bias: hasBias ? times('tn', 1, N, M, ones, dc) : new Float64Array(0) };
+          multiply(l, dense(l, m, n, k), x, y, ones, new Float64Array(m * n));
+        const [rows, columns] = layout === 'tn' ? [K, M] : [M, K];
+        const dc = gather(M, N, ldc, c);
+        const { a, b } = gradient({ M, N, K, a: gather(rows, columns, lda, inputs.a), b: inputs.b, dc, times });
+        return { a: spread(rows, columns, lda, a), b, bias: hasBias ? times('tn', 1, N, M, ones, dc) : new Float64Array(0) };
       },
     },
     cases: [
-      { M: 1, N: 1, K: 1, accumulate: 0, hasBias: 0 },
-      { M: 7, N: 33, K: 97, accumulate: 0, hasBias: 1 },
-      { M: 33, N: 7, K: 129, accumulate: 1, hasBias: 0 },
-      { M: 4, N: 4, K: 4, accumulate: 0, hasBias: 1 },
-      { M: 36, N: 68, K: 100, accumulate: 1, hasBias: 1 },
-      { M: 97, N: 132, K: 64, accumulate: 0, hasBias: 0 },
-      { M: 128, N: 96, K: 33, accumulate: 0, hasBias: 0 },
+      dense(layout, 1, 1, 1),
+      { ...dense(layout, 7, 33, 97), hasBias: 1 },
+      { ...dense(layout, 33, 7, 129), accumulate: 1 },
+      { ...dense(layout, 4, 4, 4), hasBias: 1 },
+      { ...dense(layout, 36, 68, 100), accumulate: 1, hasBias: 1 },
+      dense(layout, 97, 132, 64),
+      dense(layout, 128, 96, 33),
+      { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },
+      { ...dense(layout, 33, 36, 64), lda: 68, ldc: 36, hasBias: 1 },
+      { ...dense(layout, 7, 33, 9), lda: 11, ldc: 34 },
     ],
     tolerance: { floor: 2e-6, why: 'float32 sums of up to 129 products, about sqrt(K) roundings of 6e-8' },
   });
+}
+
+/** Sizes without gaps between rows. */
+function dense(layout: Layout, M: number, N: number, K: number): ProductSizes {
+  return { M, N, K, accumulate: 0, hasBias: 0, lda: layout === 'tn' ? M : K, ldc: N };
+}
+
+/** The shape of rows that are `stride` elements apart: the last one ends the buffer. */
+function strided(rows: number, columns: number, stride: number): readonly number[] {
+  return stride === columns ? [rows, columns] : [(rows - 1) * stride + columns];
+}
+
+/** Strided rows without their gaps. */
+function gather(rows: number, columns: number, stride: number, values: Numbers): Float64Array {
+  return Float64Array.from({ length: rows * columns }, (_, i) => values[Math.floor(i / columns) * stride + (i % columns)]);
+}
+
+/** Rows with gaps of zeros. */
+function spread(rows: number, columns: number, stride: number, values: Float64Array): Float64Array {
+  const result = new Float64Array((rows - 1) * stride + columns);
+  values.forEach((value, i) => (result[Math.floor(i / columns) * stride + (i % columns)] = value));
+  return result;
 }
 
 interface GradientOf {
@@ -123,19 +151,23 @@ interface GradientOf {
   readonly times: (layout: Layout, m: number, n: number, k: number, x: Numbers, y: Numbers) => Float64Array;
 }
 
-/** c = a b (+ bias, + c when accumulate). a (M, K), b (K, N), bias (N) -> c (M, N), all f32. */
+/**
+ * c = a b (+ bias, + c when accumulate). a (M, K), b (K, N), bias (N) -> c (M, N), all f32. In every layout `lda` and
+ * `ldc` are BLAS's leading dimensions: the elements from one stored row of a, or of c, to the next. Larger ones than the
+ * row pick a range of columns of a wider matrix, which starts where its binding does; what lies between stays.
+ */
 export const matmulNN = matmul('nn', 'c = a b', ({ M, N, K, a, b, dc, times }) => ({
   a: times('nt', M, K, N, dc, b),
   b: times('tn', K, N, M, a, dc),
 }));
 
-/** c = a b^T (+ bias, + c when accumulate). a (M, K), b (N, K), bias (N) -> c (M, N), all f32. */
+/** c = a b^T (+ bias, + c when accumulate). a (M, K), b (N, K), bias (N) -> c (M, N), all f32; `matmulNN` tells strides. */
 export const matmulNT = matmul('nt', 'c = a b^T', ({ M, N, K, a, b, dc, times }) => ({
   a: times('nn', M, K, N, dc, b),
   b: times('tn', N, K, M, dc, a),
 }));
 
-/** c = a^T b (+ bias, + c when accumulate). a (K, M), b (K, N), bias (N) -> c (M, N), all f32. */
+/** c = a^T b (+ bias, + c when accumulate). a (K, M), b (K, N), bias (N) -> c (M, N), all f32; `matmulNN` tells strides. */
 export const matmulTN = matmul('tn', 'c = a^T b', ({ M, N, K, a, b, dc, times }) => ({
   a: times('nt', K, M, N, b, dc),
   b: times('nn', K, N, M, a, dc),

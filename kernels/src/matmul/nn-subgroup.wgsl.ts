@@ -1,6 +1,6 @@
 // C = A B. One workgroup is one subgroup of 8 lanes and computes a tile of 32 rows by 32 columns: lane l holds columns
 // 4l..4l+3 of all 32 rows and loads rows l, l+8, l+16, l+24 of A. No barriers, no workgroup memory.
-// N and K are multiples of 4.
+// N, K, lda and ldc are multiples of 4.
 const code: string = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -9,10 +9,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let n4 = params.n / 4u;
   let k4 = params.k / 4u;
   let last = params.m - 1u;
-  let a0 = min(row + lane, last) * k4;
-  let a1 = min(row + 8u + lane, last) * k4;
-  let a2 = min(row + 16u + lane, last) * k4;
-  let a3 = min(row + 24u + lane, last) * k4;
+  let lda4 = params.lda / 4u;
+  let a0 = min(row + lane, last) * lda4;
+  let a1 = min(row + 8u + lane, last) * lda4;
+  let a2 = min(row + 16u + lane, last) * lda4;
+  let a3 = min(row + 24u + lane, last) * lda4;
   var at = min(column, n4 - 1u);
   var c0: array<vec4f, 8>;
   var c1: array<vec4f, 8>;

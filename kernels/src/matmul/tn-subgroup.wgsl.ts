@@ -1,6 +1,6 @@
 // C = A^T B. One workgroup is one subgroup of 8 lanes and computes a tile of 32 rows by 32 columns: for each k lane l
 // loads rows 4l..4l+3 of A^T as one vec4 and columns 4l..4l+3 of B as another. No barriers, no workgroup memory.
-// M and N are multiples of 4.
+// M, N, lda and ldc are multiples of 4.
 const code: string = /* wgsl */ `
 // Four rows of the tile: c[r] += a[r] * b.
 fn rows4(c: ptr<function, array<vec4f, 4>>, a: vec4f, b: vec4f) {
@@ -16,6 +16,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let column = group.x * 8u + lane;
   let m4 = params.m / 4u;
   let n4 = params.n / 4u;
+  let lda4 = params.lda / 4u;
   var at_a = min(group.y * 8u + lane, m4 - 1u);
   var at_b = min(column, n4 - 1u);
   var c0: array<vec4f, 4>;
@@ -37,7 +38,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     rows4(&c5, subgroupBroadcast(own, 5u), right);
     rows4(&c6, subgroupBroadcast(own, 6u), right);
     rows4(&c7, subgroupBroadcast(own, 7u), right);
-    at_a += m4;
+    at_a += lda4;
     at_b += n4;
   }
   for (var r = 0u; r < 4u; r++) {

@@ -35,6 +35,15 @@ test('opens a device whose description agrees with it', async () => {
   expect(device.limits.maxStorageBuffersPerShaderStage).toBe(8);
 });
 
+test('keeps the limits that every adapter has where it is asked to', async () => {
+  gpu = await openGpu({ defaultLimits: true });
+  const { limits } = gpu.device;
+  expect(limits.maxStorageBufferBindingSize).toBe(128 * 1024 * 1024);
+  expect(limits.maxComputeWorkgroupStorageSize).toBe(16_384);
+  expect(limits.maxComputeInvocationsPerWorkgroup).toBe(256);
+  expect(gpu.description.limits['maxBufferSize']).toBe(256 * 1024 * 1024);
+});
+
 test('the subgroup size it reports is the one that runs', async () => {
   gpu = await openGpu();
   if (!gpu.device.features.has('subgroups')) {

@@ -16,6 +16,8 @@ export interface OpenGpuOptions {
   readonly software?: boolean;
   /** Optional features not to ask for, to try what an adapter without them would do. */
   readonly withoutFeatures?: readonly string[];
+  /** Keep WebGPU's default limits, to try what holds on every adapter. */
+  readonly defaultLimits?: boolean;
 }
 
 /** Not in WebGPU's types yet. */
@@ -64,13 +66,14 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
 
   const unwanted = new Set(options.withoutFeatures);
   const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature) && !unwanted.has(feature));
+  const raised = options.defaultLimits ? [] : RAISED_LIMITS;
   let device: GPUDevice;
   try {
     device = await adapter.requestDevice({
       label: 'seal',
       // The list holds a name that is not in the standard yet.
       requiredFeatures: features as GPUFeatureName[],
-      requiredLimits: Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+      requiredLimits: Object.fromEntries(raised.map((limit) => [limit, adapter.limits[limit]])),
     });
   } catch (cause) {
     const named = adapter.info.description || adapter.info.device;

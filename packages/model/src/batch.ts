@@ -68,16 +68,13 @@ export function packBatch(segments: readonly Segment[], fillTo?: number): Packed
   const needed = segments.reduce((sum, segment) => sum + segmentTokens(segment), 0);
   const tokenCount = fillTo ?? needed;
   if (needed > tokenCount) throw new RangeError(`Cannot pack ${needed} tokens into ${tokenCount}`);
-  const batch = {
-    tokenCount,
-    tokens: new Uint32Array(tokenCount),
-    positions: new Uint32Array(tokenCount),
-    bounds: new Uint32Array(tokenCount * 2),
-    targets: new Uint32Array(tokenCount),
-    lossWeights: new Float32Array(tokenCount),
-    blocks: new Uint32Array(tokenCount / BLOCK),
-    segments: new Uint32Array(segments.length * 2),
-  };
+  const tokens = new Uint32Array(tokenCount);
+  const positions = new Uint32Array(tokenCount);
+  const bounds = new Uint32Array(tokenCount * 2);
+  const targets = new Uint32Array(tokenCount);
+  const lossWeights = new Float32Array(tokenCount);
+  const blocks = new Uint32Array(tokenCount / BLOCK);
+  const ranges = new Uint32Array(segments.length * 2);
   const tiles: number[] = [];
   const lastTokens: number[] = [];
   let contentCount = 0;
@@ -85,17 +82,19 @@ export function packBatch(segments: readonly Segment[], fillTo?: number): Packed
   segments.forEach((segment, adapter) => {
     const start = at;
     let totalWeight = 0;
-    for (const { tokens, targetWeights } of segment) {
-      const length = tokens.length;
+    for (const { tokens: own, targetWeights } of segment) {
+      const length = own.length;
       if (length === 0) throw new RangeError(`Cannot pack an empty sequence for adapter ${adapter}`);
       for (let i = 0; i < length; i++) {
-        batch.tokens[at + i] = tokens[i];
-        batch.positions[at + i] = i;
-        batch.bounds.set([at, at + length], (at + i) * 2);
+        const t = at + i;
+        tokens[t] = own[i];
+        positions[t] = i;
+        bounds[t * 2] = at;
+        bounds[t * 2 + 1] = at + length;
         if (i + 1 < length) {
           const weight = targetWeights ? targetWeights[i + 1] : 1;
-          batch.targets[at + i] = tokens[i + 1];
-          batch.lossWeights[at + i] = weight;
+          targets[t] = own[i + 1];
+          lossWeights[t] = weight;
           totalWeight += weight;
         }
       }
@@ -105,16 +104,27 @@ export function packBatch(segments: readonly Segment[], fillTo?: number): Packed
     }
     const last = adapter === segments.length - 1;
     const end = last ? tokenCount : start + roundUp(at - start, BLOCK);
-    for (; at < end; at++) batch.bounds.set([at, at + 1], at * 2);
-    if (totalWeight > 0) for (let t = start; t < end; t++) batch.lossWeights[t] /= totalWeight;
-    batch.segments.set([start, end], adapter * 2);
-    batch.blocks.fill(adapter, start / BLOCK, end / BLOCK);
+    for (; at < end; at++) {
+      bounds[at * 2] = at;
+      bounds[at * 2 + 1] = at + 1;
+    }
+    if (totalWeight > 0) for (let t = start; t < end; t++) lossWeights[t] /= totalWeight;
+    ranges[adapter * 2] = start;
+    ranges[adapter * 2 + 1] = end;
+    blocks.fill(adapter, start / BLOCK, end / BLOCK);
     for (let t = start; t < end; t += TILE) tiles.push(adapter, t, Math.min(t + TILE, end));
   });
   return {
-    ...batch,
+    tokenCount,
+    tokens,
+    positions,
+    bounds,
+    targets,
+    lossWeights,
+    blocks,
     tileCount: tiles.length / 3,
     tiles: Uint32Array.from(tiles),
+    segments: ranges,
     lastTokens: Uint32Array.from(lastTokens),
     contentCount,
   };

@@ -1,6 +1,7 @@
 /**
- * Sampling in batches with a key/value cache. A prompt is read once however many completions are drawn from it; every
- * sequence has its own adapter and its own random numbers, so what is drawn does not depend on what shares the batch.
+ * Sampling in batches with a key/value cache. A prompt is read once however many completions are drawn from it, and a
+ * beginning once that several prompts of one adapter share; every sequence has its own adapter and its own random
+ * numbers, so what is drawn does not depend on what shares the batch.
  */
 
 import { attentionDecode, kvCacheWrite } from '@seal/kernels';
@@ -10,6 +11,7 @@ import { InferencePass } from './inference.ts';
 import type { Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
+import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';
 import { sampleToken, type SamplingOptions } from './sampler.ts';
 import { attendWithin, type Attend } from './transformer.ts';
 
@@ -18,6 +20,11 @@ export interface GenerationRequest {
   readonly prompt: readonly number[];
   /** Slot of the adapter in the pack; 0 where there is none. */
   readonly adapter?: number;
+  /**
+   * Requests of one family and adapter, which are always asked together, share the reading of a long common beginning.
+   * Without a family a request shares with none.
+   */
+  readonly family?: string;
   /** One source of uniform numbers in [0, 1) per completion; each is drawn from once a token. */
   readonly draws: readonly (() => number)[];
 }
@@ -43,6 +50,25 @@ interface Running {
   readonly tokens: number[];
   length: number;
   finish: Completion['finish'] | null;
+}
+
+/** Tokens read at once, and where their keys and values go: from cache row 0 of every slot on. */
+interface Reading {
+  readonly tokens: readonly number[];
+  readonly adapter: number;
+  readonly slots: readonly number[];
+  /** Sequences that choose their first token from the last row's logits. */
+  readonly ready: readonly Running[];
+}
+
+/** One token read against the cache. Keys and values go to all slots, the first of which it attends to. */
+interface Row {
+  readonly token: number;
+  readonly position: number;
+  readonly adapter: number;
+  readonly slots: readonly number[];
+  /** Sequences that choose their next token from the row's logits. */
+  readonly ready: readonly Running[];
 }
 
 /** Nothing is written where a destination is this. */
@@ -72,6 +98,8 @@ export class Generator {
   #destination: GPUBuffer;
   #slot: GPUBuffer;
   #length: GPUBuffer;
+  #rows: number;
+  #promptTokens = 0;
 
   /** `pack` may be null: the weights alone. */
   constructor(model: Model, pack: LoraPack | null, sizes: GeneratorSizes) {
@@ -94,6 +122,7 @@ export class Generator {
     this.#destination = createStorage(device, 'cache destinations', R);
     // A block of 8 rows holds one adapter, so each adapter may leave up to 7 rows empty.
     const rows = Math.ceil((slots + 7 * this.#adapters) / 8) * 8;
+    this.#rows = rows;
     this.#slot = createStorage(device, 'slots', rows);
     this.#length = createStorage(device, 'lengths', rows);
 
@@ -124,6 +153,11 @@ export class Generator {
     });
   }
 
+  /** Prompt tokens read so far: shared ones once, those of a prompt that is read again each time. */
+  get promptTokens(): number {
+    return this.#promptTokens;
+  }
+
   /**
    * Completions of every request, [request][completion], each as it would be alone. Throws RangeError for a prompt that
    * is empty or leaves no room, and when the logits are not finite.
@@ -140,95 +174,139 @@ export class Generator {
     });
     // By adapter, so that rows of one adapter are neighbours; then by request, so that samples share their prompt.
     waiting.sort((a, b) => a.adapter - b.adapter || a.request - b.request || a.sample - b.sample);
+    const prefixes = sharedPrefixes(requests);
     for (let start = 0; start < waiting.length; start += this.sizes.slots) {
       const running = waiting
         .slice(start, start + this.sizes.slots)
         .map((one, slot): Running => ({ ...one, slot, tokens: [], length: requests[one.request].prompt.length, finish: null }));
-      await this.#read(running, requests, options);
+      await this.#read(running, requests, prefixes, options);
       await this.#continue(running, options);
       for (const { request, sample, tokens, finish } of running) results[request][sample] = { tokens, finish: finish ?? 'length' };
     }
     return results;
   }
 
-  /** Reads the prompts in chunks, fills the cache and draws every first token. */
-  async #read(running: readonly Running[], requests: readonly GenerationRequest[], options: GenerationOptions): Promise<void> {
-    const groups = [...Map.groupBy(running, ({ request }) => request).values()];
-    for (let next = 0; next < groups.length; ) {
+  /** Reads the prompts, fills the cache and draws every first token. */
+  async #read(
+    running: readonly Running[],
+    requests: readonly GenerationRequest[],
+    prefixes: readonly (SharedPrefix | null)[],
+    options: GenerationOptions,
+  ): Promise<void> {
+    const slotsOf = (sequences: readonly Running[]) => sequences.map(({ slot }) => slot);
+    const readings: Reading[] = [];
+    const rows: Row[] = [];
+    // Sequences that read the same tokens first: those of one request, or of several that share a beginning.
+    for (const [first, sequences] of Map.groupBy(running, ({ request }) => prefixes[request]?.leader ?? request)) {
+      const { prompt, adapter = 0 } = requests[first];
+      const shared = prefixes[first];
+      const tokens = shared ? prompt.slice(0, shared.length) : prompt;
+      readings.push({ tokens, adapter, slots: slotsOf(sequences), ready: shared ? [] : sequences });
+    }
+    for (const [request, sequences] of Map.groupBy(running, ({ request }) => request)) {
+      const { prompt, adapter = 0 } = requests[request];
+      const slots = slotsOf(sequences);
+      for (let position = prefixes[request]?.length ?? prompt.length; position < prompt.length; position++) {
+        const ready = position === prompt.length - 1 ? sequences : [];
+        rows.push({ token: prompt[position], position, adapter, slots, ready });
+      }
+    }
+    await this.#readWhole(readings, options);
+    await this.#readBehind(rows, options);
+  }
+
+  /** Reads from cache row 0 on, as many readings at once as fit. */
+  async #readWhole(readings: readonly Reading[], options: GenerationOptions): Promise<void> {
+    for (let next = 0; next < readings.length; ) {
       const segments: TokenSequence[][] = Array.from({ length: this.#adapters }, () => []);
-      const chunk: (readonly Running[])[] = [];
-      for (; next < groups.length; next++) {
-        const group = groups[next];
-        const segment = segments[group[0].adapter];
-        segment.push({ tokens: requests[group[0].request].prompt });
+      const chunk: Reading[] = [];
+      for (; next < readings.length; next++) {
+        const reading = readings[next];
+        const segment = segments[reading.adapter];
+        segment.push(reading);
         if (segments.reduce((sum, s) => sum + segmentTokens(s), 0) > this.sizes.prefillTokens) {
           segment.pop();
           break;
         }
-        chunk.push(group);
+        chunk.push(reading);
       }
       const batch = packBatch(segments);
-      const copies = chunk.flatMap((group, i) => {
-        const last = batch.lastTokens[i];
-        const first = batch.bounds[last * 2];
-        return group.flatMap(({ slot }) =>
-          Array.from({ length: last - first + 1 }, (_, t) => [first + t, slot * this.sizes.length + t] as const),
-        );
+      const copies = chunk.flatMap(({ tokens, slots }, i) => {
+        const first = batch.lastTokens[i] + 1 - tokens.length;
+        return slots.flatMap((slot) => Array.from(tokens, (_, t) => [first + t, slot * this.sizes.length + t] as const));
       });
+      this.#promptTokens += batch.contentCount;
       this.#writeCopies(copies);
-      this.#prefill.submit(batch, batch.lastTokens, copies.length);
+      this.#prefill.submit(batch, batch.lastTokens.filter((_, i) => chunk[i].ready.length > 0), copies.length);
       await this.#choose(this.#prefill, chunk, options);
+    }
+  }
+
+  /** Reads rows whose beginnings are in the cache; those of one sequence follow one another. */
+  async #readBehind(rows: readonly Row[], options: GenerationOptions): Promise<void> {
+    this.#promptTokens += rows.length;
+    for (let next = 0; next < rows.length; ) {
+      // Every adapter may leave up to 7 rows of its last block empty.
+      const chunk = rows.slice(next, next + this.#rows - 7 * this.#adapters);
+      await this.#step(chunk, options);
+      next += chunk.length;
     }
   }
 
   /** Decodes until every sequence has ended; only sequences that still run take part in a step. */
   async #continue(running: readonly Running[], options: GenerationOptions): Promise<void> {
-    const { queue } = this.#model.gpu.device;
     for (;;) {
       const active = running.filter(({ finish }) => finish === null);
       if (active.length === 0) return;
-      const table = packRows(active.map(({ adapter }) => adapter));
-      const T = table.rowCount;
-      const batch: PackedBatch = {
-        tokenCount: T,
-        tokens: new Uint32Array(T),
-        positions: new Uint32Array(T),
-        bounds: new Uint32Array(T * 2),
-        targets: new Uint32Array(0),
-        lossWeights: new Float32Array(0),
-        blocks: table.blocks,
-        tileCount: table.tileCount,
-        tiles: table.tiles,
-        segments: new Uint32Array(0),
-        lastTokens: table.rowOf,
-        contentCount: active.length,
-      };
-      const slot = new Uint32Array(T);
-      const length = new Uint32Array(T);
-      const copies = active.map((sequence, i) => {
-        const row = table.rowOf[i];
-        batch.tokens[row] = sequence.tokens[sequence.tokens.length - 1];
-        batch.positions[row] = sequence.length;
-        slot[row] = sequence.slot;
-        const destination = sequence.slot * this.sizes.length + sequence.length;
+      const rows = active.map((sequence): Row => {
+        const { tokens, length: position, adapter, slot } = sequence;
         sequence.length += 1;
-        length[row] = sequence.length;
-        return [row, destination] as const;
+        return { token: tokens[tokens.length - 1], position, adapter, slots: [slot], ready: [sequence] };
       });
-      queue.writeBuffer(this.#slot, 0, slot);
-      queue.writeBuffer(this.#length, 0, length);
-      this.#writeCopies(copies);
-      this.#decode.submit(batch, table.rowOf, copies.length);
-      await this.#choose(
-        this.#decode,
-        active.map((sequence) => [sequence]),
-        options,
-      );
+      await this.#step(rows, options);
     }
   }
 
-  /** Gives the sequences of group i their next token from row i of the pass's logits. */
-  async #choose(pass: InferencePass, groups: readonly (readonly Running[])[], options: GenerationOptions): Promise<void> {
+  /** Reads one token a row, in non-decreasing order of adapter, and chooses what follows where that is wanted. */
+  async #step(rows: readonly Row[], options: GenerationOptions): Promise<void> {
+    const { queue } = this.#model.gpu.device;
+    const table = packRows(rows.map(({ adapter }) => adapter));
+    const T = table.rowCount;
+    const batch: PackedBatch = {
+      tokenCount: T,
+      tokens: new Uint32Array(T),
+      positions: new Uint32Array(T),
+      bounds: new Uint32Array(T * 2),
+      targets: new Uint32Array(0),
+      lossWeights: new Float32Array(0),
+      blocks: table.blocks,
+      tileCount: table.tileCount,
+      tiles: table.tiles,
+      segments: new Uint32Array(0),
+      lastTokens: table.rowOf,
+      contentCount: rows.length,
+    };
+    const slot = new Uint32Array(T);
+    const length = new Uint32Array(T);
+    const copies = rows.flatMap(({ token, position, slots }, i) => {
+      const row = table.rowOf[i];
+      batch.tokens[row] = token;
+      batch.positions[row] = position;
+      slot[row] = slots[0];
+      length[row] = position + 1;
+      return slots.map((own) => [row, own * this.sizes.length + position] as const);
+    });
+    queue.writeBuffer(this.#slot, 0, slot);
+    queue.writeBuffer(this.#length, 0, length);
+    this.#writeCopies(copies);
+    this.#decode.submit(batch, table.rowOf.filter((_, i) => rows[i].ready.length > 0), copies.length);
+    await this.#choose(this.#decode, rows, options);
+  }
+
+  /** Gives sequences their next token from the pass's logits: there is one row for each of `read` that has any ready. */
+  async #choose(pass: InferencePass, read: readonly { readonly ready: readonly Running[] }[], options: GenerationOptions): Promise<void> {
+    const groups = read.map(({ ready }) => ready).filter(({ length }) => length > 0);
+    if (groups.length === 0) return;
     const V = this.#model.config.vocabSize;
     const greedy = options.temperature === 0;
     const best = greedy ? await pass.best(groups.length) : null;

@@ -3,20 +3,11 @@
  * gradient takes their place, so that a large vocabulary never needs (T, V) at once.
  */
 
-import {
-  crossEntropy,
-  matmulNN,
-  matmulNT,
-  matmulTN,
-  part,
-  rmsNorm,
-  rmsNormBackward,
-  rmsNormBackwardWeight,
-  type Slice,
-} from '@seal/kernels';
+import { crossEntropy, part, rmsNorm, rmsNormBackward, rmsNormBackwardWeight, type Slice } from '@seal/kernels';
 import type { Step } from './linears.ts';
 import type { ParameterArena } from './model.ts';
 import { headTensor } from './parameters.ts';
+import { multiplyBackward, multiplyTransposed, multiplyWeightGradient } from './products.ts';
 import type { BatchTables } from './tables.ts';
 import type { Pass } from './transformer.ts';
 
@@ -48,7 +39,7 @@ export function recordLoss(
   const inverseRms = record.temporary('final inverse rms', T);
   record.run(rmsNorm, { T, C, eps }, { x, weight: normWeight, y: hidden, inverseRms }, byTokens);
 
-  const weight = model.weight(headTensor(model.config));
+  const weight = model.matrix(headTensor(model.config));
   const loss = record.temporary('loss', T);
   const dHidden = record.temporary('d final hidden', T * C);
   const rows = chunkRows(V, T);
@@ -56,16 +47,14 @@ export function recordLoss(
     const M = Math.min(rows, T - start);
     const rowsOf = (slice: Slice, width: number) => part(slice, start * width * 4, M * width * 4);
     const inChunk = ({ tokens }: Step) => Math.max(0, Math.min(tokens - start, M));
-    const byRows = (step: Step) => ({ M: inChunk(step) });
-    const linear = { accumulate: 0, hasBias: 0 };
+    const chunk = { M, dynamic: (step: Step) => ({ M: inChunk(step) }) };
     const logits = record.temporary('logits', M * V);
-    record.run(matmulNT, { M, N: V, K: C, ...linear }, { a: rowsOf(hidden, C), b: weight, c: logits }, byRows);
+    multiplyTransposed(record, chunk, rowsOf(hidden, C), weight, logits);
     const operands = { targets: rowsOf(tables.targets, 1), weight: rowsOf(tables.lossWeights, 1), loss: rowsOf(loss, 1), logits };
     record.run(crossEntropy, { T: M, V }, operands, (step) => ({ T: inChunk(step) }));
-    record.run(matmulNN, { M, N: C, K: V, ...linear }, { a: logits, b: weight, c: rowsOf(dHidden, C) }, byRows);
+    multiplyBackward(record, chunk, logits, weight, rowsOf(dHidden, C), false);
     if (!trained) continue;
-    const c = trained.slice(headTensor(model.config));
-    record.run(matmulTN, { M: V, N: C, K: M, accumulate: 1, hasBias: 0 }, { a: logits, b: rowsOf(hidden, C), c });
+    multiplyWeightGradient(record, M, logits, rowsOf(hidden, C), trained.matrix(headTensor(model.config)), true);
   }
 
   const dStream = record.temporary('d residual stream', T * C);

@@ -1,6 +1,6 @@
 /** Recorded forward passes without a backward pass: hidden states of a batch, logits and best tokens of chosen rows. */
 
-import { argmax, gatherRows, matmulNT, part, Recording, rmsNorm } from '@seal/kernels';
+import { argmax, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, Readback, upload } from './buffers.ts';
 import { chunkRows } from './head.ts';
@@ -8,6 +8,7 @@ import { adaptedLinears, frozenLinears, type Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
 import { headTensor } from './parameters.ts';
+import { multiplyTransposed } from './products.ts';
 import { BatchTables } from './tables.ts';
 import { attendWithin, recordForward, type Attend } from './transformer.ts';
 
@@ -79,8 +80,9 @@ export class InferencePass {
     const { vocabSize: V, hiddenSize: C } = model.config;
     const record = new Recording<Step>(model.kernels);
     const inChunk = ({ rows }: Step) => Math.max(0, Math.min(rows - start, M));
-    const head = { a: part(this.#hidden, start * C * 4, M * C * 4), b: model.weight(headTensor(model.config)), c: this.#logits };
-    record.run(matmulNT, { M, N: V, K: C, accumulate: 0, hasBias: 0 }, head, (step) => ({ M: inChunk(step) }));
+    const hidden = part(this.#hidden, start * C * 4, M * C * 4);
+    const weight = model.matrix(headTensor(model.config));
+    multiplyTransposed(record, { M, dynamic: (step) => ({ M: inChunk(step) }) }, hidden, weight, this.#logits);
     const best = part(this.#best, start * 4, M * 4);
     record.run(argmax, { T: M, V }, { x: this.#logits, index: best }, (step) => ({ T: inChunk(step) }));
     record.seal();

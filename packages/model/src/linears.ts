@@ -8,15 +8,13 @@ import {
   loraLinear,
   loraLinearBackward,
   loraProject,
-  matmulNN,
-  matmulNT,
-  matmulTN,
   type Recording,
   type Slice,
 } from '@seal/kernels';
 import type { LoraPack, LoraPlace } from './lora.ts';
 import type { Model, ParameterArena } from './model.ts';
-import { layerTensor, projectionShape, type Projection } from './parameters.ts';
+import { layerTensor, type Projection } from './parameters.ts';
+import { multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
 
 /** What changes from step to step within the recorded capacity. */
 export interface Step {
@@ -57,18 +55,17 @@ export interface Linears {
 }
 
 const byTokens = ({ tokens }: Step) => ({ T: tokens });
-const byRows = ({ tokens }: Step) => ({ M: tokens });
+const rowsOf = (tokens: number): BatchRows => ({ M: tokens, dynamic: (step) => ({ M: step.tokens }) });
 const byTiles = ({ tiles }: Step) => ({ tiles });
 
 /** y = x W^T with frozen weights; forward only. */
 export function frozenLinears(model: Model, tokens: number): Linears {
   return {
     forward(record, layer, projection, x) {
-      const [N, K] = projectionShape(model.config, projection);
-      const b = model.weight(layerTensor(layer, projection));
-      const c = record.temporary(projection, tokens * N);
-      record.run(matmulNT, { M: tokens, N, K, accumulate: 0, hasBias: 0 }, { a: x, b, c }, byRows);
-      return c;
+      const w = model.matrix(layerTensor(layer, projection));
+      const y = record.temporary(projection, tokens * w.rows);
+      multiplyTransposed(record, rowsOf(tokens), x, w, y);
+      return y;
     },
     backward() {
       throw new TypeError('Cannot train frozen weights without adapters');
@@ -81,12 +78,9 @@ export function trainedLinears(model: Model, gradients: ParameterArena, tokens: 
   return {
     ...frozenLinears(model, tokens),
     backward(record, layer, projection, { x, dy, dx, accumulate }) {
-      const [N, K] = projectionShape(model.config, projection);
       const name = layerTensor(layer, projection);
-      record.run(matmulTN, { M: N, N: K, K: tokens, accumulate: 0, hasBias: 0 }, { a: dy, b: x, c: gradients.slice(name) });
-      if (!dx) return;
-      const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
-      record.run(matmulNN, sizes, { a: dy, b: model.weight(name), c: dx }, byRows);
+      multiplyWeightGradient(record, tokens, dy, x, gradients.matrix(name), false);
+      if (dx) multiplyBackward(record, rowsOf(tokens), dy, model.matrix(name), dx, accumulate);
     },
   };
 }
@@ -126,21 +120,22 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       const h = project(record, place.inner, place.offsetA, x);
       saved.set(place, h);
       const y = record.temporary(projection, tokens * place.out);
-      record.run(
-        loraLinear,
-        { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 },
-        { x, w: model.weight(layerTensor(layer, projection)), h, arena: pack.parameters, blocks: tables.blocks, y },
-        byTokens,
-      );
+      const w = model.matrix(layerTensor(layer, projection));
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 };
+      const lowRank = { h, arena: pack.parameters, blocks: tables.blocks };
+      if (w.parts.length === 1) {
+        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
+      } else {
+        multiplyTransposed(record, rowsOf(tokens), x, w, y);
+        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
+      }
       return y;
     },
     backward(record, layer, projection, { x, dy, dx, accumulate }) {
       const place = find(layer, projection);
-      const w = model.weight(layerTensor(layer, projection));
+      const w = model.matrix(layerTensor(layer, projection));
       if (!place) {
-        const [N, K] = projectionShape(model.config, projection);
-        const sizes = { M: tokens, N: K, K: N, accumulate: Number(accumulate), hasBias: 0 };
-        if (dx) record.run(matmulNN, sizes, { a: dy, b: w, c: dx }, byRows);
+        if (dx) multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
         return;
       }
       const h = saved.get(place);
@@ -149,23 +144,15 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       gradient(record, place.out, place.offsetB, h, dy);
       gradient(record, place.inner, place.offsetA, g, x);
       if (!dx) return;
-      record.run(
-        loraLinearBackward,
-        {
-          T: tokens,
-          K: place.inner,
-          N: place.out,
-          R,
-          E,
-          stride,
-          offset: place.offsetA,
-          accumulate: Number(accumulate),
-          hasBias: 0,
-        },
-        { dy, w, g, arena: pack.parameters, blocks: tables.blocks, dx },
-        byTokens,
-      );
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetA, hasBias: 0 };
+      const lowRank = { g, arena: pack.parameters, blocks: tables.blocks };
+      if (w.parts.length === 1) {
+        const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
+        record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
+      } else {
+        multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
+        record.run(loraLinearBackward, { ...sizes, N: 0, accumulate: 1 }, { dy, w: dy, ...lowRank, dx }, byTokens);
+      }
     },
   };
 }
-

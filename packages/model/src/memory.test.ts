@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { packBatch, type Segment } from './batch.ts';
-import { smallConfig, smallWeights, uniform, watchDevice } from './fixture.ts';
+import { smallConfig, smallWeights, uniform, watchDevice, type DeviceCalls } from './fixture.ts';
 import { Generator } from './generation.ts';
 import { InferencePass } from './inference.ts';
 import { initialAdapter, LoraPack, type LoraConfig } from './lora.ts';
@@ -54,16 +54,32 @@ async function train(sizes: { readonly recompute?: boolean }, before: (trainer: 
   }
 }
 
+/** Fills all temporaries that were made since `calls` with NaN. */
+function poison(calls: DeviceCalls): void {
+  const temporaries = [...calls.liveBuffers].filter(({ label }) => label.startsWith('temporary'));
+  expect(temporaries.length).toBeGreaterThan(5);
+  for (const buffer of temporaries) gpu.device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
+}
+
 describe('planned memory', () => {
-  it('holds nothing that a step relies on from the step before', async () => {
+  it('holds nothing that a training step relies on from the step before', async () => {
     const wanted = await train({});
     const calls = watchDevice(gpu.device);
-    const poisoned = await train({}, () => {
-      const temporaries = [...calls.liveBuffers].filter(({ label }) => label.startsWith('temporary'));
-      expect(temporaries.length).toBeGreaterThan(5);
-      for (const buffer of temporaries) gpu.device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
-    });
-    expect(poisoned).toEqual(wanted);
+    expect(await train({}, () => poison(calls))).toEqual(wanted);
+  });
+
+  it('holds nothing that sampling relies on from the step before', async () => {
+    const sample = async (before: () => void) => {
+      const generator = new Generator(model, pack, { slots: 4, length: 40, prefillTokens: 64 });
+      before();
+      const requests = [0, 1, 1].map((adapter, i) => ({ prompt: [3, 4 + i, 5], adapter, draws: [uniform(i)] }));
+      const completions = await generator.generate(requests, { temperature: 1, topP: 1, maxNewTokens: 9, stopTokens: [] });
+      generator.destroy();
+      return completions;
+    };
+    const wanted = await sample(() => {});
+    const calls = watchDevice(gpu.device);
+    expect(await sample(() => poison(calls))).toEqual(wanted);
   });
 
   it('is shared, less with recomputation, and given back', () => {
@@ -76,8 +92,8 @@ describe('planned memory', () => {
       const held = [...calls.liveBuffers].filter(({ label }) => label.startsWith('temporary'));
       expect(held.reduce((sum, { size }) => sum + size, 0)).toBe(memory.byteLength);
       trainer.destroy();
-      // The kernels keep their parameters for the next recording.
-      expect([...calls.liveBuffers].filter(({ label }) => !label.startsWith('params'))).toEqual([]);
+      // The kernels keep their parameters for the next recording, the pack its gradient and moments.
+      expect([...calls.liveBuffers].map(({ label }) => label).filter((label) => !/^(params|lora) /.test(label))).toEqual([]);
       return memory;
     };
     const kept = measure(false);
@@ -124,6 +140,17 @@ describe('a warm step', () => {
     trainer.step(segments(1), rates);
     expect(calls.created).toEqual(nothing);
     expect(calls.submits).toBe(1);
+    // Losses may be read while further steps are submitted.
+    const read = async () => {
+      const before = trainer.losses();
+      trainer.step(segments(2), rates);
+      return Promise.all([before, trainer.losses()]);
+    };
+    await read();
+    calls.reset();
+    const [before, after] = await read();
+    expect(calls.created).toEqual(nothing);
+    expect(after.slice(0, -1)).toEqual(before);
     trainer.destroy();
   });
 

@@ -3,29 +3,79 @@
 import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
-import { createStorage, readFloats } from './buffers.ts';
+import { createStorage, readFloats, upload } from './buffers.ts';
 import type { LlamaConfig } from './config.ts';
-import { parameterLayout, type ParameterLayout } from './parameters.ts';
+import { parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
+import type { Matrix } from './products.ts';
 
-/** Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffer. */
+/**
+ * Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffers until `destroy`, none of
+ * them larger than the limit it was made for.
+ */
 export class ParameterArena {
   readonly layout: ParameterLayout;
-  readonly buffer: GPUBuffer;
+  readonly split: ArenaSplit;
+  /** One for each of `split.buffers`. */
+  readonly buffers: readonly GPUBuffer[];
+  #device: GPUDevice;
 
-  constructor(device: GPUDevice, label: string, layout: ParameterLayout) {
-    const limit = device.limits.maxBufferSize;
-    if (layout.elementCount * 4 > limit) {
-      throw new RangeError(`Cannot hold ${layout.elementCount} parameters: ${layout.elementCount * 4} bytes, the device allows ${limit} a buffer`);
-    }
+  constructor(device: GPUDevice, label: string, layout: ParameterLayout, byteLimit: number) {
+    this.#device = device;
     this.layout = layout;
-    this.buffer = createStorage(device, label, layout.elementCount);
+    this.split = splitLayout(layout, byteLimit);
+    this.buffers = this.split.buffers.map(({ elementCount }) => createStorage(device, label, elementCount));
   }
 
-  /** The part of the buffer that holds one tensor. Throws RangeError for an unknown name. */
+  /** The part of a buffer that holds one tensor. Throws RangeError for an unknown name and for a tensor in several parts. */
   slice(name: string): GPUBufferBinding {
+    const { parts } = this.matrix(name);
+    if (parts.length > 1) throw new RangeError(`Cannot bind tensor ${name} whole: it lies in ${parts.length} parts`);
+    return parts[0].slice;
+  }
+
+  /** One tensor by its parts; a vector is a matrix of one row. Throws RangeError for an unknown name. */
+  matrix(name: string): Matrix {
     const place = this.layout.places.get(name);
-    if (!place) throw new RangeError(`Cannot find tensor ${name}`);
-    return { buffer: this.buffer, offset: place.offset * 4, size: place.elementCount * 4 };
+    const parts = this.split.parts.get(name);
+    if (!place || !parts) throw new RangeError(`Cannot find tensor ${name}`);
+    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+    return {
+      rows,
+      columns: place.elementCount / rows,
+      parts: parts.map(({ firstRow, rows: count, buffer, offset, elementCount }) => ({
+        firstRow,
+        rows: count,
+        slice: { buffer: this.buffers[buffer], offset: offset * 4, size: elementCount * 4 },
+      })),
+    };
+  }
+
+  /** Overwrites everything; `values` in layout order. */
+  write(values: Float32Array): void {
+    this.buffers.forEach((buffer, i) => {
+      const { start, elementCount } = this.split.buffers[i];
+      upload(this.#device, buffer, values.subarray(start, start + elementCount));
+    });
+  }
+
+  /** Everything, in layout order. */
+  async read(): Promise<Float32Array> {
+    const values = new Float32Array(this.layout.elementCount);
+    for (const [i, buffer] of this.buffers.entries()) {
+      const { start, elementCount } = this.split.buffers[i];
+      values.set(await readFloats(this.#device, buffer, 0, elementCount), start);
+    }
+    return values;
+  }
+
+  /** Everything by tensor name. */
+  async tensors(): Promise<Map<string, Float32Array>> {
+    const values = await this.read();
+    return new Map([...this.layout.places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
+  }
+
+  destroy(): void {
+    for (const buffer of this.buffers) buffer.destroy();
   }
 }
 
@@ -39,11 +89,16 @@ export class Model {
   readonly kernels: Kernels;
   readonly weights: ParameterArena;
   readonly cosSin: GPUBuffer;
+  /** Most bytes that a buffer of parameters has. */
+  readonly byteLimit: number;
 
-  /** `choice` says which variants of the kernels run; the defaults of the adapter's class unless given. */
-  constructor(gpu: Gpu, config: LlamaConfig, choice: ChoiceOptions = {}) {
+  /**
+   * Weights are split at `byteLimit`, what the device can bind unless given. The choice says which variants of the
+   * kernels run; the defaults of the adapter's class unless given.
+   */
+  constructor(gpu: Gpu, config: LlamaConfig, options: ChoiceOptions & { readonly byteLimit?: number } = {}) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
-    const limit = gpu.device.limits.maxStorageBufferBindingSize;
+    const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
     if (rotary > limit) {
       throw new RangeError(
         `Cannot hold a rotary table of ${config.maxPositionEmbeddings} positions: ${rotary} bytes, the device binds at most ${limit}`,
@@ -51,8 +106,10 @@ export class Model {
     }
     this.gpu = gpu;
     this.config = config;
+    const { byteLimit = Infinity, ...choice } = options;
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
-    this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config));
+    this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
+    this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config), this.byteLimit);
     const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
@@ -69,30 +126,33 @@ export class Model {
       }
       values.set(tensor, offset);
     }
-    this.gpu.device.queue.writeBuffer(this.weights.buffer, 0, values);
+    this.weights.write(values);
   }
 
   /** The weights, read back from the device. */
   async read(): Promise<Map<string, Float32Array>> {
-    const { elementCount, places } = this.weights.layout;
-    const values = await readFloats(this.gpu.device, this.weights.buffer, 0, elementCount);
+    const tensors = await this.weights.tensors();
     this.gpu.throwIfFailed();
-    return new Map([...places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
+    return tensors;
   }
 
   /** SHA-256 over the weights in layout order: what determines a reward besides the text. */
   async digest(): Promise<string> {
-    const values = await readFloats(this.gpu.device, this.weights.buffer, 0, this.weights.layout.elementCount);
-    return digest(new Uint8Array(values.buffer));
+    return digest(new Uint8Array((await this.weights.read()).buffer));
   }
 
-  /** A tensor of the weights as an operand. */
+  /** A tensor of the weights as an operand; `matrix` for those that may be split. */
   weight(name: string): Slice {
     return this.weights.slice(name);
   }
 
+  /** A tensor of the weights by its parts. */
+  matrix(name: string): Matrix {
+    return this.weights.matrix(name);
+  }
+
   destroy(): void {
-    this.weights.buffer.destroy();
+    this.weights.destroy();
     this.cosSin.destroy();
     this.kernels.destroy();
   }

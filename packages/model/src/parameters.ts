@@ -1,6 +1,7 @@
 /**
  * Where every weight lies: one float32 arena in Hugging Face names, matrices first and norm weights last, so that weight
- * decay is a prefix. Weights, their gradients and their Adam moments share this layout.
+ * decay is a prefix. Weights, their gradients and their Adam moments share this layout. On a device the arena is cut
+ * where it is larger than a binding may be, a matrix that is larger by itself between rows.
  */
 
 import type { LlamaConfig } from './config.ts';
@@ -94,4 +95,55 @@ export function parameterLayout(config: LlamaConfig): ParameterLayout {
   const decayElements = offset;
   norms.forEach(place);
   return { places, elementCount: offset, decayElements };
+}
+
+/** A run of whole rows of a tensor; `offset` and `elementCount` in elements of its buffer. */
+export interface TensorPart {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly buffer: number;
+  readonly offset: number;
+  readonly elementCount: number;
+}
+
+/** An arena cut into buffers: stretches [start, start + elementCount) of the layout, and where each tensor's rows are. */
+export interface ArenaSplit {
+  readonly buffers: readonly { readonly start: number; readonly elementCount: number }[];
+  readonly parts: ReadonlyMap<string, readonly TensorPart[]>;
+}
+
+/** Parts start at multiples of this many rows, so that a part's columns of an activation start where a binding may. */
+const ROW_MULTIPLE = 64;
+
+/**
+ * Cuts a layout into buffers of at most `byteLimit` bytes. A tensor that fits in one is not split. Throws RangeError
+ * where 64 rows of a matrix do not fit.
+ */
+export function splitLayout(layout: ParameterLayout, byteLimit: number): ArenaSplit {
+  const limit = Math.floor(byteLimit / 4 / ALIGNMENT) * ALIGNMENT;
+  const starts = [0];
+  const parts = new Map<string, TensorPart[]>();
+  for (const { name, shape, offset, elementCount } of layout.places.values()) {
+    const rows = shape.length === 2 ? shape[0] : 1;
+    const columns = elementCount / rows;
+    const most = Math.floor(limit / columns / ROW_MULTIPLE) * ROW_MULTIPLE;
+    if (elementCount > limit && (rows === 1 || most === 0)) {
+      throw new RangeError(
+        `Cannot hold tensor ${name} (${shape.join(', ')}): ${Math.min(rows, ROW_MULTIPLE)} of its rows are more than the ` +
+          `${byteLimit} bytes that the device binds at most`,
+      );
+    }
+    const step = elementCount > limit ? most : rows;
+    const own: TensorPart[] = [];
+    for (let firstRow = 0; firstRow < rows; firstRow += step) {
+      const count = Math.min(step, rows - firstRow);
+      const at = offset + firstRow * columns;
+      if (at + count * columns - (starts.at(-1) ?? 0) > limit) starts.push(at);
+      const start = starts.at(-1) ?? 0;
+      own.push({ firstRow, rows: count, buffer: starts.length - 1, offset: at - start, elementCount: count * columns });
+    }
+    parts.set(name, own);
+  }
+  const buffers = starts.map((start, i) => ({ start, elementCount: (starts[i + 1] ?? layout.elementCount) - start }));
+  return { buffers, parts };
 }

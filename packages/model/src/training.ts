@@ -5,6 +5,7 @@ import {
   embeddingBackward,
   normChunks,
   occurrencesOf,
+  part,
   Recording,
   segmentSum,
   squaredNorm,
@@ -13,7 +14,7 @@ import {
   type Slice,
 } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
-import { createStorage, readFloats } from './buffers.ts';
+import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
@@ -44,12 +45,25 @@ export interface StepSizes {
   readonly recompute?: boolean;
 }
 
+/** P parameters of each of the E sets with their gradient and moments, all (E, P); several only where E is 1. */
+interface Stretch {
+  readonly parameters: GPUBuffer;
+  readonly gradient: GPUBuffer;
+  readonly m: GPUBuffer;
+  readonly v: GPUBuffer;
+  readonly P: number;
+  /** Parameters before this index decay. */
+  readonly decayElements: number;
+}
+
 /** What both kinds of training share: forward, loss, backward and AdamW over E independent parameter sets. */
 class TrainingCore {
   readonly model: Model;
   readonly tables: BatchTables;
   readonly record: Recording<Step>;
-  #owned: GPUBuffer[] = [];
+  #owned: { destroy(): void }[] = [];
+  /** Readers of losses that nobody uses now: as many as were ever used at once. */
+  #readers: Readback[] = [];
   #schedule: GPUBuffer;
   #history: GPUBuffer;
   #historySteps: number;
@@ -63,9 +77,7 @@ class TrainingCore {
     optimiser: OptimiserSettings,
     linears: (tables: BatchTables) => Linears,
     trained: ParameterArena | null,
-    arenas: { readonly parameters: GPUBuffer; readonly gradient: GPUBuffer; readonly m: GPUBuffer; readonly v: GPUBuffer },
-    P: number,
-    decayElements: number,
+    stretches: readonly Stretch[],
     afterBackward: (record: Recording<Step>, dStream: Slice) => void = () => {},
   ) {
     const { device } = model.gpu;
@@ -85,7 +97,7 @@ class TrainingCore {
 
     const record = new Recording<Step>(model.kernels);
     this.record = record;
-    if (trained) record.clear(trained.buffer);
+    for (const buffer of trained?.buffers ?? []) record.clear(buffer);
     const attend = attendWithin(model, sizes, this.tables.bounds);
     const pass = { record, model, tokens: T, linears: linears(this.tables), tables: this.tables, attend };
     const forward = recordForward(pass);
@@ -96,17 +108,22 @@ class TrainingCore {
     const sums = record.temporary('segment losses', E);
     const byAdapters = ({ adapters }: Step) => ({ E: adapters });
     record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.segments, sums }, byAdapters);
-    const B = normChunks(P);
+    const partials = stretches.map(({ P }) => normChunks(P));
+    // Where there are several, each one's sums start where a binding may, and the gaps count as zeros.
+    const starts = partials.map((_, i) => partials.slice(0, i).reduce((sum, B) => sum + Math.ceil(B / 64) * 64, 0));
+    const B = (starts.at(-1) ?? 0) + (partials.at(-1) ?? 0);
     const partial = record.temporary('partial norms', E * B);
     const norm = record.temporary('squared norms', E);
-    record.run(squaredNorm, { E, P, B }, { x: arenas.gradient, partial }, byAdapters);
+    if (stretches.length > 1) record.clear(partial);
+    stretches.forEach(({ P, gradient }, i) => {
+      const own = part(partial, starts[i] * 4);
+      record.run(squaredNorm, { E, P, B: partials[i] }, { x: gradient, partial: own }, byAdapters);
+    });
     record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
-    record.run(
-      adamw,
-      { E, P, ...optimiser, decayElements },
-      { ...arenas, squaredNorm: norm, schedule: this.#schedule },
-      byAdapters,
-    );
+    for (const { P, decayElements, ...arenas } of stretches) {
+      const operands = { ...arenas, squaredNorm: norm, schedule: this.#schedule };
+      record.run(adamw, { E, P, ...optimiser, decayElements }, operands, byAdapters);
+    }
     record.copy(sums, this.#history, E * 4, ({ index }) => (index % steps) * E * 4);
     record.seal();
   }
@@ -140,16 +157,25 @@ class TrainingCore {
    * Steps may be submitted before it resolves.
    */
   async losses(): Promise<Float32Array[]> {
-    const { device } = this.model.gpu;
     const E = this.tables.adapterCapacity;
     const taken = this.#index;
-    const all = await readFloats(device, this.#history, 0, this.#historySteps * E);
+    const all = await this.#read(this.#history, this.#historySteps * E);
     this.model.gpu.throwIfFailed();
     const first = Math.max(0, taken - this.#historySteps);
     return Array.from({ length: taken - first }, (_, i) => {
       const row = (first + i) % this.#historySteps;
       return all.slice(row * E, (row + 1) * E);
     });
+  }
+
+  async #read(source: GPUBuffer, elementCount: number): Promise<Float32Array> {
+    const reader = this.#readers.pop() ?? new Readback(this.model.gpu.device, elementCount);
+    if (!this.#owned.includes(reader)) this.#owned.push(reader);
+    try {
+      return await reader.floats(source, 0, elementCount);
+    } finally {
+      this.#readers.push(reader);
+    }
   }
 
   /** Starts counting steps anew; `taken` is the number of optimiser steps already behind the moments. */
@@ -181,6 +207,7 @@ export class LoraTrainer {
     sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
+    const { stride } = pack.layout;
     this.#pack = pack;
     this.#core = new TrainingCore(
       model,
@@ -188,9 +215,7 @@ export class LoraTrainer {
       optimiser,
       (tables) => adaptedLinears(model, pack, tables, sizes.tokens),
       null,
-      { parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v },
-      pack.layout.stride,
-      pack.layout.stride,
+      [{ parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v, P: stride, decayElements: stride }],
     );
   }
 
@@ -243,8 +268,8 @@ export class FullTrainer {
   #core: TrainingCore;
   #model: Model;
   #gradients: ParameterArena;
-  #m: GPUBuffer;
-  #v: GPUBuffer;
+  #m: ParameterArena;
+  #v: ParameterArena;
   #order: GPUBuffer;
   #starts: GPUBuffer;
   #tokens: number;
@@ -262,9 +287,10 @@ export class FullTrainer {
     const T = sizes.tokens;
     this.#model = model;
     this.#tokens = T;
-    this.#gradients = new ParameterArena(device, 'gradients', layout);
-    this.#m = createStorage(device, 'm', layout.elementCount);
-    this.#v = createStorage(device, 'v', layout.elementCount);
+    const arena = (label: string) => new ParameterArena(device, label, layout, model.byteLimit);
+    this.#gradients = arena('gradients');
+    this.#m = arena('m');
+    this.#v = arena('v');
     this.#order = createStorage(device, 'token order', T);
     this.#starts = createStorage(device, 'token starts', V + 1);
     this.#core = new TrainingCore(
@@ -273,20 +299,20 @@ export class FullTrainer {
       optimiser,
       () => trainedLinears(model, this.#gradients, T),
       this.#gradients,
-      { parameters: model.weights.buffer, gradient: this.#gradients.buffer, m: this.#m, v: this.#v },
-      layout.elementCount,
-      layout.decayElements,
-      (record, dStream) =>
-        record.run(
-          embeddingBackward,
-          { T, V, C },
-          {
-            order: this.#order,
-            starts: this.#starts,
-            dy: dStream,
-            dweight: this.#gradients.slice('model.embed_tokens.weight'),
-          },
-        ),
+      model.weights.split.buffers.map(({ start, elementCount: P }, i) => ({
+        parameters: model.weights.buffers[i],
+        gradient: this.#gradients.buffers[i],
+        m: this.#m.buffers[i],
+        v: this.#v.buffers[i],
+        P,
+        decayElements: Math.min(Math.max(layout.decayElements - start, 0), P),
+      })),
+      (record, dStream) => {
+        for (const { firstRow, rows, slice: dweight } of this.#gradients.matrix('model.embed_tokens.weight').parts) {
+          const starts = part(this.#starts, firstRow * 4, (rows + 1) * 4);
+          record.run(embeddingBackward, { T, V: rows, C }, { order: this.#order, starts, dy: dStream, dweight });
+        }
+      },
     );
   }
 
@@ -307,31 +333,26 @@ export class FullTrainer {
   }
 
   /** Gradients of the last step by tensor name. */
-  async gradients(): Promise<Map<string, Float32Array>> {
-    const { elementCount, places } = this.#gradients.layout;
-    const values = await readFloats(this.#model.gpu.device, this.#gradients.buffer, 0, elementCount);
-    return new Map([...places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
+  gradients(): Promise<Map<string, Float32Array>> {
+    return this.#gradients.tensors();
   }
 
   /** The optimiser's state, for a checkpoint. */
   async state(): Promise<OptimiserState> {
-    const { device } = this.#model.gpu;
-    const count = this.#model.weights.layout.elementCount;
-    const [m, v] = await Promise.all([readFloats(device, this.#m, 0, count), readFloats(device, this.#v, 0, count)]);
+    const [m, v] = await Promise.all([this.#m.read(), this.#v.read()]);
     return { m, v, steps: this.#stepsTaken };
   }
 
   /** Continues from a checkpoint's optimiser state. */
   restore({ m, v, steps }: OptimiserState): void {
-    const { queue } = this.#model.gpu.device;
-    queue.writeBuffer(this.#m, 0, m as Float32Array<ArrayBuffer>);
-    queue.writeBuffer(this.#v, 0, v as Float32Array<ArrayBuffer>);
+    this.#m.write(m);
+    this.#v.write(v);
     this.#stepsTaken = steps;
     this.#core.restart(steps);
   }
 
   destroy(): void {
     this.#core.destroy();
-    for (const buffer of [this.#gradients.buffer, this.#m, this.#v, this.#order, this.#starts]) buffer.destroy();
+    for (const owned of [this.#gradients, this.#m, this.#v, this.#order, this.#starts]) owned.destroy();
   }
 }

@@ -141,10 +141,11 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
 export function recordForward(pass: Pass): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
-  const { vocabSize: V, hiddenSize: C, numHiddenLayers: L } = model.config;
-  const weight = model.weight('model.embed_tokens.weight');
+  const { hiddenSize: C, numHiddenLayers: L } = model.config;
   let stream: Slice = record.temporary('embedded', T * C);
-  record.run(embedding, { T, V, C }, { tokens: tables.tokens, weight, y: stream }, byTokens);
+  for (const { firstRow: first, rows: V, slice: weight } of model.matrix('model.embed_tokens.weight').parts) {
+    record.run(embedding, { T, V, C, first }, { tokens: tables.tokens, weight, y: stream }, byTokens);
+  }
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
   for (let layer = 0; layer < L; layer++) {
@@ -194,7 +195,6 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    if (!block) throw new RangeError(`Cannot record the backward pass of layer ${layer}: it has no forward pass`);
     const { attentionInput, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput, gate, up, product } = block;
 
     const dProduct = make('d product', F);

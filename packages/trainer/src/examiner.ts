@@ -95,22 +95,41 @@ export class Examiner {
     }
   }
 
-  /** Asks the policy's weights as they are; jobs of 0 steps. */
+  /**
+   * Asks the policy's weights as they are; jobs of 0 steps with one context each. What the same weights were asked about a
+   * context in another round or condition, or before a stop, is not asked again.
+   */
   async measureUnadapted(policy: Policy, jobs: readonly Job[]): Promise<void> {
     const { domain } = this.#input;
     const missing = this.#missing(policy, jobs);
-    if (missing.length === 0) return;
-    this.#bench.use(policy);
-    const tasks = missing.map(({ job }) => job.group.flatMap((context) => domain.tasks(context)));
-    const begun = performance.now();
-    const answers = await this.#bench.answer(tasks.flat());
-    this.#timings.answering += (performance.now() - begun) / 1_000;
-    let at = 0;
-    missing.forEach(({ job, keys }, i) => {
-      const count = tasks[i]?.length ?? 0;
-      this.#record(job, keys, answers.slice(at, at + count), null, null);
-      at += count;
-    });
+    const answered = new Map<Context, readonly string[]>();
+    for (const { job } of missing) {
+      for (const context of job.group) {
+        const known = this.#recall(policy, job, context);
+        if (known) answered.set(context, known);
+      }
+    }
+    const asked = new Set(missing.flatMap(({ job }) => job.group));
+    const open = [...asked].filter((context) => !answered.has(context));
+    if (open.length > 0) {
+      this.#bench.use(policy);
+      const begun = performance.now();
+      const answers = await this.#bench.answer(open.map((context) => domain.tasks(context)));
+      this.#timings.answering += (performance.now() - begun) / 1_000;
+      open.forEach((context, i) => answered.set(context, answers[i] ?? []));
+    }
+    for (const { job, keys } of missing) {
+      this.#record(job, keys, job.group.flatMap((context) => answered.get(context) ?? []), null, null);
+    }
+  }
+
+  /** Recorded answers of the same weights to the same tasks: those whose reward's key this policy and context make. */
+  #recall(policy: Policy, job: Job, context: Context): readonly string[] | null {
+    for (const { key, phase, round, condition, repeat } of this.#ledger.rewards({ contextId: context.id, steps: 0 })) {
+      const asked = { ...job, phase, round, condition, repeat, sample: 0 };
+      if (this.#key(policy, asked, context) === key) return this.#ledger.unadaptedAnswers(key);
+    }
+    return null;
   }
 
   #missing(policy: Policy, jobs: readonly Job[]): { job: Job; keys: string[] }[] {

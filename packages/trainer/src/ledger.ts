@@ -11,14 +11,18 @@ export class Ledger {
   readonly #rewards = new Map<string, RewardRecord>();
   /** Answers whose reward was not recorded any more before a stop, by the reward's key. */
   readonly #orphans = new Map<string, number>();
+  /** Answers of weights without an adapter, by the reward's key. */
+  readonly #unadapted = new Map<string, string[]>();
 
   constructor(store: RunDirectory, domain: Domain) {
     this.#store = store;
     this.#domain = domain;
     for (const edit of store.records('self-edits')) this.#edits.set(edit.id, edit);
     for (const reward of store.records('rewards')) this.#rewards.set(reward.key, reward);
-    for (const { rewardKey } of store.records('answers')) {
-      if (!this.#rewards.has(rewardKey)) this.#orphans.set(rewardKey, (this.#orphans.get(rewardKey) ?? 0) + 1);
+    for (const { rewardKey, answer } of store.records('answers')) {
+      const reward = this.#rewards.get(rewardKey);
+      if (!reward) this.#orphans.set(rewardKey, (this.#orphans.get(rewardKey) ?? 0) + 1);
+      else if (reward.steps === 0) this.#unadapted.set(rewardKey, [...(this.#unadapted.get(rewardKey) ?? []), answer]);
     }
   }
 
@@ -78,6 +82,12 @@ export class Ledger {
     this.#store.append('rewards', record);
     this.#orphans.delete(reward.key);
     this.#rewards.set(record.key, record);
+    if (record.steps === 0) this.#unadapted.set(record.key, judged.map(({ answer }) => answer));
+  }
+
+  /** The answers behind a recorded reward of weights without an adapter, in the order of its tasks. */
+  unadaptedAnswers(key: string): readonly string[] | null {
+    return this.#unadapted.get(key) ?? null;
   }
 
   /** Rewards that have all the given values. */

@@ -102,18 +102,26 @@ export class Workbench {
   async #answers(group: readonly { readonly adapted: Adapted; readonly tasks: readonly Task[] }[]): Promise<string[][]> {
     group.forEach(({ adapted }, slot) => this.#trained.write(slot, adapted.values, adapted.lora));
     const requests = group.flatMap(({ tasks }, adapter) =>
-      tasks.map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, draws: [() => 0] })),
+      tasks.map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, family: 'questions', draws: [() => 0] })),
     );
     const completions = await this.#answering.generate(requests, this.#answerOptions());
     let next = 0;
     return group.map(({ tasks }) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
   }
 
-  /** Greedy answers of the weights alone. */
-  async answer(tasks: readonly Task[]): Promise<string[]> {
-    const requests = tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), draws: [() => 0] }));
+  /** Prompt tokens read so far, for answers and for self-edits. */
+  get promptTokens(): number {
+    return this.#answering.promptTokens + this.#writing.promptTokens;
+  }
+
+  /** Greedy answers of the weights alone to groups of tasks; the tasks of a group are always asked together. */
+  async answer(groups: readonly (readonly Task[])[]): Promise<string[][]> {
+    const requests = groups.flatMap((tasks, group) =>
+      tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), family: `group ${group}`, draws: [() => 0] })),
+    );
     const completions = await this.#writing.generate(requests, this.#answerOptions());
-    return completions.map(([completion]) => this.codec.decode(completion?.tokens ?? []));
+    let next = 0;
+    return groups.map((tasks) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
   }
 
   /** Self-edits of the weights alone: one per source of random numbers; temperature 0 is greedy. */

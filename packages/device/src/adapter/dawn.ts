@@ -1,6 +1,7 @@
 /** WebGPU from the npm package `webgpu`, which is Dawn as a native addon: Node and Bun, and Deno when asked for. */
 
 import type { Backend, BackendOptions } from './backend.ts';
+import { paceDawn } from './pace.ts';
 
 /** Dawn keeps float16 and subgroup matrices behind these switches on NVIDIA's Vulkan driver. */
 const NVIDIA_TOGGLES = ['enable-dawn-features=allow_unsafe_apis,use_vulkan_memory_model,vulkan_enable_f16_on_nvidia'];
@@ -14,6 +15,7 @@ const instances = new Map<string, GPU>();
 /** Loads Dawn, makes WebGPU's global constants known and returns its adapter, or null where Dawn accepts none. */
 export async function openDawn(options: BackendOptions): Promise<Backend> {
   const { create, globals } = await import('webgpu');
+  paceDawn();
   for (const [name, value] of Object.entries(globals)) {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
