@@ -113,7 +113,7 @@ fn main(
     workgroupBarrier();
     stage(row, column, k, index);
     workgroupBarrier();
-    multiply(&sums, local.y, local.x);
+    multiply(&sums, inner_size() - k, local.y, local.x);
   }
   add_low_rank(&sums, row + 4u * local.y, column + 4u * local.x);
   for (var i = 0u; i < SUMS; i++) {

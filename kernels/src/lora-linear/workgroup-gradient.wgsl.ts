@@ -41,7 +41,7 @@ fn main(
     workgroupBarrier();
     stage(group.y * ROWS, group.x * COLUMNS, token, index);
     workgroupBarrier();
-    multiply(&sums, local.y, local.x);
+    multiply(&sums, end - token, local.y, local.x);
   }
   let rank = group.y * ROWS + 4u * local.y;
   let column = group.x * COLUMNS + 4u * local.x;

@@ -47,7 +47,7 @@ fn main(
     workgroupBarrier();
     stage(start, group.y * COLUMNS, k, index);
     workgroupBarrier();
-    multiply(&sums, local.y, local.x);
+    multiply(&sums, params.k - k, local.y, local.x);
   }
   let token = start + 4u * local.y;
   let rank = group.y * COLUMNS + 4u * local.x;

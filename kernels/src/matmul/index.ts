@@ -34,12 +34,11 @@ const subgroupCode = {
 };
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
 
-const allInVec4s = ({ M, N, K }: Sizes<Field>) => [M, N, K].every((size) => size % 4 === 0);
-/** Large tiles leave odd sizes to the small ones. */
-const large = {
-  supports: (_: AdapterProfile, sizes: Sizes<Field>) => allInVec4s(sizes),
-  suits: (_: AdapterProfile, { M, N }: Sizes<Field>) => fillsGpu(M, N),
-};
+/** Whether rows of a and b, as they are stored, are whole vec4s. */
+function inputsInVec4s(layout: Layout, { M, N, K, lda }: Sizes<Field>): boolean {
+  const sizes = { nn: [K, N, lda], nt: [K, lda], tn: [M, N, lda] }[layout];
+  return sizes.every((size) => size % 4 === 0);
+}
 
 /** Tiles in workgroup memory; `half` rounds a and b to f16 there. */
 function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: boolean): Variant<Field> {
@@ -47,7 +46,7 @@ function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: bo
   return {
     name,
     code: workgroupTileCode + workgroupCode,
-    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, allInVec4s(sizes)),
+    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, inputsInVec4s(layout, sizes)),
     workgroupBytes: () => tileBytes(shape, operands),
     workgroups: ({ M, N }) => [ceilDiv(N, tileColumns(shape)), ceilDiv(M, tileRows(shape))],
     ...(half && { needs: ['shader-f16'], halfOperands: ['a', 'b'] }),
@@ -56,6 +55,11 @@ function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: bo
 
 function variants(layout: Layout): Variant<Field>[] {
   const inVec4s = ({ M, N, K, lda, ldc }: Sizes<Field>) => [N, layout === 'tn' ? M : K, lda, ldc].every((size) => size % 4 === 0);
+  // Large tiles leave odd sizes to the small ones.
+  const large = {
+    supports: (_: AdapterProfile, sizes: Sizes<Field>) => inputsInVec4s(layout, sizes),
+    suits: (_: AdapterProfile, { M, N }: Sizes<Field>) => fillsGpu(M, N),
+  };
   return [
     {
       name: 'subgroup-8',
@@ -111,6 +115,7 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
       { ...dense(layout, 36, 68, 100), accumulate: 1, hasBias: 1 },
       dense(layout, 97, 132, 64),
       dense(layout, 128, 96, 33),
+      dense(layout, 132, 260, 20),
       { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },
       { ...dense(layout, 33, 36, 64), lda: 68, ldc: 36, hasBias: 1 },
       { ...dense(layout, 7, 33, 9), lda: 11, ldc: 34 },

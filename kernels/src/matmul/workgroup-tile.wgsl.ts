@@ -82,9 +82,10 @@ fn right_block(step: u32, block: u32) -> mat4x4f {
   );
 }
 
+// Adds the products at the first of the staged values of k; rest is how many there are from the first on to the end.
 // Row r of row block i and column block j is sums[(4 i + r) * COLUMN_BLOCKS + j].
-fn multiply(sums: ptr<function, array<vec4f, SUMS>>, y: u32, x: u32) {
-  for (var step = 0u; step < STEP / 4u; step++) {
+fn multiply(sums: ptr<function, array<vec4f, SUMS>>, rest: u32, y: u32, x: u32) {
+  for (var step = 0u; step < (min(rest, STEP) + 3u) / 4u; step++) {
     var right: array<mat4x4f, COLUMN_BLOCKS>;
     for (var j = 0u; j < COLUMN_BLOCKS; j++) { right[j] = right_block(step, x + j * COLUMN_GROUPS); }
     for (var i = 0u; i < ROW_BLOCKS; i++) {

@@ -1,8 +1,9 @@
 // C = A B in any layout (+ bias, + C): one workgroup computes one tile of C as workgroup-tile.wgsl.ts describes.
-// LAYOUT 0: A (M, K), B (K, N); 1: A (M, K), B (N, K); 2: A (K, M), B (K, N). No subgroups; any size: where a size is not
+// LAYOUT 0: A (M, K), B (K, N); 1: A (M, K), B (N, K); 2: A (K, M), B (K, N); rows of A are lda apart as it is stored,
+// those of C ldc. No subgroups; any size: where a size is not
 // a multiple of 4 the operands are bound as single numbers and masked one by one.
 const code: string = /* wgsl */ `
-struct Params { m: u32, n: u32, k: u32, accumulate: u32, has_bias: u32 }
+struct Params { m: u32, n: u32, k: u32, accumulate: u32, has_bias: u32, lda: u32, ldc: u32 }
 
 @group(0) @binding(0) var<storage, read> a: array<Element>;
 @group(0) @binding(1) var<storage, read> b: array<Element>;
@@ -13,8 +14,7 @@ struct Params { m: u32, n: u32, k: u32, accumulate: u32, has_bias: u32 }
 // A vec4f of an Element is the vec4 itself or its number four times: the same source reads both kinds of buffer.
 fn load_left(row: u32, k: u32) -> vec4f {
   if (row >= params.m || k >= params.k) { return vec4f(); }
-  let lda = select(params.k, params.m, LAYOUT == 2u);
-  let at = select(row * lda + k, k * lda + row, LAYOUT == 2u);
+  let at = select(row * params.lda + k, k * params.lda + row, LAYOUT == 2u);
   if (ALIGNED) { return vec4f(a[at / 4u]); }
   let count = select(params.k - k, params.m - row, LAYOUT == 2u);
   return keep(vec4f(vec4f(a[at]).x, vec4f(a[at + 1u]).x, vec4f(a[at + 2u]).x, vec4f(a[at + 3u]).x), count);
@@ -32,7 +32,7 @@ fn store(row: u32, column: u32, sum: vec4f) {
   if (row >= params.m || column >= params.n) { return; }
   for (var j = 0u; j < min(4u, params.n - column); j++) {
     var value = sum[j];
-    let at = row * params.n + column + j;
+    let at = row * params.ldc + column + j;
     if (params.has_bias != 0u) { value += bias[column + j]; }
     if (params.accumulate != 0u) { value += c[at]; }
     c[at] = value;
@@ -52,7 +52,7 @@ fn main(
     workgroupBarrier();
     stage(row, column, k, index);
     workgroupBarrier();
-    multiply(&sums, local.y, local.x);
+    multiply(&sums, params.k - k, local.y, local.x);
   }
   for (var i = 0u; i < SUMS; i++) {
     let block = local.y + i / COLUMN_BLOCKS / 4u * ROW_GROUPS;
