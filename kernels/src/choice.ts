@@ -31,8 +31,8 @@ const GPU = [...TILES, 'subgroup', 'group', 'vec4', 'vec4-run', 'tile', 'plain']
  */
 const PREFERRED: Readonly<Record<AdapterProfile['class'], readonly string[]>> = {
   cpu: ['subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
-  integrated: ['subgroup-matrix', ...GPU],
-  discrete: ['subgroup-matrix', ...GPU],
+  integrated: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
+  discrete: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
   unknown: ['subgroup-8', ...GPU],
 };
 

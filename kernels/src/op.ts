@@ -62,7 +62,7 @@ export interface Variant<S extends string> {
   /** WGSL with entry point `main`. */
   readonly code: string;
   /** Lines placed before the code: `const`, `alias` and `enable` only. */
-  readonly prelude?: (sizes: Sizes<S>) => string;
+  readonly prelude?: (sizes: Sizes<S>, profile: AdapterProfile) => string;
   /** Optional features that the code uses; their `enable` lines are placed first. */
   readonly needs?: readonly Requirement[];
   /**

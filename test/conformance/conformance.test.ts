@@ -150,7 +150,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
       const sizes = op.cases.find((candidate) => canRun(variant, core.profile, candidate));
       if (!sizes) continue;
       const enable = enableLines(variant, core.profile);
-      const module = gpu.device.createShaderModule({ code: enable + (variant.prelude?.(sizes) ?? '') + variant.code });
+      const module = gpu.device.createShaderModule({ code: enable + (variant.prelude?.(sizes, core.profile) ?? '') + variant.code });
       const { messages } = await module.getCompilationInfo();
       expect(messages.map(({ message }) => message)).toEqual([]);
     }

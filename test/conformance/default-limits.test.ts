@@ -38,7 +38,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
     for (const sizes of op.cases) {
       for (const variant of op.variants) {
         if (!canRun(variant, core.profile, sizes)) continue;
-        const code = enableLines(variant, core.profile) + (variant.prelude?.(sizes) ?? '') + variant.code;
+        const code = enableLines(variant, core.profile) + (variant.prelude?.(sizes, core.profile) ?? '') + variant.code;
         const compute = {
           module: gpu.device.createShaderModule({ code }),
           entryPoint: 'main',

@@ -26,6 +26,15 @@ import {
   tileRows,
   type TileShape,
 } from '../matmul/workgroup-tile.ts';
+import {
+  fullMatrixTile,
+  largeMatrixTile,
+  matrixTileWidth,
+  matrixVariant,
+  smallMatrixTile,
+  type MatrixTile,
+} from '../matmul/subgroup-matrix-tile.ts';
+import matrixTileCode from '../matmul/subgroup-matrix-tile.wgsl.ts';
 import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import backwardCode from './backward.wgsl.ts';
@@ -39,6 +48,8 @@ import projectCode from './project.wgsl.ts';
 import * as reference from './reference.ts';
 import workgroupFusedCode from './workgroup-fused.wgsl.ts';
 import workgroupGradientCode from './workgroup-gradient.wgsl.ts';
+import matrixCode from './subgroup-matrix.wgsl.ts';
+import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
 import workgroupProjectCode from './workgroup-project.wgsl.ts';
 
 const source = 'Hu et al. 2021, arXiv 2106.09685, section 4.1; packing as in LoRAFusion, arXiv 2510.00206';
@@ -175,17 +186,17 @@ const fusedCases: readonly Sizes<FusedField>[] = [
 const allInVec4s = ({ K, N, R, stride, offset }: Sizes<FusedField>) => inVec4s(K, N, R, stride, offset);
 
 /**
- * Tiles in workgroup memory, in order of preference. Forward both operands of the base product lie along the inner size,
+ * Tiles in workgroup memory and for matrix units, in order of preference. Forward both operands of the base product lie along the inner size,
  * backward W lies across it. `operands` are those of the base product, which the f16 form rounds; the low-rank term is f32.
  * Large tiles leave odd sizes to the small ones.
  */
-function workgroupTiles(backward: boolean, operands: readonly string[]): Variant<FusedField>[] {
+function gpuTiles(backward: boolean, operands: readonly string[]): Variant<FusedField>[] {
   const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
   const tiles = (name: string, shape: TileShape, half: boolean): Variant<FusedField> => {
     const layout = { leftAlongK: true, rightAlongK: !backward, half };
     return {
       name,
-      code: workgroupTileCode + workgroupFusedCode,
+      code: workgroupOperandsCode + workgroupTileCode + workgroupFusedCode,
       prelude: (sizes) => `const BACKWARD = ${backward};\n` + tilePrelude(shape, layout, allInVec4s(sizes)),
       workgroupBytes: () => tileBytes(shape, layout),
       workgroups: (sizes) => [ceilDiv(width(sizes), tileColumns(shape)), ceilDiv(sizes.T, tileRows(shape))],
@@ -196,7 +207,22 @@ function workgroupTiles(backward: boolean, operands: readonly string[]): Variant
     supports: (_: AdapterProfile, sizes: Sizes<FusedField>) => allInVec4s(sizes),
     suits: (_: AdapterProfile, sizes: Sizes<FusedField>) => fillsGpu(sizes.T, width(sizes)),
   };
+  const matrices = (name: string, tile: MatrixTile): Variant<FusedField> => ({
+    ...matrixVariant(
+      name,
+      tile,
+      { leftAlongK: true, rightAlongK: !backward },
+      operands,
+      `const BACKWARD = ${backward};\n`,
+      allInVec4s,
+    ),
+    code: workgroupOperandsCode + matrixCode + matrixTileCode,
+    workgroups: (sizes) => [ceilDiv(width(sizes), matrixTileWidth(tile)), ceilDiv(sizes.T, matrixTileWidth(tile))],
+  });
   return [
+    { ...matrices('subgroup-matrix', largeMatrixTile), suits: large.suits },
+    matrices('subgroup-matrix-small', smallMatrixTile),
+    matrices('subgroup-matrix-f32', fullMatrixTile),
     { ...tiles('workgroup-f16', largeTile, true), ...large },
     { ...tiles('workgroup', largeTile, false), ...large },
     tiles('workgroup-small', smallTile, false),
@@ -238,7 +264,7 @@ export const loraLinear = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
     },
-    ...workgroupTiles(false, ['x', 'w']),
+    ...gpuTiles(false, ['x', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,
@@ -294,7 +320,7 @@ export const loraLinearBackward = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
     },
-    ...workgroupTiles(true, ['dy', 'w']),
+    ...gpuTiles(true, ['dy', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,

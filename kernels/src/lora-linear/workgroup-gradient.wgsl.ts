@@ -14,6 +14,11 @@ struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32 }
 // One past the segment's last token.
 var<private> end: u32;
 
+// The first count of four values, zeros for the others.
+fn keep(value: vec4f, count: u32) -> vec4f {
+  return select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+}
+
 fn load_left(rank: u32, token: u32) -> vec4f {
   if (token >= end || rank >= params.r) { return vec4f(); }
   let at = token * params.r + rank;

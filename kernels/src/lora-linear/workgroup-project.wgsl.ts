@@ -15,6 +15,11 @@ struct Params { t: u32, k: u32, r: u32, e: u32, stride: u32, offset: u32, tiles:
 var<private> end: u32;
 var<private> base: u32;
 
+// The first count of four values, zeros for the others.
+fn keep(value: vec4f, count: u32) -> vec4f {
+  return select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+}
+
 fn load_left(token: u32, k: u32) -> vec4f {
   if (token >= end || k >= params.k) { return vec4f(); }
   let at = token * params.k + k;

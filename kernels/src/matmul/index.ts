@@ -9,6 +9,16 @@ import ntSubgroupCode from './nt-subgroup.wgsl.ts';
 import operandsCode from './operands.wgsl.ts';
 import outerProductCode from './outer-product.wgsl.ts';
 import { multiply, type Layout, type ProductSizes } from './reference.ts';
+import {
+  fullMatrixTile,
+  largeMatrixTile,
+  matrixTileWidth,
+  matrixVariant,
+  smallMatrixTile,
+  type MatrixTile,
+} from './subgroup-matrix-tile.ts';
+import matrixTileCode from './subgroup-matrix-tile.wgsl.ts';
+import matrixCode from './subgroup-matrix.wgsl.ts';
 import tileCode from './tile.wgsl.ts';
 import tnSubgroupCode from './tn-subgroup.wgsl.ts';
 import {
@@ -22,6 +32,7 @@ import {
   tileRows,
   type TileShape,
 } from './workgroup-tile.ts';
+import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
 import workgroupTileCode from './workgroup-tile.wgsl.ts';
 import workgroupCode from './workgroup.wgsl.ts';
 
@@ -45,11 +56,23 @@ function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: bo
   const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt', half };
   return {
     name,
-    code: workgroupTileCode + workgroupCode,
+    code: workgroupOperandsCode + workgroupTileCode + workgroupCode,
     prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, inputsInVec4s(layout, sizes)),
     workgroupBytes: () => tileBytes(shape, operands),
     workgroups: ({ M, N }) => [ceilDiv(N, tileColumns(shape)), ceilDiv(M, tileRows(shape))],
     ...(half && { needs: ['shader-f16'], halfOperands: ['a', 'b'] }),
+  };
+}
+
+/** Tiles for matrix units. */
+function matrixTiles(layout: Layout, name: string, tile: MatrixTile): Variant<Field> {
+  const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt' };
+  const constants = `const LAYOUT = ${layoutNumber[layout]}u;\n`;
+  const width = matrixTileWidth(tile);
+  return {
+    ...matrixVariant(name, tile, operands, ['a', 'b'], constants, (sizes: Sizes<Field>) => inputsInVec4s(layout, sizes)),
+    code: workgroupOperandsCode + matrixCode + matrixTileCode,
+    workgroups: ({ M, N }) => [ceilDiv(N, width), ceilDiv(M, width)],
   };
 }
 
@@ -68,6 +91,9 @@ function variants(layout: Layout): Variant<Field>[] {
       supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
+    { ...matrixTiles(layout, 'subgroup-matrix', largeMatrixTile), suits: large.suits },
+    matrixTiles(layout, 'subgroup-matrix-small', smallMatrixTile),
+    matrixTiles(layout, 'subgroup-matrix-f32', fullMatrixTile),
     { ...workgroupTiles(layout, 'workgroup-f16', largeTile, true), ...large },
     { ...workgroupTiles(layout, 'workgroup', largeTile, false), ...large },
     workgroupTiles(layout, 'workgroup-small', smallTile, false),

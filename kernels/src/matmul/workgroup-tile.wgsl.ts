@@ -12,11 +12,6 @@ const code: string = /* wgsl */ `
 var<workgroup> left_tile: array<Staged, LEFT_LENGTH>;
 var<workgroup> right_tile: array<Staged, RIGHT_LENGTH>;
 
-// The first count of four values, zeros for the others.
-fn keep(value: vec4f, count: u32) -> vec4f {
-  return select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
-}
-
 fn stage(row: u32, column: u32, k: u32, local: u32) {
   for (var i = local; i < ROWS * STEP / 4u; i += INVOCATIONS) {
     if (LEFT_ALONG_K) {
