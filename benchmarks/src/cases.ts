@@ -1,4 +1,4 @@
-/** What is measured: ops at the shapes of the tiny model's training step, and matmul at 512^3 for comparison. */
+/** What is measured: ops at the shapes of the tiny model's training step, shapes to compare at, and on GPUs larger ones. */
 
 import {
   adamw,
@@ -30,7 +30,7 @@ import plainTileTN from './plain-tile-tn.wgsl.ts';
 /** One op at one shape. */
 export interface BenchCase {
   readonly op: AnyOp;
-  readonly layout: 'nn' | 'nt' | 'tn' | null;
+  readonly layout: Layout | null;
   /** Sizes as a reader wants them, `512x512x512` for matmul (M x N x K). */
   readonly shape: string;
   readonly sizes: Sizes<string>;
@@ -38,12 +38,27 @@ export interface BenchCase {
   readonly inputs: Readonly<Record<string, Numbers>>;
   /** Additions, multiplications and function calls that the formula needs. */
   readonly flops: number;
+  /** Elements of an array whose copy the op is compared with. */
+  readonly copied?: number;
+  /** The same for other libraries, where they are asked. */
+  readonly problem?: Problem;
+  /** Too large for a float64 reference: variants are held to the last one, which smaller cases hold to the reference. */
+  readonly large?: true;
+  /** The whole backward pass is measured against the forward pass too. */
+  readonly passes?: true;
 }
+
+/** What another library is asked to compute, with the case's own numbers. */
+export type Problem =
+  | { readonly kind: 'matmul'; readonly layout: Layout; readonly M: number; readonly N: number; readonly K: number }
+  /** y = x W^T + h B_e, T / E tokens an adapter. */
+  | { readonly kind: 'lora-linear'; readonly T: number; readonly K: number; readonly N: number; readonly R: number; readonly E: number };
 
 /** Name of the variant that matmul rows are compared with. */
 export const PLAIN_TILE = 'plain-tile';
 
-type Layout = 'nn' | 'nt' | 'tn';
+/** Which operands of a matmul are stored transposed. */
+export type Layout = 'nn' | 'nt' | 'tn';
 const matmuls = {
   nn: withPlainTile(matmulNN, plainTileNN),
   nt: withPlainTile(matmulNT, plainTileNT),
@@ -63,7 +78,8 @@ function withPlainTile(op: AnyOp, code: string): AnyOp {
 
 function matmul(layout: Layout, M: number, N: number, K: number): BenchCase {
   const sizes = { M, N, K, accumulate: 0, hasBias: 0, lda: layout === 'tn' ? M : K, ldc: N };
-  return { op: matmuls[layout], layout, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
+  const problem = { kind: 'matmul' as const, layout, M, N, K };
+  return { op: matmuls[layout], layout, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K, problem };
 }
 
 /** T tokens in sequences of `length`, the last one shorter where it does not divide T. */
@@ -78,8 +94,7 @@ function sequences(T: number, length: number): { readonly bounds: Uint32Array; r
   return { bounds, pairs };
 }
 
-function attentionCases(T: number, length: number): BenchCase[] {
-  const [H, K, D] = [4, 2, 32];
+function attentionCases(T: number, length: number, [H, K, D]: readonly [number, number, number] = [4, 2, 32]): BenchCase[] {
   const { bounds, pairs } = sequences(T, length);
   const of = (op: AnyOp, products: number): BenchCase => ({
     op,
@@ -89,7 +104,11 @@ function attentionCases(T: number, length: number): BenchCase[] {
     inputs: { bounds },
     flops: products * 2 * D * H * pairs,
   });
-  return [of(attention, 2), of(attentionBackwardQuery, 3), of(attentionBackwardKeyValue, 4)];
+  return [
+    { ...of(attention, 2), ...(length === T && { passes: true }) },
+    of(attentionBackwardQuery, 3),
+    of(attentionBackwardKeyValue, 4),
+  ];
 }
 
 /** The four ops of one adapted linear layer (K in, N out), E adapters with T / E tokens each. */
@@ -108,7 +127,7 @@ function loraCases(T: number, K: number, N: number, E: number, R: number): Bench
   const fused = { T, K, N, R, E, stride, offset: 0, accumulate: 0, hasBias: 0 };
   return [
     { ...common, op: loraProject, sizes: { T, K, R, E, stride, offset: 0, tiles: tiles.length / 3 }, flops: 2 * T * K * R },
-    { ...common, op: loraLinear, sizes: fused, flops: 2 * T * N * (K + R) },
+    { ...common, op: loraLinear, sizes: fused, flops: 2 * T * N * (K + R), problem: { kind: 'lora-linear', T, K, N, R, E } },
     { ...common, op: loraLinearBackward, sizes: fused, flops: 2 * T * K * (N + R) },
     { ...common, op: loraGradient, sizes: { T, R, N, E, stride, offset: 0 }, flops: 2 * T * N * R },
   ];
@@ -119,8 +138,18 @@ function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: n
   return { op, layout: null, shape, sizes, inputs: {}, flops: elements * perElement };
 }
 
-/** Every case, in the order of the report. */
-export function kernelCases(): BenchCase[] {
+/** Shapes of a model with 10^9 parameters (hidden 2,048, feed-forward 8,192, 32 query and 8 key/value heads), and 4,096^3. */
+function gpuCases(): BenchCase[] {
+  const layouts: readonly Layout[] = ['nn', 'nt', 'tn'];
+  return [
+    ...layouts.map((layout) => matmul(layout, 4_096, 4_096, 4_096)),
+    ...[512, 2_048, 8_192].flatMap((T) => [matmul('nt', T, 2_048, 2_048), ...loraCases(T, 2_048, 2_048, 32, 32)]),
+    ...attentionCases(2_048, 2_048, [32, 8, 128]),
+  ].map((one) => ({ ...one, large: true }));
+}
+
+/** Every case for a software adapter or a GPU, in the order of the report. */
+export function kernelCases(software: boolean): BenchCase[] {
   const T = 2_048;
   const E = 16;
   const P = 100_000;
@@ -133,14 +162,16 @@ export function kernelCases(): BenchCase[] {
     ...loraCases(T, 128, 128, E, 16),
     ...loraCases(T, 128, 256, E, 16),
     ...[14, 60, 256].flatMap((length) => attentionCases(T, length)),
+    ...attentionCases(128, 128, [64, 64, 32]),
     elementwise(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),
-    elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4),
+    { ...elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4), copied: T * 128 },
     elementwise(rmsNormBackward, `T=${T} C=128`, { T, C: 128 }, T * 128, 7),
     elementwise(swiglu, `T=${T} F=256`, { T, F: 256 }, T * 256, 5),
     elementwise(swigluBackward, `T=${T} F=256`, { T, F: 256 }, T * 256, 11),
     {
       ...elementwise(crossEntropy, `T=${T} V=404`, { T, V: 404 }, T * 404, 7),
       inputs: { weight: ones(T) },
+      copied: T * 404,
     },
     {
       ...elementwise(
@@ -156,5 +187,6 @@ export function kernelCases(): BenchCase[] {
         schedule: Float64Array.from({ length: 4 * E }, (_, i) => [1e-3, 0.1, 0.001, 1].at(i % 4) ?? 0),
       },
     },
+    ...(software ? [] : gpuCases()),
   ];
 }

@@ -4,6 +4,7 @@ import { Kernels } from '@seal/kernels';
 import { kernelCases, type BenchCase } from './cases.ts';
 import { benchKernels, type KernelRow } from './index.ts';
 import { measureCase } from './measure.ts';
+import { Stopwatch } from './stopwatch.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -35,16 +36,39 @@ test('measures every variant of an op and returns plain data', async () => {
     expect(row.gbps * row.medianMs).toBeCloseTo((4 * (2 * 2048 * 128 + 128 * 128)) / 1e6, 1);
   }
   expect(benchmark.rows.find(({ variant }) => variant === 'plain-tile')?.ratios).toEqual({ 'plain-tile': 1 });
+  const { gflops, gbps } = benchmark.ceilings;
+  for (const row of benchmark.rows) {
+    expect(row.fractionOfCeiling).toBeCloseTo(Math.max(row.gflops / gflops, row.gbps / gbps), 3);
+    // Arithmetic in registers is faster than any arithmetic on memory.
+    expect(row.gflops).toBeLessThan(gflops);
+  }
+});
+
+test('compares rows with copies of their array, and the whole backward pass of attention with the forward pass', async () => {
+  const measured = async (part: string) =>
+    (await benchKernels(gpu, { commit: null, filter: (name) => name.startsWith(part), repetitions: 2 })).rows;
+  for (const row of await measured('rms-norm T=')) {
+    // At its fastest a copy does no more than one that takes its array vec4 by vec4.
+    expect(row.ratios['fastest-copy']).toBeLessThan((row.ratios['copy'] ?? 0) * 1.5);
+    expect(row.ratios['plain']).toBeGreaterThan(0);
+  }
+  const rows = await measured('attention T=128');
+  const forward = rows.find(({ op, chosen }) => op === 'attention' && chosen);
+  const backward = rows.find(({ op }) => op === 'attention-backward');
+  // Two timings of the same forward pass, taken seconds apart on a machine that does other things too.
+  const ratio = (forward?.medianMs ?? NaN) / (backward?.medianMs ?? NaN) / (backward?.ratios['forward'] ?? NaN);
+  expect(ratio).toBeGreaterThan(0.3);
+  expect(ratio).toBeLessThan(3);
 });
 
 test('covers every matmul layout and names no case twice', () => {
-  const names = kernelCases().map(nameOf);
+  const names = kernelCases(true).map(nameOf);
   expect(new Set(names).size).toBe(names.length);
   expect(names).toEqual(expect.arrayContaining(['nn', 'nt', 'tn'].map((layout) => `matmul-${layout} 512x512x512`)));
 });
 
 test('refuses to time a kernel that computes something else', async () => {
-  const honest = kernelCases().find((bench) => nameOf(bench) === 'rms-norm T=2048 C=128');
+  const honest = kernelCases(true).find((bench) => nameOf(bench) === 'rms-norm T=2048 C=128');
   const last = honest?.op.variants.at(-1);
   if (!honest || !last) throw new TypeError('rms-norm is not among the cases');
   // Off by one row at the very end only.
@@ -52,7 +76,13 @@ test('refuses to time a kernel that computes something else', async () => {
   expect(code).not.toBe(last.code);
   const planted = { ...honest, op: { ...honest.op, variants: [{ ...last, name: 'planted', code }] } };
   const kernels = new Kernels(gpu.device, gpu.description);
-  await expect(measureCase(gpu, kernels, planted, 1)).rejects.toThrow(/Cannot time rms-norm as planted at T=2048 C=128: /);
+  const watch = new Stopwatch(gpu);
+  const measured = measureCase({ gpu, kernels, watch, turns: 1 }, planted);
+  await expect(measured).rejects.toThrow(/Cannot time rms-norm as planted at T=2048 C=128: /);
+  // A large case has no reference: the planted variant goes beside an honest last one.
+  const beside = { ...planted, large: true as const, op: { ...planted.op, variants: [...planted.op.variants, last] } };
+  await expect(measureCase({ gpu, kernels, watch, turns: 1 }, beside)).rejects.toThrow(/differs from the variant plain/);
+  watch.destroy();
   kernels.destroy();
 });
 

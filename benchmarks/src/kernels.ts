@@ -1,18 +1,23 @@
 /** The kernel benchmark: one row for every variant of every op and shape, ready to be stored as JSON. */
 
+import { arch, platform, release } from 'node:os';
 import { runtimeName, type Gpu } from '@seal/device';
 import { elementCount, Kernels, type Operand } from '@seal/kernels';
-import { kernelCases, PLAIN_TILE, type BenchCase } from './cases.ts';
-import { measureCase, speedOver, type Timing } from './measure.ts';
+import { kernelCases, PLAIN_TILE, type BenchCase, type Layout } from './cases.ts';
+import { measureCeilings, type Ceilings } from './ceilings.ts';
+import { ATTENTION_BACKWARD, measureAttentionPasses, measureCase, type Bench, type Measured } from './measure.ts';
+import { Stopwatch, type Clock } from './stopwatch.ts';
+import { speedOver, type Timing } from './turns.ts';
 
 /** One variant at one shape. */
 export interface KernelRow {
   readonly op: string;
   /** Which operands of a matmul are stored transposed; null for other ops. */
-  readonly layout: 'nn' | 'nt' | 'tn' | null;
+  readonly layout: Layout | null;
   /** M x N x K for matmul, else named sizes. */
   readonly shape: string;
-  readonly dtype: 'f32';
+  /** Of the operands that are multiplied; sums are f32. */
+  readonly dtype: 'f32' | 'f16';
   readonly variant: string;
   /** Whether this is the variant that runs when none is named. */
   readonly chosen: boolean;
@@ -23,27 +28,39 @@ export interface KernelRow {
   readonly gflops: number;
   /** Bytes of all operands, each counted once (updated ones twice), over the median time. */
   readonly gbps: number;
+  /** The larger of gflops and gbps, each over its ceiling. */
+  readonly fractionOfCeiling: number;
   /** This variant's speed over another's: the median over the turns, which both took next to each other. */
-  readonly ratios: { readonly [PLAIN_TILE]?: number };
+  readonly ratios: Ratios;
 }
+
+/** `plain` is the op's own variant without optional features, `forward` the forward pass of the same shape. */
+export type Ratios = Readonly<Record<string, number>>;
 
 /** What `benchKernels` returns and `benchmarks/results` keeps. */
 export interface KernelBenchmark {
   readonly adapter: string;
+  /** The driver as far as WebGPU tells: vendor, architecture, and the features the device was opened with. */
+  readonly driver: { readonly vendor: string; readonly architecture: string; readonly features: readonly string[] };
   readonly runtime: string;
+  readonly versions: Readonly<Record<string, string>>;
   readonly commit: string | null;
+  readonly clock: Clock;
   readonly repetitions: number;
+  readonly ceilings: Ceilings;
   readonly rows: readonly KernelRow[];
 }
 
 export interface BenchKernelsOptions {
   /** The commit measured, or null where it is not known. */
   readonly commit: string | null;
+  /** Versions worth recording beside the runtime's and the operating system's. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** Called with each row as soon as its case is measured. */
   readonly onRow?: (row: KernelRow) => void;
   /** Cases to measure, by `op layout shape`; all when absent. */
   readonly filter?: (name: string) => boolean;
-  /** Timed submits of each variant; 15 unless given. */
+  /** Timed submits of each variant; 15 unless given. Variants that are very slow take fewer. */
   readonly repetitions?: number;
 }
 
@@ -56,52 +73,101 @@ export interface BenchKernelsOptions {
  * ```
  */
 export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Promise<KernelBenchmark> {
-  const { commit, onRow, filter = () => true, repetitions = 15 } = options;
+  const { commit, versions = {}, onRow, filter = () => true, repetitions = 15 } = options;
   if (!Number.isInteger(repetitions) || repetitions < 1) {
     throw new RangeError(`Cannot take ${repetitions} timings: it must be a whole number >= 1`);
   }
+  const { description, vendor, architecture, features, class: kind } = gpu.description;
+  const cases = kernelCases(kind === 'cpu').filter(({ op, layout, shape }) =>
+    filter([op.name, layout, shape].filter((part) => part !== null).join(' ')),
+  );
   const kernels = new Kernels(gpu.device, gpu.description);
+  const watch = new Stopwatch(gpu);
+  const bench: Bench = { gpu, kernels, watch, turns: repetitions };
   const rows: KernelRow[] = [];
+  const add = (row: KernelRow) => {
+    rows.push(row);
+    onRow?.(row);
+  };
   try {
-    for (const bench of kernelCases()) {
-      if (!filter([bench.op.name, bench.layout, bench.shape].filter((part) => part !== null).join(' '))) continue;
-      for (const row of rowsOf(bench, await measureCase(gpu, kernels, bench, repetitions), kernels.variantOf(bench.op, bench.sizes).name)) {
-        rows.push(row);
-        onRow?.(row);
-      }
+    const { copyRun, gflops, gbps } = await measureCeilings(gpu, watch, Math.max(5, repetitions));
+    const ceilings = { gflops: round(gflops), gbps: round(gbps) };
+    for (const one of cases) {
+      const chosen = kernels.variantOf(one.op, one.sizes).name;
+      rowsOf(one, await measureCase(bench, one, { copyRun }), chosen, ceilings).forEach(add);
+      if (one.passes) add(await backwardRow(bench, one, ceilings));
     }
+    const { clock } = watch;
+    return {
+      adapter: description,
+      driver: { vendor, architecture, features },
+      runtime: runtimeName(),
+      versions: { os: `${platform()} ${release()} ${arch()}`, ...versions },
+      commit,
+      clock,
+      repetitions,
+      ceilings,
+      rows,
+    };
   } finally {
+    watch.destroy();
     kernels.destroy();
   }
-  return { adapter: gpu.description.description, runtime: runtimeName(), commit, repetitions, rows };
 }
 
-function rowsOf(bench: BenchCase, timings: readonly Timing[], chosen: string): KernelRow[] {
-  const { op, layout, shape, sizes, flops } = bench;
+function rowsOf(one: BenchCase, { variants, others }: Measured, chosen: string, ceilings: Ceilings): KernelRow[] {
+  const { op, layout, shape, flops } = one;
+  const yardsticks = variants.filter(({ name }) => name === PLAIN_TILE || name === 'plain');
+  return variants.map((timing) => ({
+    op: op.name,
+    layout,
+    shape,
+    dtype: op.variants.find((variant) => variant.name === timing.name)?.halfOperands ? 'f16' : 'f32',
+    variant: timing.name,
+    chosen: timing.name === chosen,
+    ...ratesOf(timing, flops, bytesMoved(one), ceilings),
+    ratios: Object.fromEntries([...yardsticks, ...others.values()].map((other) => [other.name, round(speedOver(timing, other))])),
+  }));
+}
+
+async function backwardRow(bench: Bench, one: BenchCase, ceilings: Ceilings): Promise<KernelRow> {
+  const { forward, backward, variant } = await measureAttentionPasses(bench, one);
+  const bytes = ATTENTION_BACKWARD.reduce((sum, op) => sum + bytesMoved({ op, sizes: one.sizes }), 0);
+  // Forward has two products a pair, backward seven: three for dq and four for dk and dv.
+  return {
+    op: 'attention-backward',
+    layout: null,
+    shape: one.shape,
+    dtype: 'f32',
+    variant,
+    chosen: true,
+    ...ratesOf(backward, (7 / 2) * one.flops, bytes, ceilings),
+    ratios: { forward: round(speedOver(backward, forward)) },
+  };
+}
+
+function ratesOf({ medianMs, spreadMs }: Timing, flops: number, bytes: number, ceilings: Ceilings) {
+  const gflops = flops / medianMs / 1e6;
+  const gbps = bytes / medianMs / 1e6;
+  return {
+    medianMs: round(medianMs),
+    spreadMs: round(spreadMs),
+    gflops: round(gflops),
+    gbps: round(gbps),
+    fractionOfCeiling: round(Math.max(gflops / ceilings.gflops, gbps / ceilings.gbps)),
+  };
+}
+
+/** Bytes of all operands, each once; outputs that are updated twice. */
+function bytesMoved({ op, sizes }: Pick<BenchCase, 'op' | 'sizes'>): number {
   const byteLength = (operand: Operand<string>) => 4 * elementCount(operand.shape(sizes));
   const outputs: (Operand<string> & { readonly mode: string })[] = Object.values(op.outputs);
   const inputs: Operand<string>[] = Object.values(op.inputs);
   const updated = 'accumulate' in sizes ? sizes['accumulate'] !== 0 : true;
-  const moved =
+  return (
     inputs.reduce((sum, operand) => sum + byteLength(operand), 0) +
-    outputs.reduce((sum, operand) => sum + byteLength(operand) * (operand.mode === 'update' && updated ? 2 : 1), 0);
-  const plainTile = timings.find(({ variant }) => variant === PLAIN_TILE);
-  return timings.map((timing) => {
-    const { variant, medianMs, spreadMs } = timing;
-    return {
-      op: op.name,
-      layout,
-      shape,
-      dtype: 'f32',
-      variant,
-      chosen: variant === chosen,
-      medianMs: round(medianMs),
-      spreadMs: round(spreadMs),
-      gflops: round(flops / medianMs / 1e6),
-      gbps: round(moved / medianMs / 1e6),
-      ratios: plainTile ? { [PLAIN_TILE]: round(speedOver(timing, plainTile)) } : {},
-    };
-  });
+    outputs.reduce((sum, operand) => sum + byteLength(operand) * (operand.mode === 'update' && updated ? 2 : 1), 0)
+  );
 }
 
 /** Four significant digits. */

@@ -1,211 +1,191 @@
-/** One case on one device: operands, the correctness gate, and interleaved timings of every variant. */
+/** One case on one device: the correctness gate, then interleaved timings of every variant and of what it is held to. */
 
-import { canRun, elementCount, type AnyOp, type Kernels, type Numbers, type Operand, type Variant } from '@seal/kernels';
+import {
+  attention,
+  attentionBackwardKeyValue,
+  attentionBackwardQuery,
+  attentionDelta,
+  canRun,
+  type AnyOp,
+  type Kernels,
+  type Numbers,
+  type Sizes,
+  type Variant,
+} from '@seal/kernels';
 import type { Gpu } from '@seal/device';
 import type { BenchCase } from './cases.ts';
+import { Copies } from './ceilings.ts';
+import { draw, operandOf, read, relativeError, upload, write } from './operands.ts';
+import type { Launch, Stopwatch } from './stopwatch.ts';
+import { takeTurns, type Contestant, type Timing } from './turns.ts';
 
-/** Times of one variant, in milliseconds a dispatch. */
-export interface Timing {
-  readonly variant: string;
-  readonly medianMs: number;
-  /** Distance between the first and the third quartile. */
-  readonly spreadMs: number;
-  /** Times in order of measurement: entry i of every variant belongs to the same turn. */
-  readonly samplesMs: readonly number[];
+/** What a case is measured with. */
+export interface Bench {
+  readonly gpu: Gpu;
+  readonly kernels: Kernels;
+  readonly watch: Stopwatch;
+  /** Timed submits of each variant. */
+  readonly turns: number;
 }
 
-/** A submit holds as many dispatches as take about this long, so that submitting and waiting cost nothing beside it. */
-const SUBMIT_MS = 20;
-const MOST_DISPATCHES = 256;
+/** A case, measured. */
+export interface Measured {
+  readonly variants: readonly Timing[];
+  /** Everything else that took turns with them, by name: copies, other libraries. */
+  readonly others: ReadonlyMap<string, Timing>;
+}
 
 /**
  * Float32 sums of some hundred products stay below 1e-5 of the largest value however they are ordered; a kernel that
  * reads or writes a wrong element is off by a good part of it.
  */
 const GATE = 1e-5;
+/** Operands rounded to f16 are off by up to 2^-11 each, the sums of their products by less than twice that. */
+const HALF_GATE = 2 ** -10;
+
+/** Contestants that compute the same with the same operands. They are asked for once the case's own are prepared. */
+export type Rivals = (inputs: Readonly<Record<string, Numbers>>, expected: Numbers) => Promise<readonly Contestant[]>;
+
+/** The backward pass of attention, in order. */
+export const ATTENTION_BACKWARD: readonly AnyOp[] = [attentionDelta, attentionBackwardQuery, attentionBackwardKeyValue];
 
 interface Prepared {
   readonly variant: string;
-  readonly encode: (dispatches: number) => GPUCommandBuffer;
+  readonly launch: Launch;
 }
 
-/** Checks every variant that fits the adapter, then times them in turns. Throws when a variant computes nonsense. */
-export async function measureCase(gpu: Gpu, kernels: Kernels, bench: BenchCase, repetitions: number): Promise<Timing[]> {
-  const { op, sizes } = bench;
-  const variants: readonly Variant<string>[] = op.variants.filter((variant: Variant<string>) =>
-    canRun(variant, kernels.profile, sizes),
+/**
+ * Checks every variant that fits the adapter, then times them in turns with the copies that the case asks for and with
+ * `rivals`. `only` names the variants to measure, all when absent. Throws RangeError when a variant computes nonsense.
+ */
+export async function measureCase(
+  bench: Bench,
+  one: BenchCase,
+  { copyRun, rivals, only }: { readonly copyRun?: number; readonly rivals?: Rivals; readonly only?: readonly string[] } = {},
+): Promise<Measured> {
+  const { gpu, kernels, watch, turns } = bench;
+  const { op, sizes } = one;
+  const variants: readonly Variant<string>[] = op.variants.filter(
+    (variant: Variant<string>) => canRun(variant, kernels.profile, sizes) && (only?.includes(variant.name) ?? true),
   );
-  const inputs = draw(op.inputs, bench, 1);
-  const before = draw(op.outputs, bench, 2) as Record<string, Float64Array>;
   const buffers = new Map<string, GPUBuffer>();
+  let copies: Copies | null = null;
   try {
-    for (const [name, values] of Object.entries({ ...inputs, ...before })) {
-      buffers.set(name, upload(gpu.device, name, operandOf(op, name).type, values));
+    const inputs = draw(op.inputs, one, 1);
+    const { prepared, expected } = await prepare(bench, one, variants, inputs, buffers);
+    const contestants = prepared.map(
+      ({ variant, launch }): Contestant => ({ name: variant, run: (times) => watch.time([launch], times) }),
+    );
+    const others: Contestant[] = [];
+    if (one.copied !== undefined) {
+      copies = new Copies(gpu, watch, 4 * one.copied);
+      others.push(copies.contestant('copy', 4 * one.copied, 1));
+      if (copyRun !== undefined) others.push(copies.contestant('fastest-copy', 4 * one.copied, copyRun));
     }
-    const expected: Record<string, Float64Array> = op.reference(sizes, inputs, before);
-    const prepared: Prepared[] = [];
-    for (const { name } of variants) {
-      const one = prepare(kernels, bench, buffers, name);
-      for (const output of Object.keys(op.outputs)) write(gpu.device, buffers, op, output, before);
-      // The first dispatch compiles on some adapters, so the gate is also the warm-up.
-      await gpu.guard(`${op.name} as ${name}`, () => gpu.device.queue.submit([one.encode(1)]));
-      for (const output of Object.keys(op.outputs)) {
-        const actual = await read(gpu.device, buffers, op, output);
-        const error = relativeError(actual, expected[output] ?? new Float64Array());
-        if (!(error <= Math.max(GATE, op.tolerance.floor))) {
-          throw new RangeError(
-            `Cannot time ${op.name} as ${name} at ${bench.shape}: ${output} differs from the float64 reference by ` +
-              `${error.toExponential(1)} of its largest value`,
-          );
-        }
-      }
-      prepared.push(one);
-    }
-    return await time(gpu, prepared, repetitions);
+    if (rivals) others.push(...(await rivals(inputs, Object.values(expected)[0] ?? new Float64Array())));
+    const timings = await takeTurns([...contestants, ...others], turns);
+    return {
+      variants: timings.slice(0, contestants.length),
+      others: new Map(timings.slice(contestants.length).map((timing) => [timing.name, timing])),
+    };
   } finally {
+    copies?.destroy();
     for (const buffer of buffers.values()) buffer.destroy();
   }
 }
 
-async function time(gpu: Gpu, prepared: readonly Prepared[], repetitions: number): Promise<Timing[]> {
-  const run = async (one: Prepared, dispatches: number) => {
-    const commands = one.encode(dispatches);
-    const start = performance.now();
-    gpu.device.queue.submit([commands]);
-    await gpu.device.queue.onSubmittedWorkDone();
-    return (performance.now() - start) / dispatches;
-  };
-  const counts: number[] = [];
-  for (const one of prepared) {
-    await run(one, 1);
-    const estimate = Math.min(await run(one, 1), await run(one, 2));
-    counts.push(Math.max(1, Math.min(MOST_DISPATCHES, Math.round(SUBMIT_MS / estimate))));
+/** Uploads the operands, runs every variant once and holds it to the reference, or on large cases to the last variant. */
+async function prepare(
+  { gpu, kernels }: Bench,
+  one: BenchCase,
+  variants: readonly Variant<string>[],
+  inputs: Record<string, Numbers>,
+  buffers: Map<string, GPUBuffer>,
+): Promise<{ readonly prepared: Prepared[]; readonly expected: Record<string, Numbers> }> {
+  const { op, sizes } = one;
+  const before = draw(op.outputs, one, 2) as Record<string, Float64Array>;
+  for (const [name, values] of Object.entries({ ...inputs, ...before })) {
+    buffers.set(name, upload(gpu.device, name, operandOf(op, name).type, values));
   }
-  const samples = prepared.map((): number[] => []);
-  for (let repetition = 0; repetition < repetitions; repetition++) {
-    for (const [i, one] of prepared.entries()) samples[i]?.push(await run(one, counts[i] ?? 1));
+  const outputs = Object.keys(op.outputs);
+  const results = async (name: string, launch: Launch) => {
+    for (const output of outputs) write(gpu.device, buffers, op, output, before);
+    // The first dispatch compiles on some adapters, so the gate is also the warm-up.
+    await gpu.guard(`${op.name} as ${name}`, () => submitOnce(gpu, launch));
+    return Object.fromEntries(
+      await Promise.all(outputs.map(async (output) => [output, await read(gpu.device, buffers, op, output)] as const)),
+    );
+  };
+  const launchOf = (variant: string) => launch(kernels, op, sizes, buffers, variant);
+  const last = op.variants.at(-1)?.name ?? '';
+  const expected: Record<string, Numbers> = one.large
+    ? Object.fromEntries(Object.entries(await results(last, launchOf(last))).map(([name, values]) => [name, Float64Array.from(values)]))
+    : op.reference(sizes, inputs, before);
+  const prepared: Prepared[] = [];
+  for (const { name, halfOperands } of variants) {
+    const ready = launchOf(name);
+    const gate = halfOperands ? HALF_GATE : Math.max(GATE, op.tolerance.floor);
+    for (const [output, actual] of Object.entries(await results(name, ready))) {
+      const error = relativeError(actual, expected[output] ?? new Float64Array());
+      if (!(error <= gate)) {
+        throw new RangeError(
+          `Cannot time ${op.name} as ${name} at ${one.shape}: ${output} differs from ` +
+            `${one.large ? `the variant ${last}` : 'the float64 reference'} by ${error.toExponential(1)} of its largest value`,
+        );
+      }
+    }
+    prepared.push({ variant: name, launch: ready });
   }
-  gpu.throwIfFailed();
-  return prepared.map(({ variant }, i) => {
-    const sorted = (samples[i] ?? []).toSorted((a, b) => a - b);
-    const spreadMs = quantile(sorted, 0.75) - quantile(sorted, 0.25);
-    return { variant, medianMs: quantile(sorted, 0.5), spreadMs, samplesMs: samples[i] ?? [] };
-  });
+  return { prepared, expected };
 }
 
-/** Median over the turns of how many times as fast `ours` was as `theirs`: load that lasts a turn falls out. */
-export function speedOver(ours: Timing, theirs: Timing): number {
-  const ratios = ours.samplesMs.map((ms, turn) => (theirs.samplesMs[turn] ?? NaN) / ms);
-  return quantile(ratios.toSorted((a, b) => a - b), 0.5);
-}
-
-/** Quantile of ascending numbers, linear between neighbours. */
-function quantile(sorted: readonly number[], at: number): number {
-  const position = (sorted.length - 1) * at;
-  const low = sorted[Math.floor(position)] ?? NaN;
-  const high = sorted[Math.ceil(position)] ?? NaN;
-  return low + (high - low) * (position - Math.floor(position));
-}
-
-function prepare(kernels: Kernels, { op, sizes }: BenchCase, buffers: ReadonlyMap<string, GPUBuffer>, variant: string): Prepared {
-  const { pipeline, bindGroup, workgroups } = kernels.dispatch(op, sizes, Object.fromEntries(buffers), { variant });
-  return {
-    variant,
-    encode: (dispatches) => {
-      const encoder = kernels.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      for (let i = 0; i < dispatches; i++) pass.dispatchWorkgroups(...workgroups(undefined));
-      pass.end();
-      return encoder.finish();
-    },
-  };
-}
-
-/** Mulberry32: uniform numbers in [0, 1) from a 32-bit seed. */
-function uniformFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Values exactly representable in the operand's type: the case's own, the op's draw, else uniform in [-1, 1). */
-function draw(operands: Record<string, Operand<string>>, { sizes, inputs }: BenchCase, seed: number): Record<string, Numbers> {
-  return Object.fromEntries(
-    Object.entries(operands).map(([name, operand], index) => {
-      const uniform = uniformFrom(1_000 * seed + index);
-      const length = elementCount(operand.shape(sizes));
-      const values =
-        inputs[name] ?? operand.draw?.(sizes, uniform) ?? Float64Array.from({ length }, () => 2 * uniform() - 1);
-      if (values.length !== length) throw new RangeError(`Cannot draw ${name}: got ${values.length} values, need ${length}`);
-      return [name, operand.type === 'u32' ? Uint32Array.from(values) : Float64Array.from(values, Math.fround)];
-    }),
-  );
-}
-
-function operandOf(op: AnyOp, name: string): Operand<string> {
-  const operands: Record<string, Operand<string>> = { ...op.inputs, ...op.outputs };
-  const operand = operands[name];
-  if (!operand) throw new TypeError(`Cannot find operand ${name} of ${op.name}`);
-  return operand;
-}
-
-function bytes(type: 'f32' | 'u32', values: Numbers): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
-  return type === 'u32' ? Uint32Array.from(values) : Float32Array.from(values);
-}
-
-function upload(device: GPUDevice, label: string, type: 'f32' | 'u32', values: Numbers): GPUBuffer {
-  const data = bytes(type, values);
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const buffer = device.createBuffer({ label, size: Math.max(16, data.byteLength), usage });
-  device.queue.writeBuffer(buffer, 0, data);
-  return buffer;
-}
-
-function write(
-  device: GPUDevice,
-  buffers: ReadonlyMap<string, GPUBuffer>,
-  op: AnyOp,
-  name: string,
-  values: Readonly<Record<string, Numbers>>,
-): void {
-  const buffer = buffers.get(name);
-  const numbers = values[name];
-  if (buffer && numbers) device.queue.writeBuffer(buffer, 0, bytes(operandOf(op, name).type, numbers));
-}
-
-async function read(
-  device: GPUDevice,
-  buffers: ReadonlyMap<string, GPUBuffer>,
-  op: AnyOp,
-  name: string,
-): Promise<Float32Array | Uint32Array> {
-  const source = buffers.get(name);
-  if (!source) throw new TypeError(`Cannot read operand ${name} of ${op.name}`);
-  const staging = device.createBuffer({ size: source.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+function submitOnce({ device }: Gpu, { pipeline, bindGroup, workgroups }: Launch): void {
   const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(source, 0, staging, 0, source.size);
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(...workgroups);
+  pass.end();
   device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const copy = staging.getMappedRange().slice(0);
-  staging.destroy();
-  return operandOf(op, name).type === 'u32' ? new Uint32Array(copy) : new Float32Array(copy);
 }
 
-/** Largest absolute difference over the largest expected value; infinite where either is not finite. */
-function relativeError(actual: Float32Array | Uint32Array, expected: Float64Array): number {
-  let difference = 0;
-  let scale = 1e-30;
-  for (const [i, wanted] of expected.entries()) {
-    const gap = Math.abs((actual[i] ?? NaN) - wanted);
-    if (!Number.isFinite(gap)) return Infinity;
-    difference = Math.max(difference, gap);
-    scale = Math.max(scale, Math.abs(wanted));
+function launch(
+  kernels: Kernels,
+  op: AnyOp,
+  sizes: Sizes<string>,
+  buffers: ReadonlyMap<string, GPUBuffer>,
+  variant?: string,
+): Launch {
+  const bindings = Object.fromEntries(buffers);
+  const { pipeline, bindGroup, workgroups } = kernels.dispatch(op, sizes, bindings, variant === undefined ? {} : { variant });
+  return { pipeline, bindGroup, workgroups: workgroups(undefined) };
+}
+
+/** The whole backward pass of attention and its forward pass, in turns; the variants are those that run unless named. */
+export async function measureAttentionPasses(
+  { gpu, kernels, watch, turns }: Bench,
+  { sizes, inputs }: Pick<BenchCase, 'sizes' | 'inputs'>,
+): Promise<{ readonly forward: Timing; readonly backward: Timing; readonly variant: string }> {
+  const buffers: GPUBuffer[] = [];
+  const prepared = (op: AnyOp): Launch => {
+    const own = new Map<string, GPUBuffer>();
+    for (const [name, values] of Object.entries({ ...draw(op.inputs, { sizes, inputs }, 1), ...draw(op.outputs, { sizes, inputs }, 2) })) {
+      own.set(name, upload(gpu.device, name, operandOf(op, name).type, values));
+    }
+    buffers.push(...own.values());
+    return launch(kernels, op, sizes, own);
+  };
+  try {
+    const forward = [prepared(attention)];
+    const backward = ATTENTION_BACKWARD.map(prepared);
+    const [forwardTiming, backwardTiming] = await takeTurns(
+      [forward, backward].map((launches, i) => ({ name: `${i}`, run: (times) => watch.time(launches, times) })),
+      turns,
+    );
+    if (!forwardTiming || !backwardTiming) throw new TypeError('Cannot compare passes that were not timed');
+    const names = ATTENTION_BACKWARD.slice(1).map((op) => kernels.variantOf(op, sizes).name);
+    return { forward: forwardTiming, backward: backwardTiming, variant: [...new Set(names)].join('+') };
+  } finally {
+    for (const buffer of buffers) buffer.destroy();
   }
-  return difference / scale;
 }

@@ -4,14 +4,18 @@ import { Kernels, matmulNN, type AnyOp, type Sizes } from '@seal/kernels';
 import { PLAIN_TILE } from './cases.ts';
 import { measureCase } from './measure.ts';
 import { plainTileOps, usePlainTiles } from './plain-tiles.ts';
+import { Stopwatch } from './stopwatch.ts';
 
 let gpu: Gpu;
 let kernels: Kernels;
+let watch: Stopwatch;
 beforeAll(async () => {
   gpu = await openGpu();
   kernels = new Kernels(gpu.device, gpu.description);
+  watch = new Stopwatch(gpu);
 });
 afterAll(() => {
+  watch.destroy();
   kernels.destroy();
   gpu.close();
 });
@@ -31,8 +35,8 @@ test('every product of a step has cases that the yardstick serves', () => {
 
 test.each(served)('%s at %o is what the float64 reference says', async (_, sizes: Sizes<string>, op: AnyOp) => {
   const bench = { op, layout: null, shape: JSON.stringify(sizes), sizes, inputs: {}, flops: 1 };
-  const timings = await measureCase(gpu, kernels, bench, 1);
-  expect(timings.map(({ variant }) => variant)).toEqual([PLAIN_TILE]);
+  const { variants } = await measureCase({ gpu, kernels, watch, turns: 1 }, bench);
+  expect(variants.map(({ name }) => name)).toEqual([PLAIN_TILE]);
 });
 
 test('kernels dispatch plain tiles once they are told to, and say which sizes they do not serve', () => {

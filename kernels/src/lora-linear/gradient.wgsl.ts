@@ -47,14 +47,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let d0 = d[t * n4 + at_column];
     // The last token of an odd segment has no partner: it meets zeros.
     let d1 = select(vec4f(), d[min(t + 1u, params.t - 1u) * n4 + at_column], t + 1u < end);
-    ranks4(&c0, subgroupBroadcast(own, 0u), d0);
-    ranks4(&c1, subgroupBroadcast(own, 1u), d0);
-    ranks4(&c2, subgroupBroadcast(own, 2u), d0);
-    ranks4(&c3, subgroupBroadcast(own, 3u), d0);
-    ranks4(&c0, subgroupBroadcast(own, 4u), d1);
-    ranks4(&c1, subgroupBroadcast(own, 5u), d1);
-    ranks4(&c2, subgroupBroadcast(own, 6u), d1);
-    ranks4(&c3, subgroupBroadcast(own, 7u), d1);
+    ranks4(&c0, subgroupShuffle(own, 0u), d0);
+    ranks4(&c1, subgroupShuffle(own, 1u), d0);
+    ranks4(&c2, subgroupShuffle(own, 2u), d0);
+    ranks4(&c3, subgroupShuffle(own, 3u), d0);
+    ranks4(&c0, subgroupShuffle(own, 4u), d1);
+    ranks4(&c1, subgroupShuffle(own, 5u), d1);
+    ranks4(&c2, subgroupShuffle(own, 6u), d1);
+    ranks4(&c3, subgroupShuffle(own, 7u), d1);
   }
   let base = (adapter * params.stride + params.offset) / 4u;
   store(&c0, base, rank, column);

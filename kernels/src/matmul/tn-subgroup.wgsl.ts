@@ -30,14 +30,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   for (var k = 0u; k < params.k; k++) {
     let own = a[at_a];
     let right = b[at_b];
-    rows4(&c0, subgroupBroadcast(own, 0u), right);
-    rows4(&c1, subgroupBroadcast(own, 1u), right);
-    rows4(&c2, subgroupBroadcast(own, 2u), right);
-    rows4(&c3, subgroupBroadcast(own, 3u), right);
-    rows4(&c4, subgroupBroadcast(own, 4u), right);
-    rows4(&c5, subgroupBroadcast(own, 5u), right);
-    rows4(&c6, subgroupBroadcast(own, 6u), right);
-    rows4(&c7, subgroupBroadcast(own, 7u), right);
+    rows4(&c0, subgroupShuffle(own, 0u), right);
+    rows4(&c1, subgroupShuffle(own, 1u), right);
+    rows4(&c2, subgroupShuffle(own, 2u), right);
+    rows4(&c3, subgroupShuffle(own, 3u), right);
+    rows4(&c4, subgroupShuffle(own, 4u), right);
+    rows4(&c5, subgroupShuffle(own, 5u), right);
+    rows4(&c6, subgroupShuffle(own, 6u), right);
+    rows4(&c7, subgroupShuffle(own, 7u), right);
     at_a += lda4;
     at_b += n4;
   }
