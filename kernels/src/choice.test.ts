@@ -56,6 +56,15 @@ it('takes f16 operands only where they are allowed', () => {
   expect(chosen({ M: 64, K: 64 }, { halfOperands: true }, { features: [] })).toBe('workgroup');
 });
 
+it('takes what does not suit the sizes by name or measurement only', () => {
+  const long = defineOp({ ...op, variants: [variant('workgroup', { suits: (_, { M }) => M > 1_000 }), variant('plain')] });
+  const of = (M: number, options: Parameters<typeof selectVariant>[3] = {}) => selectVariant(long, profile, { M, K: 1 }, options).name;
+  expect(of(2_000)).toBe('workgroup');
+  expect(of(64)).toBe('plain');
+  expect(of(64, { name: 'workgroup' })).toBe('workgroup');
+  expect(of(64, { choices: [{ op: 'double', sizes: { M: 64, K: 1 }, variant: 'workgroup' }] })).toBe('workgroup');
+});
+
 it('follows the choice measured at the nearest sizes', () => {
   const choices = [
     { op: 'double', sizes: { M: 64, K: 64 }, variant: 'plain' },
