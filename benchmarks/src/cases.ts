@@ -40,8 +40,10 @@ export interface BenchCase {
   readonly flops: number;
   /** Elements of an array whose copy the op is compared with. */
   readonly copied?: number;
-  /** The same for other libraries, where they are asked. */
+  /** The same for other libraries. */
   readonly problem?: Problem;
+  /** Other libraries take turns where they are there. */
+  readonly compared?: true;
   /** Too large for a float64 reference: variants are held to the last one, which smaller cases hold to the reference. */
   readonly large?: true;
   /** The whole backward pass is measured against the forward pass too. */
@@ -94,7 +96,8 @@ function sequences(T: number, length: number): { readonly bounds: Uint32Array; r
   return { bounds, pairs };
 }
 
-function attentionCases(T: number, length: number, [H, K, D]: readonly [number, number, number] = [4, 2, 32]): BenchCase[] {
+/** The three passes of causal attention over T tokens in sequences of `length`, H query and K key/value heads of D. */
+export function attentionCases(T: number, length: number, [H, K, D]: readonly [number, number, number] = [4, 2, 32]): BenchCase[] {
   const { bounds, pairs } = sequences(T, length);
   const of = (op: AnyOp, products: number): BenchCase => ({
     op,
@@ -112,7 +115,7 @@ function attentionCases(T: number, length: number, [H, K, D]: readonly [number, 
 }
 
 /** The four ops of one adapted linear layer (K in, N out), E adapters with T / E tokens each. */
-function loraCases(T: number, K: number, N: number, E: number, R: number): BenchCase[] {
+export function loraCases(T: number, K: number, N: number, E: number, R: number): BenchCase[] {
   const each = T / E;
   const stride = R * (K + N);
   const tiles: number[] = [];
@@ -134,7 +137,7 @@ function loraCases(T: number, K: number, N: number, E: number, R: number): Bench
 }
 
 /** Row and element ops; `perElement` counts an exponential, a division and a root as one each. */
-function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
+export function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
   return { op, layout: null, shape, sizes, inputs: {}, flops: elements * perElement };
 }
 
@@ -145,7 +148,7 @@ function gpuCases(): BenchCase[] {
     ...layouts.map((layout) => matmul(layout, 4_096, 4_096, 4_096)),
     ...[512, 2_048, 8_192].flatMap((T) => [matmul('nt', T, 2_048, 2_048), ...loraCases(T, 2_048, 2_048, 32, 32)]),
     ...attentionCases(2_048, 2_048, [32, 8, 128]),
-  ].map((one) => ({ ...one, large: true }));
+  ].map((one) => ({ ...one, large: true, ...(one.problem && { compared: true }) }));
 }
 
 /** Every case for a software adapter or a GPU, in the order of the report. */
@@ -156,11 +159,11 @@ export function kernelCases(software: boolean): BenchCase[] {
   const ones = (length: number, value = 1) => new Float64Array(length).fill(value);
   const layouts: readonly Layout[] = ['nn', 'nt', 'tn'];
   return [
-    ...layouts.map((layout) => matmul(layout, 512, 512, 512)),
+    ...layouts.map((layout) => ({ ...matmul(layout, 512, 512, 512), compared: true as const })),
     ...layouts.flatMap((layout) => [matmul(layout, T, 128, 128), matmul(layout, T, 128, 256)]),
     ...layouts.map((layout) => matmul(layout, T, 404, 128)),
     ...loraCases(T, 128, 128, E, 16),
-    ...loraCases(T, 128, 256, E, 16),
+    ...loraCases(T, 128, 256, E, 16).map((one) => ({ ...one, ...(one.problem && { compared: true as const }) })),
     ...[14, 60, 256].flatMap((length) => attentionCases(T, length)),
     ...attentionCases(128, 128, [64, 64, 32]),
     elementwise(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),

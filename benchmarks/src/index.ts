@@ -1,6 +1,9 @@
 /** @seal/benchmarks: measures kernels, a training step and a round's reward phase, after holding them to what is right. */
 
 export { benchKernels, type BenchKernelsOptions, type KernelBenchmark, type KernelRow } from './kernels.ts';
+export { Peers, type PeerOptions, type PeerRecord } from './peers.ts';
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
+export { modelCases } from './model-cases.ts';
+export { tuneKernels, type TuneOptions, type TunedRow } from './tune.ts';

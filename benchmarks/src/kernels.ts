@@ -5,7 +5,8 @@ import { runtimeName, type Gpu } from '@seal/device';
 import { elementCount, Kernels, type Operand } from '@seal/kernels';
 import { kernelCases, PLAIN_TILE, type BenchCase, type Layout } from './cases.ts';
 import { measureCeilings, type Ceilings } from './ceilings.ts';
-import { ATTENTION_BACKWARD, measureAttentionPasses, measureCase, type Bench, type Measured } from './measure.ts';
+import { ATTENTION_BACKWARD, measureAttentionPasses, measureCase, type Bench, type Measured, type Rivals } from './measure.ts';
+import type { PeerRecord, Peers } from './peers.ts';
 import { Stopwatch, type Clock } from './stopwatch.ts';
 import { speedOver, type Timing } from './turns.ts';
 
@@ -34,7 +35,10 @@ export interface KernelRow {
   readonly ratios: Ratios;
 }
 
-/** `plain` is the op's own variant without optional features, `forward` the forward pass of the same shape. */
+/**
+ * `plain` is the op's own variant without optional features, `copy` a copy of the same array with a vec4 an invocation,
+ * `fastest-copy` that with as many as were fastest, `forward` the forward pass of the same shape. Peers have their names.
+ */
 export type Ratios = Readonly<Record<string, number>>;
 
 /** What `benchKernels` returns and `benchmarks/results` keeps. */
@@ -49,6 +53,13 @@ export interface KernelBenchmark {
   readonly repetitions: number;
   readonly ceilings: Ceilings;
   readonly rows: readonly KernelRow[];
+  /** Other libraries on the same shapes, by the wall clock; null where they were not asked for. */
+  readonly peers: { readonly records: readonly PeerRecord[]; readonly rows: readonly PeerRow[] } | null;
+}
+
+/** Another library at one shape. */
+export interface PeerRow extends Pick<KernelRow, 'op' | 'layout' | 'shape' | 'medianMs' | 'spreadMs' | 'gflops'> {
+  readonly peer: string;
 }
 
 export interface BenchKernelsOptions {
@@ -56,6 +67,8 @@ export interface BenchKernelsOptions {
   readonly commit: string | null;
   /** Versions worth recording beside the runtime's and the operating system's. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Other libraries to take turns with; opened and closed by the caller. */
+  readonly peers?: Peers;
   /** Called with each row as soon as its case is measured. */
   readonly onRow?: (row: KernelRow) => void;
   /** Cases to measure, by `op layout shape`; all when absent. */
@@ -73,7 +86,7 @@ export interface BenchKernelsOptions {
  * ```
  */
 export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Promise<KernelBenchmark> {
-  const { commit, versions = {}, onRow, filter = () => true, repetitions = 15 } = options;
+  const { commit, versions = {}, peers, onRow, filter = () => true, repetitions = 15 } = options;
   if (!Number.isInteger(repetitions) || repetitions < 1) {
     throw new RangeError(`Cannot take ${repetitions} timings: it must be a whole number >= 1`);
   }
@@ -85,6 +98,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   const watch = new Stopwatch(gpu);
   const bench: Bench = { gpu, kernels, watch, turns: repetitions };
   const rows: KernelRow[] = [];
+  const peerRows: PeerRow[] = [];
   const add = (row: KernelRow) => {
     rows.push(row);
     onRow?.(row);
@@ -94,7 +108,10 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
     const ceilings = { gflops: round(gflops), gbps: round(gbps) };
     for (const one of cases) {
       const chosen = kernels.variantOf(one.op, one.sizes).name;
-      rowsOf(one, await measureCase(bench, one, { copyRun }), chosen, ceilings).forEach(add);
+      const rivals: Rivals | null = peers && one.compared ? (inputs, expected) => peers.contestants(one, inputs, expected) : null;
+      const measured = await measureCase(bench, one, { copyRun, ...(rivals && { rivals }) });
+      rowsOf(one, measured, chosen, ceilings).forEach(add);
+      if (rivals) peerRows.push(...peerRowsOf(one, measured, peers?.records ?? []));
       if (one.passes) add(await backwardRow(bench, one, ceilings));
     }
     const { clock } = watch;
@@ -108,6 +125,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
       repetitions,
       ceilings,
       rows,
+      peers: peers ? { records: peers.records, rows: peerRows } : null,
     };
   } finally {
     watch.destroy();
@@ -128,6 +146,16 @@ function rowsOf(one: BenchCase, { variants, others }: Measured, chosen: string, 
     ...ratesOf(timing, flops, bytesMoved(one), ceilings),
     ratios: Object.fromEntries([...yardsticks, ...others.values()].map((other) => [other.name, round(speedOver(timing, other))])),
   }));
+}
+
+function peerRowsOf({ op, layout, shape, flops }: BenchCase, { others }: Measured, records: readonly PeerRecord[]): PeerRow[] {
+  return records.flatMap(({ name }) => {
+    const timing = others.get(name);
+    if (!timing) return [];
+    const { medianMs, spreadMs } = timing;
+    const times = { medianMs: round(medianMs), spreadMs: round(spreadMs), gflops: round(flops / medianMs / 1e6) };
+    return [{ peer: name, op: op.name, layout, shape, ...times }];
+  });
 }
 
 async function backwardRow(bench: Bench, one: BenchCase, ceilings: Ceilings): Promise<KernelRow> {

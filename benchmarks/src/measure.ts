@@ -85,7 +85,12 @@ export async function measureCase(
     const timings = await takeTurns([...contestants, ...others], turns);
     return {
       variants: timings.slice(0, contestants.length),
-      others: new Map(timings.slice(contestants.length).map((timing) => [timing.name, timing])),
+      others: new Map(
+        timings
+          .slice(contestants.length)
+          .filter(({ medianMs }) => Number.isFinite(medianMs))
+          .map((timing) => [timing.name, timing]),
+      ),
     };
   } finally {
     copies?.destroy();

@@ -30,10 +30,10 @@ const GPU = [...TILES, 'subgroup', 'group', 'vec4', 'vec4-run', 'tile', 'plain']
  * one that does not suit the sizes is taken by name or measurement only.
  */
 const PREFERRED: Readonly<Record<AdapterProfile['class'], readonly string[]>> = {
-  cpu: ['subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
+  cpu: ['subgroup-8-held', 'subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
   integrated: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
   discrete: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
-  unknown: ['subgroup-8', ...GPU],
+  unknown: ['subgroup-8-held', 'subgroup-8', ...GPU],
 };
 
 /** The WGSL extension that a feature brings. */

@@ -1,11 +1,9 @@
 /** `seal bench step` and `seal bench round`: one training step, and a round's adapters trained and asked. */
 
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { benchRound, benchStep, findPython, type RoundBenchmark, type StepBenchmark } from '@seal/benchmarks';
 import type { Gpu } from '@seal/device';
 import { EXIT, messageOf, orExit } from './failure.ts';
-import { writeWhole } from './files.ts';
+import { pathCandidates, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { print, say } from './terminal.ts';
@@ -46,9 +44,8 @@ async function measured<T>({ out, json }: Command, table: (result: T) => string,
 /** A Python for the peers. One that was named must do; where none was, the round is measured without them. */
 async function peerPython(named: string | undefined): Promise<string | undefined> {
   if (named !== undefined) return orExit(EXIT.unavailable, () => findPython([named]));
-  const path = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'python3'));
   try {
-    return await findPython(path.filter((candidate) => existsSync(candidate)));
+    return await findPython(pathCandidates('python3'));
   } catch (error) {
     say(`${messageOf(error)}. Going on without peers`);
     return undefined;

@@ -1,7 +1,7 @@
 /** Whole files, put in place at once: a reader sees the old content or the new, never half of it. */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { EXIT, Failure, messageOf } from './failure.ts';
 
 /** Writes a file and the directories above it. Throws Failure when it cannot, leaving nothing half-written. */
@@ -57,4 +57,10 @@ export function readJson(path: string, exitCode: number): unknown {
   } catch (cause) {
     throw new Failure(exitCode, `Cannot read ${path}: it is not JSON (${messageOf(cause).replaceAll(/\s*\n\s*/g, ' ')})`, { cause });
   }
+}
+
+/** Every program of this name on the PATH, first come first. */
+export function pathCandidates(program: string): string[] {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, program)).filter((path) => existsSync(path));
 }

@@ -127,16 +127,28 @@ const bench = command(
     filter: optional(
       option('--filter', string({ metavar: 'TEXT' }), { description: message`kernels: only ops whose name contains this` }),
     ),
-    peers: option('--peers', { description: message`round: the same work by PyTorch, with PEFT and batched, beside ours` }),
+    peers: option('--peers', { description: message`round: the same work by PyTorch, with PEFT and batched; kernels: by tfjs, jax-js, onnxruntime and PyTorch` }),
     python: optional(
       option('--python', string({ metavar: 'PATH' }), {
-        description: message`Python with torch, transformers and peft; the first python3 that has them if absent`,
+        description: message`Python with torch, for a round transformers and peft too; the first python3 if absent`,
       }),
     ),
     out: outFile,
     json,
   }),
   { description: message`Measure kernels, a training step or a whole round on this adapter` },
+);
+
+const tune = command(
+  'tune',
+  object('Options', {
+    command: constant('tune'),
+    model,
+    f16: option('--f16', { description: message`Let variants take part that round operands to f16 (sums stay f32)` }),
+    forget: option('--forget', { description: message`Remove what was measured on this adapter` }),
+    json,
+  }),
+  { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
 );
 
 const words = command('words', object('Options', { command: constant('words'), json }), {
@@ -154,7 +166,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

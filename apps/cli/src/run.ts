@@ -65,6 +65,7 @@ export async function run(command: RunCommand): Promise<void> {
     const finished: Finished[] = [];
     for (const header of headers) {
       const store = await openStore(command, header, place);
+      sayWhatDiffers(store.header, header);
       finished.push(await complete(session, bench, store, config, signal, place.goOn));
     }
     conclude(command, finished, place);
@@ -107,6 +108,7 @@ function headerOf(
       adapter: session.gpu.description.description,
       packageVersion: packageVersion(),
       ...(commit !== undefined && { commit }),
+      ...(session.tuningDigest !== null && { kernels: session.tuningDigest }),
     },
     modelDigest: weightsDigest(session.checkpoint.weights),
   };
@@ -145,6 +147,13 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
     throw error;
   }
   return store;
+}
+
+/** What was begun with other kernels may end in other bits. */
+function sayWhatDiffers({ environment: begun }: RunHeader, { environment: now }: RunHeader): void {
+  if (begun.kernels === now.kernels) return;
+  const named = (kernels: string | undefined) => (kernels === undefined ? 'the default kernels' : `tuned kernels (${kernels.slice(0, 12)})`);
+  say(`This run was begun with ${named(begun.kernels)} and goes on with ${named(now.kernels)}, which may round differently`);
 }
 
 /** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */

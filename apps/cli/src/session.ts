@@ -7,6 +7,7 @@ import { openGpu, type Gpu } from '@seal/device';
 import { loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
 import { createCodec, type Codec } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
+import { readTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
@@ -21,6 +22,8 @@ export interface Session {
   readonly model: Model;
   readonly codec: Codec;
   readonly directory: string;
+  /** Names the measured choice of kernels; null where the defaults run. */
+  readonly tuningDigest: string | null;
   readonly close: () => void;
 }
 
@@ -44,13 +47,15 @@ export async function openSession(directory: string = SHIPPED_MODEL): Promise<Se
     createCodec(checkpoint.tokenizer, checkpoint.config, Math.min(MAX_SEQUENCE, checkpoint.config.maxPositionEmbeddings)),
   );
   const gpu = await openDevice();
-  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint));
+  const tuning = readTuning(gpu.description);
+  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, tuning ?? {}));
   return {
     gpu,
     checkpoint,
     model,
     codec,
     directory,
+    tuningDigest: tuning?.digest ?? null,
     close() {
       model.destroy();
       gpu.close();

@@ -1,5 +1,6 @@
 import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 const root = new URL('../../../', import.meta.url);
 
@@ -17,4 +18,10 @@ export function sourceCommit(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Version of the npm package that brings Dawn. */
+export function dawnVersion(): string {
+  const path = createRequire(import.meta.url).resolve('webgpu/package.json');
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }

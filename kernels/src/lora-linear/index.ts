@@ -43,6 +43,7 @@ import fusedPlainCode from './fused-plain.wgsl.ts';
 import fusedCode from './fused.wgsl.ts';
 import gradientPlainCode from './gradient-plain.wgsl.ts';
 import gradientCode from './gradient.wgsl.ts';
+import heldCode from './held.wgsl.ts';
 import projectPlainCode from './project-plain.wgsl.ts';
 import projectCode from './project.wgsl.ts';
 import * as reference from './reference.ts';
@@ -173,6 +174,29 @@ const fusedParams = {
 } as const;
 type FusedField = keyof typeof fusedParams;
 
+/** The fused tiles with their rows held in private memory: rows of at most 512 numbers, and four blocks of columns to use them. */
+const holdingRows = (backward: boolean) => {
+  const inner = ({ K, N }: Sizes<FusedField>) => (backward ? N : K);
+  const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
+  return {
+    name: 'subgroup-8-held',
+    needs: ['subgroups'] as const,
+    code: outerProductCode + fusedCode + heldCode,
+    prelude: (sizes: Sizes<FusedField>) =>
+      `const INNER4 = ${inner(sizes) / 4}u;\nconst RANK4 = ${sizes.R / 4}u;\nconst WIDTH_FIRST = ${!backward};\n`,
+    supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
+      eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
+      inner(sizes) > 0 &&
+      inner(sizes) <= 512 &&
+      width(sizes) >= 128,
+    // A few row tiles share out their columns, so that every core has work.
+    workgroups: (sizes: Sizes<FusedField>) => {
+      const rows = ceilDiv(sizes.T, 32);
+      return [Math.min(ceilDiv(width(sizes), 32), ceilDiv(8, rows)), rows] as const;
+    },
+  };
+};
+
 const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 1, K: 1, N: 1, R: 1, E: 1, stride: 9, offset: 1, accumulate: 0, hasBias: 0 },
   { T: 33, K: 7, N: 33, R: 3, E: 3, stride: 150, offset: 7, accumulate: 1, hasBias: 1 },
@@ -257,6 +281,7 @@ export const loraLinear = defineOp({
   },
   outputs: { y: { type: 'f32', mode: 'update', shape: ({ T, N }) => [T, N] } },
   variants: [
+    holdingRows(false),
     {
       name: 'subgroup-8',
       needs: ['subgroups'],
@@ -313,6 +338,7 @@ export const loraLinearBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, K }) => [T, K] } },
   variants: [
+    holdingRows(true),
     {
       name: 'subgroup-8',
       needs: ['subgroups'],

@@ -9,6 +9,8 @@ import backwardWorkgroupCode from './rms-norm-backward-workgroup.wgsl.ts';
 import backwardCode from './rms-norm-backward.wgsl.ts';
 import plainCode from './rms-norm-plain.wgsl.ts';
 import workgroupCode from './rms-norm-workgroup.wgsl.ts';
+import backwardRowsCode from './rms-norm-backward-rows.wgsl.ts';
+import rowsCode from './rms-norm-rows.wgsl.ts';
 import code from './rms-norm.wgsl.ts';
 import * as reference from './reference.ts';
 
@@ -21,6 +23,13 @@ const rowPerSubgroup = {
   workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
 };
 const rowPerWorkgroup = workgroupPerRow<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
+const rowsPerSubgroup = {
+  name: 'subgroup-8',
+  needs: ['subgroups'] as const,
+  prelude: ({ C }: { C: number }) => `const HELD = ${ceilDiv(C, 32)}u;\nconst ROWS = 16u;\n`,
+  supports: ({ subgroupSize }: AdapterProfile, { C }: { C: number }) => subgroupSize === 8 && C % 4 === 0 && C <= 512,
+  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, 16)),
+};
 const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
 
 /**
@@ -41,6 +50,7 @@ export const rmsNorm = defineOp({
     inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
   },
   variants: [
+    { ...rowsPerSubgroup, code: rowsCode },
     { ...rowPerSubgroup, code },
     { ...rowPerWorkgroup, code: reductionCode + workgroupCode },
     { ...rowPerInvocation, code: plainCode },
@@ -87,6 +97,7 @@ export const rmsNormBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
+    { ...rowsPerSubgroup, code: backwardRowsCode },
     { ...rowPerSubgroup, code: backwardCode },
     { ...rowPerWorkgroup, code: reductionCode + backwardWorkgroupCode },
     { ...rowPerInvocation, code: backwardPlainCode },

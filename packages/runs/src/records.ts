@@ -26,6 +26,8 @@ export const runHeaderSchema = type({
     adapter: 'string',
     packageVersion: 'string',
     'commit?': 'string',
+    /** Digest of the measured choice of kernels; absent where the defaults ran. */
+    'kernels?': 'string',
   }).onUndeclaredKey('reject'),
   modelDigest: 'string',
 }).onUndeclaredKey('reject');

@@ -1,0 +1,66 @@
+/** `seal bench kernels`: every op alone, against the adapter's ceilings and, with --peers, against other libraries. */
+
+import { join } from 'node:path';
+import { benchKernels, Peers, type KernelRow } from '@seal/benchmarks';
+import { cacheFolder } from './cache.ts';
+import { EXIT, Failure, orExit } from './failure.ts';
+import { pathCandidates, writeWhole } from './files.ts';
+import type { CommandOf } from './options.ts';
+import { openDevice } from './session.ts';
+import { print, say } from './terminal.ts';
+import { dawnVersion, packageVersion, sourceCommit } from './version.ts';
+
+type Command = CommandOf<'bench'>;
+
+/** Rows go to stdout for people as they come, to stderr where stdout is a document. */
+export async function kernels(command: Command): Promise<void> {
+  const { filter, out, json } = command;
+  const gpu = await openDevice();
+  const peers = command.peers ? await openPeers(command) : null;
+  try {
+    const result = await orExit(EXIT.training, () =>
+      benchKernels(gpu, {
+        commit: sourceCommit() ?? null,
+        versions: { seal: packageVersion(), ...(gpu.description.backend === 'dawn' && { webgpu: dawnVersion() }) },
+        ...(filter !== undefined && { filter: (name: string) => name.includes(filter) }),
+        ...(peers && { peers }),
+        onRow: (row) => (json ? say : print)(line(row)),
+      }),
+    );
+    if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ops named like ${filter}: there are none`);
+    const document = JSON.stringify(result);
+    if (out !== undefined) writeWhole(out, `${document}\n`);
+    for (const { name, problem } of result.peers?.records ?? []) if (problem !== null) say(`Without ${name}: ${problem}`);
+    if (json) return print(document);
+    const { gflops, gbps } = result.ceilings;
+    print(`Ceilings: ${gflops} GFLOP/s in registers, ${gbps} GB/s copied; by ${result.clock}`);
+  } finally {
+    peers?.close();
+    gpu.close();
+  }
+}
+
+/** Those that do not start are left out; their records say why. */
+function openPeers({ python = pathCandidates('python3')[0] }: Command): Promise<Peers> {
+  say('Installing and starting the peers');
+  return Peers.open({ folder: join(cacheFolder(), 'peers'), ...(python !== undefined && { python }) });
+}
+
+function line({ op, shape, variant, medianMs, gflops, gbps, fractionOfCeiling, ratios }: KernelRow): string {
+  const number = (value: number, unit: string) => `${value.toFixed(1).padStart(7)} ${unit}`;
+  const compared = Object.entries(ratios)
+    .filter(([name]) => name !== variant)
+    .map(([name, ratio]) => `${ratio.toFixed(2)} x ${name}`);
+  const name = `${op} ${shape}`;
+  return [
+    name.padEnd(56),
+    variant.padEnd(15),
+    `${medianMs.toFixed(3).padStart(9)} ms`,
+    number(gflops, 'GFLOP/s'),
+    number(gbps, 'GB/s'),
+    `${(100 * fractionOfCeiling).toFixed(0).padStart(3)} % of the ceiling`,
+    compared.join(', '),
+  ]
+    .join(' ')
+    .trimEnd();
+}

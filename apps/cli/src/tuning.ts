@@ -1,0 +1,91 @@
+/** What `seal tune` found on an adapter: kept in the user's cache, one file an adapter, used by every command with a model. */
+
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GpuDescription } from '@seal/device';
+import type { Choice, ChoiceOptions } from '@seal/kernels';
+import { problemsOf } from '@seal/model';
+import { digest } from '@seal/runs';
+import { type } from 'arktype';
+import { cacheFolder } from './cache.ts';
+import { EXIT, messageOf } from './failure.ts';
+import { readJson, writeWhole } from './files.ts';
+import { say } from './terminal.ts';
+
+/** Raised when variants change so that earlier findings mean nothing. */
+const ENGINE = 1;
+
+const adapterSchema = type({
+  backend: 'string',
+  vendor: 'string',
+  architecture: 'string',
+  description: 'string',
+  features: 'string[]',
+}).onUndeclaredKey('reject');
+const schema = type({
+  engine: 'number.integer',
+  adapter: adapterSchema,
+  halfOperands: 'boolean',
+  choices: type({
+    op: 'string > 0',
+    sizes: { '[string]': 'number' },
+    variant: 'string > 0',
+  })
+    .onUndeclaredKey('reject')
+    .array(),
+}).onUndeclaredKey('reject');
+
+/** Choices of an adapter, and what names them in records. */
+export interface Tuning extends ChoiceOptions {
+  readonly choices: readonly Choice[];
+  readonly halfOperands: boolean;
+  readonly digest: string;
+}
+
+type Adapter = typeof adapterSchema.infer;
+
+/** Adapter and driver, as far as WebGPU tells; the driver's version is part of the description. */
+function identity({ backend, vendor, architecture, description, features }: GpuDescription): Adapter {
+  return { backend, vendor, architecture, description, features: [...features] };
+}
+
+/** Where the choices for an adapter are kept. */
+export function tuningPath(description: GpuDescription): string {
+  return join(cacheFolder(), 'tuning', `${digest(identity(description)).slice(0, 16)}.json`);
+}
+
+/** Keeps choices for an adapter in place of what was known. Throws Failure when the file cannot be written. */
+export function writeTuning(description: GpuDescription, halfOperands: boolean, choices: readonly Choice[]): string {
+  const path = tuningPath(description);
+  writeWhole(path, `${JSON.stringify({ engine: ENGINE, adapter: identity(description), halfOperands, choices }, null, 1)}\n`);
+  return path;
+}
+
+/** The choices for an adapter, or null. A file that cannot be used is named on stderr and left alone. */
+export function readTuning(description: GpuDescription): Tuning | null {
+  const path = tuningPath(description);
+  if (!existsSync(path)) return null;
+  const ignore = (reason: string): null => {
+    say(`seal: ${path} is not used: ${reason}. Measure again with: npm run -s seal -- tune`);
+    return null;
+  };
+  let file: typeof schema.infer | type.errors;
+  try {
+    file = schema(readJson(path, EXIT.data));
+  } catch (error) {
+    return ignore(messageOf(error));
+  }
+  if (file instanceof type.errors) return ignore(problemsOf(file));
+  if (file.engine !== ENGINE) return ignore('another version of the kernels was measured');
+  if (digest(file.adapter) !== digest(identity(description))) return ignore('another adapter or driver was measured');
+  const { halfOperands, choices } = file;
+  return { halfOperands, choices, digest: digest({ halfOperands, choices }) };
+}
+
+/** Forgets the choices for an adapter; false where there were none. */
+export function forgetTuning(description: GpuDescription): boolean {
+  const path = tuningPath(description);
+  if (!existsSync(path)) return false;
+  rmSync(path);
+  return true;
+}
