@@ -12,7 +12,30 @@
  * A smaller rank than R is a matrix whose other rows are zero: their gradients are zero too.
  */
 
-import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes } from '../op.ts';
+import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes, type Variant } from '../op.ts';
+import {
+  fillsGpu,
+  largeTile,
+  projectionTile,
+  rankTile,
+  smallTile,
+  thinTile,
+  tileBytes,
+  tileColumns,
+  tilePrelude,
+  tileRows,
+  type TileShape,
+} from '../matmul/workgroup-tile.ts';
+import {
+  fullMatrixTile,
+  largeMatrixTile,
+  matrixTileWidth,
+  matrixVariant,
+  smallMatrixTile,
+  type MatrixTile,
+} from '../matmul/subgroup-matrix-tile.ts';
+import matrixTileCode from '../matmul/subgroup-matrix-tile.wgsl.ts';
+import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import backwardCode from './backward.wgsl.ts';
 import forwardCode from './forward.wgsl.ts';
@@ -24,10 +47,15 @@ import heldCode from './held.wgsl.ts';
 import projectPlainCode from './project-plain.wgsl.ts';
 import projectCode from './project.wgsl.ts';
 import * as reference from './reference.ts';
+import workgroupFusedCode from './workgroup-fused.wgsl.ts';
+import workgroupGradientCode from './workgroup-gradient.wgsl.ts';
+import matrixCode from './subgroup-matrix.wgsl.ts';
+import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
+import workgroupProjectCode from './workgroup-project.wgsl.ts';
 
 const source = 'Hu et al. 2021, arXiv 2106.09685, section 4.1; packing as in LoRAFusion, arXiv 2510.00206';
-const eightLanes = (profile: AdapterProfile, ...multiplesOf4: number[]) =>
-  profile.subgroupSize === 8 && multiplesOf4.every((size) => size % 4 === 0);
+const inVec4s = (...sizes: number[]) => sizes.every((size) => size % 4 === 0);
+const eightLanes = (profile: AdapterProfile, ...sizes: number[]) => profile.subgroupSize === 8 && inVec4s(...sizes);
 
 /** Segments for tests: E adapters share T tokens, each from a multiple of 8 on, some empty, none beyond T. */
 function drawSegments({ T, E }: { T: number; E: number }): Uint32Array {
@@ -76,6 +104,13 @@ export const loraProject = defineOp({
       supports: (profile, { K, R, stride, offset }) => eightLanes(profile, K, R, stride, offset),
       workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, 16)],
     },
+    {
+      name: 'workgroup',
+      code: workgroupTileCode + workgroupProjectCode,
+      prelude: ({ K, R, stride, offset }) => tilePrelude(projectionTile, alongK, inVec4s(K, R, stride, offset)),
+      workgroupBytes: () => tileBytes(projectionTile, alongK),
+      workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, tileColumns(projectionTile))],
+    },
     { name: 'plain', code: projectPlainCode, workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, 2)] },
   ],
   reference: (sizes, { x, arena, tiles, scaling }, { h }) => ({
@@ -122,6 +157,9 @@ function projectGradient(
   }
   return { x: dx, arena: dArena };
 }
+
+const alongK = { leftAlongK: true, rightAlongK: true, half: false };
+const acrossK = { leftAlongK: false, rightAlongK: false, half: false };
 
 const fusedParams = {
   T: 'u32',
@@ -171,6 +209,53 @@ const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 40, K: 0, N: 36, R: 4, E: 2, stride: 400, offset: 16, accumulate: 1, hasBias: 0 },
 ];
 
+const allInVec4s = ({ K, N, R, stride, offset }: Sizes<FusedField>) => inVec4s(K, N, R, stride, offset);
+
+/**
+ * Tiles in workgroup memory and for matrix units, in order of preference. Forward both operands of the base product lie along the inner size,
+ * backward W lies across it. `operands` are those of the base product, which the f16 form rounds; the low-rank term is f32.
+ * Large tiles leave odd sizes to the small ones.
+ */
+function gpuTiles(backward: boolean, operands: readonly string[]): Variant<FusedField>[] {
+  const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
+  const tiles = (name: string, shape: TileShape, half: boolean): Variant<FusedField> => {
+    const layout = { leftAlongK: true, rightAlongK: !backward, half };
+    return {
+      name,
+      code: workgroupOperandsCode + workgroupTileCode + workgroupFusedCode,
+      prelude: (sizes) => `const BACKWARD = ${backward};\n` + tilePrelude(shape, layout, allInVec4s(sizes)),
+      workgroupBytes: () => tileBytes(shape, layout),
+      workgroups: (sizes) => [ceilDiv(width(sizes), tileColumns(shape)), ceilDiv(sizes.T, tileRows(shape))],
+      ...(half && { needs: ['shader-f16'], halfOperands: operands }),
+    };
+  };
+  const large = {
+    supports: (_: AdapterProfile, sizes: Sizes<FusedField>) => allInVec4s(sizes),
+    suits: (_: AdapterProfile, sizes: Sizes<FusedField>) => fillsGpu(sizes.T, width(sizes)),
+  };
+  const matrices = (name: string, tile: MatrixTile): Variant<FusedField> => ({
+    ...matrixVariant(
+      name,
+      tile,
+      { leftAlongK: true, rightAlongK: !backward },
+      operands,
+      `const BACKWARD = ${backward};\n`,
+      allInVec4s,
+    ),
+    code: workgroupOperandsCode + matrixCode + matrixTileCode,
+    workgroups: (sizes) => [ceilDiv(width(sizes), matrixTileWidth(tile)), ceilDiv(sizes.T, matrixTileWidth(tile))],
+  });
+  return [
+    { ...matrices('subgroup-matrix', largeMatrixTile), suits: large.suits },
+    matrices('subgroup-matrix-small', smallMatrixTile),
+    matrices('subgroup-matrix-f32', fullMatrixTile),
+    { ...tiles('workgroup-f16', largeTile, true), ...large },
+    { ...tiles('workgroup', largeTile, false), ...large },
+    tiles('workgroup-small', smallTile, false),
+    { ...tiles('workgroup-thin', thinTile, false), suits: (_, { T }) => T <= 32 },
+  ];
+}
+
 const drawBlocks = ({ T, E }: { T: number; E: number }, uniform: () => number) =>
   Uint32Array.from({ length: ceilDiv(T, 8) }, () => Math.floor(uniform() * E));
 
@@ -206,6 +291,7 @@ export const loraLinear = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
     },
+    ...gpuTiles(false, ['x', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,
@@ -262,6 +348,7 @@ export const loraLinearBackward = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
     },
+    ...gpuTiles(true, ['dy', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,
@@ -300,6 +387,13 @@ export const loraGradient = defineOp({
       code: gradientCode,
       supports: (profile, { N, R, stride, offset }) => eightLanes(profile, N, R, stride, offset),
       workgroups: ({ N, R, E }) => [ceilDiv(N, 32), ceilDiv(R, 16), E],
+    },
+    {
+      name: 'workgroup',
+      code: workgroupTileCode + workgroupGradientCode,
+      prelude: ({ N, R, stride, offset }) => tilePrelude(rankTile, acrossK, inVec4s(N, R, stride, offset)),
+      workgroupBytes: () => tileBytes(rankTile, acrossK),
+      workgroups: ({ N, R, E }) => [ceilDiv(N, tileColumns(rankTile)), ceilDiv(R, tileRows(rankTile)), E],
     },
     { name: 'plain', code: gradientPlainCode, workgroups: ({ N, R, E }) => [ceilDiv(N, 32), ceilDiv(R, 2), E] },
   ],
