@@ -96,7 +96,8 @@ function sequences(T: number, length: number): { readonly bounds: Uint32Array; r
   return { bounds, pairs };
 }
 
-function attentionCases(T: number, length: number, [H, K, D]: readonly [number, number, number] = [4, 2, 32]): BenchCase[] {
+/** The three heavy ops of attention over sequences of `length`; heads are [query heads, key/value heads, head size]. */
+export function attentionCases(T: number, length: number, [H, K, D]: readonly [number, number, number] = [4, 2, 32]): BenchCase[] {
   const { bounds, pairs } = sequences(T, length);
   const of = (op: AnyOp, products: number): BenchCase => ({
     op,
@@ -114,7 +115,7 @@ function attentionCases(T: number, length: number, [H, K, D]: readonly [number, 
 }
 
 /** The four ops of one adapted linear layer (K in, N out), E adapters with T / E tokens each. */
-function loraCases(T: number, K: number, N: number, E: number, R: number): BenchCase[] {
+export function loraCases(T: number, K: number, N: number, E: number, R: number): BenchCase[] {
   const each = T / E;
   const stride = R * (K + N);
   const tiles: number[] = [];
@@ -136,7 +137,7 @@ function loraCases(T: number, K: number, N: number, E: number, R: number): Bench
 }
 
 /** Row and element ops; `perElement` counts an exponential, a division and a root as one each. */
-function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
+export function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
   return { op, layout: null, shape, sizes, inputs: {}, flops: elements * perElement };
 }
 

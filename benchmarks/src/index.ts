@@ -5,3 +5,4 @@ export { Peers, type PeerOptions, type PeerRecord } from './peers.ts';
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
+export { tuneCases, tuneKernels, type Finding, type ModelSizes, type TuneOptions } from './tune.ts';

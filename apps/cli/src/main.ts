@@ -24,6 +24,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./doctor.ts')).doctor(command);
     case 'bench':
       return (await import('./bench.ts')).bench(command);
+    case 'tune':
+      return (await import('./tune.ts')).tune(command);
     case 'words':
       return (await import('./words.ts')).words(command);
     case 'report':

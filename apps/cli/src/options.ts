@@ -139,6 +139,18 @@ const bench = command(
   { description: message`Measure kernels, a training step or a whole round on this adapter` },
 );
 
+const tune = command(
+  'tune',
+  object('Options', {
+    command: constant('tune'),
+    model,
+    f16: option('--f16', { description: message`Let variants compete that round operands to f16; sums stay f32` }),
+    forget: option('--forget', { description: message`Remove what was stored: the defaults decide again` }),
+    json,
+  }),
+  { description: message`Measure which kernels are fastest on this adapter, and use them from now on` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -154,7 +166,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, tune, bench, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

@@ -107,6 +107,7 @@ function headerOf(
       adapter: session.gpu.description.description,
       packageVersion: packageVersion(),
       ...(commit !== undefined && { commit }),
+      kernelChoices: session.kernelChoices,
     },
     modelDigest: weightsDigest(session.checkpoint.weights),
   };
@@ -140,11 +141,23 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
   const store = await orExit(EXIT.data, () => openRun(own, { expected }));
   try {
     await orExit(EXIT.data, () => checkPolicies(store));
+    noteOtherKernels(store, header);
   } catch (error) {
     store.close();
     throw error;
   }
   return store;
+}
+
+/** Going on with other variants of the kernels is fine, but the bits may differ: said here and in the run's events. */
+function noteOtherKernels(store: RunDirectory, { environment }: RunHeader): void {
+  const before = store.header.environment.kernelChoices ?? null;
+  const after = environment.kernelChoices ?? null;
+  if (before === after) return;
+  const named = (choices: string | null) => (choices === null ? 'the defaults' : `the tuning ${choices.slice(0, 12)}`);
+  const message = `The run started with ${named(before)} of the kernels and goes on with ${named(after)}: results may differ in the last digits`;
+  store.append('events', { time: new Date().toISOString(), type: 'kernels', message, details: { before, after } });
+  say(message);
 }
 
 /** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */

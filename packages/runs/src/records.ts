@@ -26,6 +26,8 @@ export const runHeaderSchema = type({
     adapter: 'string',
     packageVersion: 'string',
     'commit?': 'string',
+    // SHA-256 of the measured choices between kernels; null or absent where the defaults decided.
+    'kernelChoices?': 'string | null',
   }).onUndeclaredKey('reject'),
   modelDigest: 'string',
 }).onUndeclaredKey('reject');
