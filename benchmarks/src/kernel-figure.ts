@@ -37,19 +37,19 @@ export function kernelFigure({ rows, peers, ceilings }: KernelBenchmark): string
   const svg = Plot.plot({
     document: document as never,
     width: 760,
-    height: 40 + 18 * bars.length + 24 * shown.size,
+    height: 50 + shown.size * (16 * who.length + 20),
     marginLeft: 130,
-    marginRight: 60,
+    marginRight: 20,
     marginTop: 30,
     style: { background: 'white', color: '#24292f' },
     x: { label: 'GFLOP/s', grid: true, domain: [0, 1.05 * Math.max(ceilings.gflops, ...bars.map(({ gflops }) => gflops))] },
     y: { label: null, domain: who, padding: 0.15 },
-    fy: { label: null, domain: [...shown], padding: 0.12 },
+    fy: { axis: null, domain: [...shown], padding: 0.12 },
     marks: [
       Plot.barX(bars, { x: 'gflops', y: 'who', fy: 'case', fill: ({ kind }: Bar) => COLOURS[kind] }),
       Plot.text(bars, { x: 'gflops', y: 'who', fy: 'case', text: ({ gflops }: Bar) => gflops.toFixed(1), textAnchor: 'start', dx: 4 }),
       Plot.ruleX([ceilings.gflops], { stroke: '#cf222e', strokeDasharray: '4,3' }),
-      Plot.text([...shown], { fy: (name: string) => name, text: (name: string) => name, frameAnchor: 'top-right', dy: -2, fontWeight: 'bold' }),
+      Plot.text([...shown], { fy: (name: string) => name, text: (name: string) => name, frameAnchor: 'bottom-right', dy: -2, fontWeight: 'bold' }),
     ],
   }) as unknown as Element;
   svg.setAttribute('role', 'img');

@@ -31,7 +31,7 @@ export function kernelTables(benchmark: KernelBenchmark, recordPath: string): st
     ...(peers ? ['### Against other libraries', peerTable(rows, peers.rows), ...peers.records.map(peerLine)] : []),
     '### Matmul',
     table(
-      ['layout', 'M x N x K', 'variant', 'ms', 'spread', 'GFLOP/s', 'of the ceiling', 'against the plain tile'],
+      ['layout', 'M x N x K', 'variant', 'ms', 'spread', 'GFLOP/s', 'of the ceiling', 'against the plain tile', 'against `nn`'],
       matmuls.map((row) => [
         row.layout ?? '',
         row.shape,
@@ -41,6 +41,7 @@ export function kernelTables(benchmark: KernelBenchmark, recordPath: string): st
         digits(row.gflops),
         percent(row.fractionOfCeiling),
         isPlainTile(row) ? '' : times(row.ratios['plain-tile']),
+        times(row.ratios['nn']),
       ]),
     ),
     '### Other ops, the variant that runs',

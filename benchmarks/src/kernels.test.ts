@@ -61,6 +61,12 @@ test('compares rows with copies of their array, and the whole backward pass of a
   expect(ratio).toBeLessThan(3);
 });
 
+test('sets the layouts against each other in turns of their own', async () => {
+  const { rows } = await benchKernels(gpu, { commit: null, filter: (name) => name.endsWith('512x512x512'), repetitions: 2 });
+  const over = rows.filter(({ chosen }) => chosen).map(({ layout, ratios }) => [layout, typeof ratios['nn']]);
+  expect(over).toEqual([['nn', 'undefined'], ['nt', 'number'], ['tn', 'number']]);
+});
+
 test('covers every matmul layout and names no case twice', () => {
   const names = kernelCases(true).map(nameOf);
   expect(new Set(names).size).toBe(names.length);
