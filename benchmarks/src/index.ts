@@ -5,4 +5,5 @@ export { Peers, type PeerOptions, type PeerRecord } from './peers.ts';
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
-export { tuneCases, tuneKernels, type Finding, type ModelSizes, type TuneOptions } from './tune.ts';
+export { modelCases } from './model-cases.ts';
+export { tuneKernels, type TuneOptions, type TunedRow } from './tune.ts';

@@ -70,8 +70,13 @@ async function passMs({ device }: Gpu, { pipeline, bindGroup, workgroups }: Enco
   return performance.now() - begun;
 }
 
+/** A pass is as long as this, so that what waiting for it costs vanishes. */
+const PASS_MS = 15;
+
 /** Time of one dispatch without the cost of its submit: the median over `turns` of longer passes less shorter ones. */
-async function dispatchMs(gpu: Gpu, dispatch: EncodedDispatch, more: number, turns: number) {
+async function dispatchMs(gpu: Gpu, dispatch: EncodedDispatch, turns: number) {
+  const estimate = (await passMs(gpu, dispatch, 8)) / 8;
+  const more = Math.max(4, Math.min(256, Math.round(PASS_MS / estimate)));
   const samples: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
     const one = await passMs(gpu, dispatch, 1);
@@ -87,7 +92,7 @@ export async function stepKernels(gpu: Gpu, dispatches: readonly EncodedDispatch
     // Pipelines are labelled by op and variant.
     const { label } = dispatch.pipeline;
     const row = byVariant.get(label) ?? { dispatches: 0, ms: 0 };
-    row.ms += await dispatchMs(gpu, dispatch, 4, 3);
+    row.ms += await dispatchMs(gpu, dispatch, 3);
     row.dispatches += 1;
     byVariant.set(label, row);
   }
@@ -121,9 +126,9 @@ export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, int
     const small = encoded(kernels.dispatch(segmentSum, { T: 1, E: 1 }, { x, segments, sums }));
     const large = encoded(kernels.dispatch(matmulNT, { M, N, K, accumulate: 0, hasBias: 0, lda: K, ldc: N }, { a, b, c }));
     for (const one of [small, large]) await passMs(gpu, one, 1);
-    const matmulMs = await dispatchMs(gpu, large, 4, 9);
+    const matmulMs = await dispatchMs(gpu, large, 9);
     return {
-      dispatchMs: await dispatchMs(gpu, small, 256, 9),
+      dispatchMs: await dispatchMs(gpu, small, 9),
       matmulGflops: (2 * M * N * K) / matmulMs / 1e6,
     };
   } finally {

@@ -1,7 +1,24 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { canRun, selectVariant } from '@seal/kernels';
-import { tuneCases, tuneKernels, type Finding, type ModelSizes } from './tune.ts';
+import { canRun, Kernels, type AnyOp, type Variant } from '@seal/kernels';
+import { parseConfig } from '@seal/model';
+import { modelCases } from './model-cases.ts';
+import { tuneKernels } from './tune.ts';
+
+const config = parseConfig(
+  {
+    model_type: 'llama',
+    vocab_size: 32,
+    hidden_size: 16,
+    intermediate_size: 32,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
+  },
+  'the test',
+);
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -9,52 +26,34 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-const micro: ModelSizes = {
-  hiddenSize: 32,
-  intermediateSize: 64,
-  numAttentionHeads: 2,
-  numKeyValueHeads: 1,
-  headDim: 16,
-  vocabSize: 100,
+const opOf = (name: string): AnyOp => {
+  const found = modelCases(config, 64, 4).find(({ op }) => op.name === name);
+  if (!found) throw new RangeError(`Cannot find ${name}`);
+  return found.op;
 };
 
-test('measures every op that has a choice, and what it finds is what runs', async () => {
-  const heard: Finding[] = [];
-  const findings = await tuneKernels(gpu, micro, { tokens: [64], turns: 2, onFinding: (finding) => heard.push(finding) });
-  expect(heard).toEqual(findings);
-  const choices = findings.map(({ choice }) => choice);
-  const cases = tuneCases(micro, 64);
-  const withChoice = cases.filter(({ op, sizes }) => {
-    const fitting = op.variants.filter((variant) => canRun(variant, gpu.description, sizes) && !variant.halfOperands);
-    return fitting.length > 1;
-  });
-  expect(choices.map(({ op, sizes }) => [op, sizes])).toEqual(withChoice.map(({ op, sizes }) => [op.name, sizes]));
-  for (const { choice, fallback, gain, milliseconds } of findings) {
-    const op = cases.find((one) => one.op.name === choice.op)?.op;
-    if (!op) throw new TypeError(`${choice.op} is not among the cases`);
-    expect(op.variants.find(({ name }) => name === choice.variant)?.halfOperands).toBeUndefined();
-    expect(selectVariant(op, gpu.description, choice.sizes, { choices }).name).toBe(choice.variant);
-    expect(selectVariant(op, gpu.description, choice.sizes).name).toBe(fallback);
-    expect(Object.values(milliseconds).every((ms) => ms > 0)).toBe(true);
-    // The default stays unless another one is worth the change.
-    if (choice.variant === fallback) expect(gain).toBe(1);
-    else expect(gain).toBeGreaterThan(1.05);
+it('measures every op that can run in more than one way, and keeps one that can', async () => {
+  const rows = await tuneKernels(gpu, config, { tokens: [64], rank: 4, turns: 1 });
+  expect(new Set(rows.map(({ op }) => op)).size).toBeGreaterThan(10);
+  for (const { op, sizes, variant, speedup, standard } of rows) {
+    const found = opOf(op).variants.find(({ name }: { name: string }) => name === variant) as Variant<string> | undefined;
+    expect(found && canRun(found, gpu.description, sizes), `${op} ${variant}`).toBe(true);
+    expect(found?.halfOperands ?? false).toBe(false);
+    if (variant !== standard) expect(speedup).toBeGreaterThanOrEqual(1.05);
   }
+}, 300_000);
+
+it('is followed by the kernels that are given it', async () => {
+  const sizes = { T: 64, C: 16, eps: 1e-6 };
+  const choices = [{ op: 'rms-norm', sizes, variant: 'plain' }];
+  const [usual, tuned] = [new Kernels(gpu.device, gpu.description), new Kernels(gpu.device, gpu.description, { choices })];
+  expect(usual.variantOf(opOf('rms-norm'), sizes).name).not.toBe('plain');
+  expect(tuned.variantOf(opOf('rms-norm'), sizes).name).toBe('plain');
+  usual.destroy();
+  tuned.destroy();
 });
 
-test('never measures the same op at the same shape twice, and keeps a chunk of logits in bounds', () => {
-  const large = { hiddenSize: 2_048, intermediateSize: 8_192, numAttentionHeads: 32, numKeyValueHeads: 8, headDim: 64, vocabSize: 151_936 };
-  for (const tokens of [512, 4_096]) {
-    const cases = tuneCases(large, tokens);
-    const names = cases.map(({ op, shape }) => `${op.name} ${shape}`);
-    expect(new Set(names).size).toBe(names.length);
-    const logits = cases.filter(({ op }) => op.name === 'cross-entropy').map(({ sizes }) => 4 * (sizes['T'] ?? 0) * (sizes['V'] ?? 0));
-    expect(logits).toHaveLength(1);
-    expect(logits[0]).toBeLessThan(64 * 2 ** 20);
-  }
-});
-
-test('refuses token counts that make no sense', async () => {
-  await expect(tuneKernels(gpu, micro, { tokens: [] })).rejects.toThrow('Cannot tune for no tokens');
-  await expect(tuneKernels(gpu, micro, { tokens: [0.5] })).rejects.toThrow(RangeError);
+it('stops where it is told to', async () => {
+  const stopped = new Error('enough');
+  await expect(tuneKernels(gpu, config, { signal: AbortSignal.abort(stopped) })).rejects.toBe(stopped);
 });

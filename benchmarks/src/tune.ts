@@ -1,172 +1,95 @@
-/** The tuner: which variant of each op is fastest on this adapter, at the shapes that a model will use. */
+/** Finds out which variant of every op is the fastest at the shapes of a model, on the adapter at hand. */
 
 import type { Gpu } from '@seal/device';
-import {
-  adamw,
-  canRun,
-  crossEntropy,
-  Kernels,
-  matmulNN,
-  matmulNT,
-  matmulTN,
-  rmsNorm,
-  rmsNormBackward,
-  swiglu,
-  swigluBackward,
-  type AdapterProfile,
-  type AnyOp,
-  type Choice,
-  type Variant,
-} from '@seal/kernels';
+import { canRun, Kernels, type Choice, type Variant } from '@seal/kernels';
 import type { LlamaConfig } from '@seal/model';
-import { attentionCases, elementwise, loraCases, type BenchCase } from './cases.ts';
+import type { BenchCase } from './cases.ts';
 import { measureCase } from './measure.ts';
+import { modelCases } from './model-cases.ts';
 import { Stopwatch } from './stopwatch.ts';
-import { speedOver } from './turns.ts';
+import { speedOver, type Timing } from './turns.ts';
 
-/** The sizes of a model that its ops run at. */
-export type ModelSizes = Pick<
-  LlamaConfig,
-  'hiddenSize' | 'intermediateSize' | 'numAttentionHeads' | 'numKeyValueHeads' | 'headDim' | 'vocabSize'
->;
-
-/** What was measured at one op and shape. */
-export interface Finding {
-  readonly choice: Choice;
+/** One op at one shape, tuned. */
+export interface TunedRow extends Choice {
   readonly shape: string;
   /** The variant that runs where nothing was measured. */
-  readonly fallback: string;
-  /** Its time over the chosen one's, turn by turn; 1 where they are the same. */
-  readonly gain: number;
-  /** Milliseconds of every variant. */
-  readonly milliseconds: Readonly<Record<string, number>>;
+  readonly standard: string;
+  readonly medianMs: number;
+  /** Speed of `variant` over `standard`, by turns; 1 where they are the same. */
+  readonly speedup: number;
 }
 
 export interface TuneOptions {
-  /** Token counts of a step; 512 and 4,096 unless given. */
-  readonly tokens?: readonly number[];
-  /** Measures variants that round operands to f16 too. */
+  /** Whether variants that round operands to f16 take part. */
   readonly halfOperands?: boolean;
+  /** Tokens of a step, multiples of 64; 512 and 2,048 unless given. */
+  readonly tokens?: readonly number[];
+  readonly rank?: number;
+  /** Timed submits of every variant. */
   readonly turns?: number;
-  readonly onFinding?: (finding: Finding) => void;
+  /** Called with each row as soon as its shape is measured. */
+  readonly onRow?: (row: TunedRow) => void;
+  readonly signal?: AbortSignal;
 }
 
-const TOKENS = [512, 4_096];
-const RANK = 16;
-/** Adapters that share the tokens of a step; each has segments of whole tiles. */
-const ADAPTERS = 8;
-/** Tokens of a sequence: those of a passage with its questions. */
-const SEQUENCE = 128;
-/** Logits are computed in chunks of about this many. */
-const LOGITS = 2 ** 22;
-/** Products beyond this have no float64 reference: it would take longer than tuning. */
-const REFERENCE_FLOPS = 5e8;
-/** What another variant must gain before it displaces the default: less is noise, and may be other bits for nothing. */
-const WORTHWHILE = 1.05;
-
-/** Every op at the shapes of a model that holds `tokens` tokens in a step; nothing twice. */
-export function tuneCases(sizes: ModelSizes, tokens: number): BenchCase[] {
-  const { hiddenSize: C, intermediateSize: F, numAttentionHeads, numKeyValueHeads, headDim, vocabSize: V } = sizes;
-  const T = Math.max(ADAPTERS * 8, tokens - (tokens % (ADAPTERS * 8)));
-  const chunk = Math.max(8, Math.min(T, Math.floor(LOGITS / V / 8) * 8));
-  const linears = [
-    [C, numAttentionHeads * headDim],
-    [C, numKeyValueHeads * headDim],
-    [numAttentionHeads * headDim, C],
-    [C, F],
-    [F, C],
-  ] as const;
-  const decay = T * C;
-  const cases: BenchCase[] = [
-    ...linears.flatMap(([K, N]) => [
-      product(matmulNT, 'nt', T, N, K),
-      product(matmulNN, 'nn', T, K, N),
-      product(matmulTN, 'tn', N, K, T),
-      ...loraCases(T, K, N, ADAPTERS, RANK),
-    ]),
-    product(matmulNT, 'nt', chunk, V, C),
-    product(matmulNN, 'nn', chunk, C, V),
-    ...attentionCases(T, Math.min(T, SEQUENCE), [numAttentionHeads, numKeyValueHeads, headDim]),
-    elementwise(rmsNorm, `T=${T} C=${C}`, { T, C, eps: 1e-5 }, T * C, 4),
-    elementwise(rmsNormBackward, `T=${T} C=${C}`, { T, C }, T * C, 7),
-    elementwise(swiglu, `T=${T} F=${F}`, { T, F }, T * F, 5),
-    elementwise(swigluBackward, `T=${T} F=${F}`, { T, F }, T * F, 11),
-    elementwise(crossEntropy, `T=${chunk} V=${V}`, { T: chunk, V }, chunk * V, 7),
-    {
-      ...elementwise(
-        adamw,
-        `E=${ADAPTERS} P=${decay}`,
-        { E: ADAPTERS, P: decay, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, decayElements: decay, maxNorm: 1 },
-        ADAPTERS * decay,
-        14,
-      ),
-      inputs: {
-        squaredNorm: new Float64Array(ADAPTERS).fill(4),
-        schedule: Float64Array.from({ length: 4 * ADAPTERS }, (_, i) => [1e-3, 0.1, 0.001, 1].at(i % 4) ?? 0),
-      },
-    },
-  ];
-  const known = new Map(cases.map((one) => [`${one.op.name} ${one.shape}`, one]));
-  return [...known.values()].map((one) => (one.flops > REFERENCE_FLOPS ? { ...one, large: true } : one));
-}
-
-function product(op: AnyOp, layout: 'nn' | 'nt' | 'tn', M: number, N: number, K: number): BenchCase {
-  const sizes = { M, N, K, accumulate: 0, hasBias: 0, lda: layout === 'tn' ? M : K, ldc: N };
-  return { op, layout, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
-}
-
-/** The variants that may be chosen at a case. */
-function allowed({ op, sizes }: BenchCase, profile: AdapterProfile, halfOperands: boolean): string[] {
-  return op.variants
-    .filter((variant: Variant<string>) => canRun(variant, profile, sizes) && (halfOperands || !variant.halfOperands))
-    .map(({ name }) => name);
-}
+/** A variant replaces the standard one only where it is faster by more than this: noise should change no bits. */
+const LEAST_GAIN = 1.05;
+/** A variant that was so many times slower than the best of its op is not tried at the next shape. */
+const HOPELESS = 4;
 
 /**
- * Holds every variant to its reference and measures it, for each op that has more than one here. Throws RangeError when
- * a variant computes something else, or when no token count makes sense.
+ * Measures every op with more than one variant that can run here, after holding each variant to its reference. Throws
+ * RangeError when a variant computes something else, and the reason of `signal`.
+ *
+ * ```ts
+ * const rows = await tuneKernels(gpu, config);
+ * const model = loadModel(gpu, checkpoint, { choices: rows });
+ * ```
  */
-export async function tuneKernels(gpu: Gpu, sizes: ModelSizes, options: TuneOptions = {}): Promise<Finding[]> {
-  const { tokens = TOKENS, halfOperands = false, turns = 7, onFinding } = options;
-  const wrong = tokens.find((count) => !Number.isInteger(count) || count < 1);
-  if (tokens.length === 0 || wrong !== undefined) {
-    throw new RangeError(`Cannot tune for ${wrong ?? 'no'} tokens: give whole numbers >= 1`);
-  }
-  const kernels = new Kernels(gpu.device, gpu.description);
+export async function tuneKernels(gpu: Gpu, config: LlamaConfig, options: TuneOptions = {}): Promise<TunedRow[]> {
+  const { halfOperands = false, tokens = [512, 2_048], rank = 16, turns = 7, onRow = () => {}, signal } = options;
+  const kernels = new Kernels(gpu.device, gpu.description, { halfOperands });
   const watch = new Stopwatch(gpu);
-  const findings: Finding[] = [];
+  const hopeless = new Set<string>();
+  const rows: TunedRow[] = [];
   try {
-    for (const one of tokens.flatMap((count) => tuneCases(sizes, count))) {
-      if (!bindable(one, gpu.description)) continue;
-      const only = allowed(one, gpu.description, halfOperands);
-      if (only.length < 2) continue;
-      const { variants } = await measureCase({ gpu, kernels, watch, turns }, one, { only });
-      const fallback = kernels.variantOf(one.op, one.sizes).name;
-      const usual = variants.find(({ name }) => name === fallback);
-      const fastest = variants.reduce((a, b) => (b.medianMs < a.medianMs ? b : a));
-      if (!usual) throw new TypeError(`Cannot tune ${one.op.name}: its default ${fallback} was not measured`);
-      const gain = speedOver(fastest, usual);
-      const chosen = gain > WORTHWHILE ? fastest : usual;
-      const finding: Finding = {
-        choice: { op: one.op.name, sizes: one.sizes, variant: chosen.name },
-        shape: one.shape,
-        fallback,
-        gain: chosen === usual ? 1 : Number(gain.toPrecision(4)),
-        milliseconds: Object.fromEntries(variants.map(({ name, medianMs }) => [name, Number(medianMs.toPrecision(4))])),
-      };
-      findings.push(finding);
-      onFinding?.(finding);
+    for (const one of tokens.flatMap((count) => modelCases(config, count, rank))) {
+      signal?.throwIfAborted();
+      const standard = kernels.variantOf(one.op, one.sizes).name;
+      const names = runnable(kernels, one, halfOperands).filter((name) => name === standard || !hopeless.has(`${one.op.name}/${name}`));
+      if (names.length < 2) continue;
+      const { variants } = await measureCase({ gpu, kernels, watch, turns }, one, { only: names });
+      const best = fastest(variants);
+      for (const { name, medianMs } of variants) {
+        if (medianMs > HOPELESS * best.medianMs) hopeless.add(`${one.op.name}/${name}`);
+      }
+      const row = choose(one, variants, best, standard);
+      rows.push(row);
+      onRow(row);
     }
-    return findings;
   } finally {
     watch.destroy();
     kernels.destroy();
   }
+  return rows;
 }
 
-/** Whether every operand can be bound whole; a model splits larger ones, whose parts are shapes like the others. */
-function bindable({ op, sizes }: BenchCase, { limits }: AdapterProfile): boolean {
-  const most = limits['maxStorageBufferBindingSize'] ?? 2 ** 27;
-  const operands: { readonly shape: (s: BenchCase['sizes']) => readonly number[] }[] = Object.values({ ...op.inputs, ...op.outputs });
-  return operands.every(({ shape }) => 4 * shape(sizes).reduce((product, size) => product * size, 1) <= most);
+function runnable({ profile }: Kernels, { op, sizes }: BenchCase, halfOperands: boolean): string[] {
+  const variants: readonly Variant<string>[] = op.variants;
+  return variants
+    .filter((variant) => canRun(variant, profile, sizes) && (halfOperands || !variant.halfOperands))
+    .map(({ name }) => name);
+}
+
+function fastest(timings: readonly Timing[]): Timing {
+  const [best] = timings.toSorted((a, b) => a.medianMs - b.medianMs);
+  if (!best) throw new TypeError('Cannot choose among no variants');
+  return best;
+}
+
+function choose({ op, shape, sizes }: BenchCase, timings: readonly Timing[], best: Timing, standard: string): TunedRow {
+  const usual = timings.find(({ name }) => name === standard) ?? best;
+  const gain = speedOver(best, usual);
+  const chosen = gain >= LEAST_GAIN ? best : usual;
+  return { op: op.name, shape, sizes, variant: chosen.name, standard, medianMs: chosen.medianMs, speedup: chosen === best ? gain : 1 };
 }

@@ -24,7 +24,7 @@ const op = defineOp({
   inputs: { x: { type: 'f32', shape: ({ M }) => [M] } },
   outputs: { y: { type: 'f32', mode: 'overwrite', shape: ({ M }) => [M] } },
   variants: [
-    variant('workgroup-f16', { needs: ['shader-f16'], halfOperands: true }),
+    variant('workgroup-f16', { needs: ['shader-f16'], halfOperands: ['x'] }),
     variant('subgroup-8', { needs: ['subgroups'], supports: ({ subgroupSize }) => subgroupSize === 8 }),
     variant('workgroup', { workgroupBytes: ({ K }) => 64 * K }),
     variant('plain'),
@@ -54,6 +54,15 @@ it('takes f16 operands only where they are allowed', () => {
   expect(chosen({ M: 64, K: 64 }, { choices })).toBe('workgroup');
   expect(chosen({ M: 64, K: 64 }, { choices, halfOperands: true })).toBe('workgroup-f16');
   expect(chosen({ M: 64, K: 64 }, { halfOperands: true }, { features: [] })).toBe('workgroup');
+});
+
+it('takes what does not suit the sizes by name or measurement only', () => {
+  const long = defineOp({ ...op, variants: [variant('workgroup', { suits: (_, { M }) => M > 1_000 }), variant('plain')] });
+  const of = (M: number, options: Parameters<typeof selectVariant>[3] = {}) => selectVariant(long, profile, { M, K: 1 }, options).name;
+  expect(of(2_000)).toBe('workgroup');
+  expect(of(64)).toBe('plain');
+  expect(of(64, { name: 'workgroup' })).toBe('workgroup');
+  expect(of(64, { choices: [{ op: 'double', sizes: { M: 64, K: 1 }, variant: 'workgroup' }] })).toBe('workgroup');
 });
 
 it('follows the choice measured at the nearest sizes', () => {

@@ -20,15 +20,20 @@ export interface ChoiceOptions {
   readonly halfOperands?: boolean;
 }
 
+/** Tiles from the narrowest use to the widest, so that the first that suits is meant for the sizes. */
+const TILES = ['workgroup-thin', 'workgroup-f16', 'workgroup', 'workgroup-small'];
+const GPU = [...TILES, 'subgroup', 'group', 'vec4', 'vec4-run', 'tile', 'plain'];
+
 /**
  * Variants in order of preference where nothing was measured. On software adapters subgroups are vector registers and
- * barriers are ruinous; on GPUs operands are shared through workgroup memory. A variant that is not listed comes last.
+ * barriers are ruinous; on GPUs operands are shared through workgroup memory. A variant that is not listed comes last;
+ * one that does not suit the sizes is taken by name or measurement only.
  */
 const PREFERRED: Readonly<Record<AdapterProfile['class'], readonly string[]>> = {
-  cpu: ['subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
-  integrated: ['subgroup-matrix', 'workgroup-f16', 'workgroup', 'subgroup', 'vec4', 'tile', 'plain'],
-  discrete: ['subgroup-matrix', 'workgroup-f16', 'workgroup', 'subgroup', 'vec4', 'tile', 'plain'],
-  unknown: ['subgroup-8', 'workgroup', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
+  cpu: ['subgroup-8-held', 'subgroup-8', 'subgroup', 'group', 'vec4-run', 'vec4', 'tile', 'plain'],
+  integrated: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
+  discrete: ['subgroup-matrix', 'subgroup-matrix-small', ...GPU],
+  unknown: ['subgroup-8-held', 'subgroup-8', ...GPU],
 };
 
 /** The WGSL extension that a feature brings. */
@@ -71,7 +76,8 @@ export function selectVariant<S extends string, I extends string, O extends stri
   const measured = nearest(choices.filter((choice) => choice.op === op.name && allowed.some((v) => v.name === choice.variant)), sizes);
   const order = PREFERRED[profile.class];
   const rank = (variant: Variant<S>) => (order.includes(variant.name) ? order.indexOf(variant.name) : order.length);
-  const wanted = name ?? measured?.variant ?? allowed.toSorted((a, b) => rank(a) - rank(b))[0]?.name;
+  const suiting = allowed.filter((variant) => variant.suits?.(profile, sizes) ?? true);
+  const wanted = name ?? measured?.variant ?? suiting.toSorted((a, b) => rank(a) - rank(b))[0]?.name;
   const variant = fitting.find((candidate) => candidate.name === wanted);
   if (!variant) {
     throw new RangeError(

@@ -19,6 +19,22 @@ export function subgroupPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) =
   };
 }
 
+/** Elements from which on a row is worth more than one subgroup. */
+const LONG_ROW = 1_024;
+
+/**
+ * 256 invocations compute one row, for rows of at least `LONG_ROW` elements and where `subgroupPerRow` cannot run; the WGSL
+ * takes row-reduction.wgsl.ts before it.
+ */
+export function workgroupPerRow<Z>(rows: (sizes: Z) => number, width: (sizes: Z) => number) {
+  return {
+    name: 'workgroup',
+    workgroupBytes: () => 1_024,
+    suits: ({ subgroupSize }: AdapterProfile, sizes: Z) => width(sizes) >= LONG_ROW || (subgroupSize ?? 64) > 32,
+    workgroups: (sizes: Z) => fold(rows(sizes)),
+  };
+}
+
 /** WIDTH invocations walk one row of vec4s side by side, ROWS rows a workgroup; no subgroup built-ins. */
 export function lanesPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) => boolean) {
   return {

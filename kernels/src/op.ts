@@ -62,17 +62,22 @@ export interface Variant<S extends string> {
   /** WGSL with entry point `main`. */
   readonly code: string;
   /** Lines placed before the code: `const`, `alias` and `enable` only. */
-  readonly prelude?: (sizes: Sizes<S>) => string;
+  readonly prelude?: (sizes: Sizes<S>, profile: AdapterProfile) => string;
   /** Optional features that the code uses; their `enable` lines are placed first. */
   readonly needs?: readonly Requirement[];
-  /** Set where operands are rounded to f16 before they are multiplied (sums stay f32): such a variant must be asked for. */
-  readonly halfOperands?: true;
+  /**
+   * Inputs that are rounded to f16 before they are multiplied (sums stay f32): such a variant must be asked for. Values
+   * beyond 65,504 become infinite.
+   */
+  readonly halfOperands?: readonly string[];
   /** Bytes of workgroup memory, where it uses any. */
   readonly workgroupBytes?: (sizes: Sizes<S>) => number;
   /** Values of the `override` constants. */
   readonly constants?: (sizes: Sizes<S>, profile: AdapterProfile) => Record<string, number>;
   /** What else must hold of adapter and sizes; nothing when absent. */
   readonly supports?: (profile: AdapterProfile, sizes: Sizes<S>) => boolean;
+  /** Whether it is worth taking where nothing was measured; always when absent. */
+  readonly suits?: (profile: AdapterProfile, sizes: Sizes<S>) => boolean;
   readonly workgroups: (sizes: Sizes<S>) => Workgroups;
 }
 

@@ -143,7 +143,7 @@ export class Kernels {
     options: DispatchOptions<S, Step> = {},
   ): Operation<Step> {
     const variant = this.variantOf(op, sizes, options.variant);
-    const prelude = enableLines(variant, this.profile) + (variant.prelude?.(sizes) ?? '');
+    const prelude = enableLines(variant, this.profile) + (variant.prelude?.(sizes, this.profile) ?? '');
     const constants = variant.constants?.(sizes, this.profile) ?? {};
     const { pipeline, layout } = this.#pipeline(op, variant, prelude, constants);
     const limit = this.device.limits.maxStorageBufferBindingSize;

@@ -11,9 +11,6 @@ const main = join(root, 'apps/cli/src/main.ts');
 /** The many processes of these tests compile the sources once. */
 const compileCache = join(tmpdir(), 'seal-compile-cache');
 
-/** Away from what the user's own cache says of kernels. */
-const cacheHome = join(tmpdir(), 'seal-test-cache');
-
 /** The model that comes with the repository. */
 export const shippedModel = join(root, 'packages/tiny/checkpoint');
 
@@ -36,7 +33,7 @@ export function seal(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], {
       cwd: root,
-      env: { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, XDG_CACHE_HOME: cacheHome, ...options.env },
+      env: { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

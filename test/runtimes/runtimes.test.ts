@@ -3,19 +3,21 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { AdaptationReport } from './adaptation.ts';
+import type { KernelsReport } from './kernels.ts';
 import type { SuiteReport } from './suite.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const suite = 'test/runtimes/suite.ts';
 const adaptation = 'test/runtimes/adaptation.ts';
+const kernels = 'test/runtimes/kernels.ts';
 
-function run<Report>(command: string, args: readonly string[]): Report {
+function run<Report>(command: string, args: readonly string[], timeout = 60_000): Report {
   const { status, signal, stdout, stderr } = spawnSync(join(root, 'node_modules', '.bin', command), args, {
     cwd: root,
     encoding: 'utf8',
     // tsx starts whatever `node` is first here, as it does under npx.
     env: { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` },
-    timeout: 60_000,
+    timeout,
   });
   // A process that computed everything and then hung or crashed on its way out has failed too.
   expect({ status, signal, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, signal: null, stderr: '' });
@@ -46,3 +48,16 @@ test('writes, adapts and answers alike on Node, Bun and Deno', () => {
   expect(deno.written).toBe(node.written);
   deno.losses.forEach((loss, i) => expect(Math.abs(Number(loss) / Number(node.losses[i]) - 1)).toBeLessThan(1e-5));
 });
+
+test('every kernel that needs no subgroups compiles under naga and agrees with float64', () => {
+  const { runtime, ran, wrong } = run<KernelsReport>('deno', ['run', '-A', kernels], 280_000);
+  expect(runtime).toMatch(/^Deno /);
+  expect(wrong).toEqual([]);
+  // Neither a family nor an op may drop out unseen.
+  expect(Object.values(ran).filter((names) => names.length === 0)).toEqual([]);
+  expect(ran['matmul-nt']).toEqual(expect.arrayContaining(['workgroup', 'workgroup-small', 'workgroup-thin', 'tile']));
+  expect(ran['lora-linear']).toEqual(expect.arrayContaining(['workgroup', 'workgroup-small', 'workgroup-thin', 'plain']));
+  for (const name of ['attention', 'attention-decode', 'lora-linear-gradient', 'rms-norm', 'cross-entropy']) {
+    expect(ran[name]).toEqual(expect.arrayContaining(['workgroup', 'plain']));
+  }
+}, 300_000);

@@ -144,11 +144,11 @@ const tune = command(
   object('Options', {
     command: constant('tune'),
     model,
-    f16: option('--f16', { description: message`Let variants compete that round operands to f16; sums stay f32` }),
-    forget: option('--forget', { description: message`Remove what was stored: the defaults decide again` }),
+    f16: option('--f16', { description: message`Let variants take part that round operands to f16 (sums stay f32)` }),
+    forget: option('--forget', { description: message`Remove what was measured on this adapter` }),
     json,
   }),
-  { description: message`Measure which kernels are fastest on this adapter, and use them from now on` },
+  { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
 );
 
 const words = command('words', object('Options', { command: constant('words'), json }), {
@@ -166,7 +166,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, tune, bench, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

@@ -24,6 +24,7 @@ import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { duration, print, say } from './terminal.ts';
 import { sourceCommit } from './version.ts';
+import { readTuning } from './tuning.ts';
 
 const SAVE_EVERY = 100;
 const STATE = 'pretraining-state.safetensors';
@@ -52,7 +53,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
   const commit = sourceCommit() ?? null;
   const { signal, dispose } = stopSignal(command.maxTime);
   const gpu = await openDevice();
-  const model = new Model(gpu, config);
+  const model = new Model(gpu, config, readTuning(gpu.description) ?? {});
   try {
     if (from) {
       say(`Going on from step ${from.step} of ${settings.steps}`);

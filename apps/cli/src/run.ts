@@ -65,6 +65,7 @@ export async function run(command: RunCommand): Promise<void> {
     const finished: Finished[] = [];
     for (const header of headers) {
       const store = await openStore(command, header, place);
+      sayWhatDiffers(store.header, header);
       finished.push(await complete(session, bench, store, config, signal, place.goOn));
     }
     conclude(command, finished, place);
@@ -107,7 +108,7 @@ function headerOf(
       adapter: session.gpu.description.description,
       packageVersion: packageVersion(),
       ...(commit !== undefined && { commit }),
-      kernelChoices: session.kernelChoices,
+      ...(session.tuningDigest !== null && { kernels: session.tuningDigest }),
     },
     modelDigest: weightsDigest(session.checkpoint.weights),
   };
@@ -141,7 +142,6 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
   const store = await orExit(EXIT.data, () => openRun(own, { expected }));
   try {
     await orExit(EXIT.data, () => checkPolicies(store));
-    noteOtherKernels(store, header);
   } catch (error) {
     store.close();
     throw error;
@@ -149,15 +149,11 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
   return store;
 }
 
-/** Going on with other variants of the kernels is fine, but the bits may differ: said here and in the run's events. */
-function noteOtherKernels(store: RunDirectory, { environment }: RunHeader): void {
-  const before = store.header.environment.kernelChoices ?? null;
-  const after = environment.kernelChoices ?? null;
-  if (before === after) return;
-  const named = (choices: string | null) => (choices === null ? 'the defaults' : `the tuning ${choices.slice(0, 12)}`);
-  const message = `The run started with ${named(before)} of the kernels and goes on with ${named(after)}: results may differ in the last digits`;
-  store.append('events', { time: new Date().toISOString(), type: 'kernels', message, details: { before, after } });
-  say(message);
+/** What was begun with other kernels may end in other bits. */
+function sayWhatDiffers({ environment: begun }: RunHeader, { environment: now }: RunHeader): void {
+  if (begun.kernels === now.kernels) return;
+  const named = (kernels: string | undefined) => (kernels === undefined ? 'the default kernels' : `tuned kernels (${kernels.slice(0, 12)})`);
+  say(`This run was begun with ${named(begun.kernels)} and goes on with ${named(now.kernels)}, which may round differently`);
 }
 
 /** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */

@@ -4,11 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
-import { loadModel, parseConfig, readCheckpoint, type Checkpoint, type LlamaConfig, type Model } from '@seal/model';
+import { loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
 import { createCodec, type Codec } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { readJson } from './files.ts';
-import { choiceOptions, choicesDigest, loadTuning } from './tuning.ts';
+import { readTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
@@ -23,8 +22,8 @@ export interface Session {
   readonly model: Model;
   readonly codec: Codec;
   readonly directory: string;
-  /** SHA-256 of the kernel choices in use, null where the defaults decide. */
-  readonly kernelChoices: string | null;
+  /** Names the measured choice of kernels; null where the defaults run. */
+  readonly tuningDigest: string | null;
   readonly close: () => void;
 }
 
@@ -33,21 +32,11 @@ export function openDevice(): Promise<Gpu> {
   return orExit(EXIT.unavailable, () => openGpu());
 }
 
-function checkDirectory(directory: string): void {
-  if (existsSync(join(directory, 'config.json'))) return;
-  throw new Failure(EXIT.unavailable, `Cannot find a model in ${directory}: there is no config.json in it`);
-}
-
-/** Reads the sizes of a model without its weights, or ends with exit code 4. */
-export async function openConfig(directory: string = SHIPPED_MODEL): Promise<LlamaConfig> {
-  checkDirectory(directory);
-  const place = join(directory, 'config.json');
-  return orExit(EXIT.unavailable, () => parseConfig(readJson(place, EXIT.unavailable), place));
-}
-
 /** Reads a model directory, or ends with exit code 4. */
 export async function openCheckpoint(directory: string = SHIPPED_MODEL): Promise<Checkpoint> {
-  checkDirectory(directory);
+  if (!existsSync(join(directory, 'config.json'))) {
+    throw new Failure(EXIT.unavailable, `Cannot find a model in ${directory}: there is no config.json in it`);
+  }
   return orExit(EXIT.unavailable, () => readCheckpoint(directory));
 }
 
@@ -58,15 +47,15 @@ export async function openSession(directory: string = SHIPPED_MODEL): Promise<Se
     createCodec(checkpoint.tokenizer, checkpoint.config, Math.min(MAX_SEQUENCE, checkpoint.config.maxPositionEmbeddings)),
   );
   const gpu = await openDevice();
-  const tuning = loadTuning(gpu.description);
-  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, choiceOptions(tuning)));
+  const tuning = readTuning(gpu.description);
+  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, tuning ?? {}));
   return {
     gpu,
     checkpoint,
     model,
     codec,
     directory,
-    kernelChoices: choicesDigest(tuning),
+    tuningDigest: tuning?.digest ?? null,
     close() {
       model.destroy();
       gpu.close();

@@ -1,37 +1,51 @@
-/** `seal tune`: measures the variants of every op at the shapes of a model and keeps the fastest for this adapter. */
+/** `seal tune`: measures the variants of the kernels on this adapter and keeps the fastest for later commands. */
 
-import { tuneKernels, type Finding } from '@seal/benchmarks';
-import { EXIT, Failure, orExit } from './failure.ts';
+import { tuneKernels, type TunedRow } from '@seal/benchmarks';
+import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import type { CommandOf } from './options.ts';
-import { openConfig, openDevice } from './session.ts';
-import { counted, print, say } from './terminal.ts';
-import { forgetTuning, storeTuning, tuningPath } from './tuning.ts';
+import { openCheckpoint, openDevice } from './session.ts';
+import { stopSignal } from './stop.ts';
+import { print, say } from './terminal.ts';
+import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
 
+/** Nothing is written unless everything was measured. */
 export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Promise<void> {
-  if (forget) {
-    if (model !== undefined || f16) throw new Failure(EXIT.usage, 'Cannot use --model or --f16 with --forget: it measures nothing');
-    const forgotten = forgetTuning();
-    const done = forgotten ? `Removed ${tuningPath()}: the defaults of the adapter's class decide again` : 'Nothing was stored';
-    return print(json ? JSON.stringify({ forgotten, file: tuningPath() }) : done);
+  if (forget) return forgetChoices(json);
+  const { config } = await openCheckpoint(model);
+  const gpu = await openDevice();
+  const { signal, dispose } = stopSignal(undefined);
+  try {
+    const rows = await orExit(EXIT.training, () =>
+      tuneKernels(gpu, config, { halfOperands: f16, onRow: (row) => (json ? say : print)(line(row)), signal }),
+    );
+    if (rows.length === 0) throw new Failure(EXIT.unavailable, 'Cannot tune: every op has one variant that runs on this adapter');
+    const choices = rows.map(({ op, sizes, variant }) => ({ op, sizes, variant }));
+    const file = writeTuning(gpu.description, f16, choices);
+    const changed = rows.filter(({ variant, standard }) => variant !== standard).length;
+    if (json) print(JSON.stringify({ adapter: gpu.description.description, file, halfOperands: f16, changed, rows }));
+    else print(`${rows.length} shapes measured, ${changed} of them faster with another variant than the usual one; kept in ${file}`);
+  } catch (error) {
+    if (signal.aborted) throw new Stopped(`${messageOf(signal.reason)}; nothing was written`);
+    throw error;
+  } finally {
+    dispose();
+    gpu.close();
   }
-  const config = await openConfig(model);
+}
+
+async function forgetChoices(json: boolean): Promise<void> {
   const gpu = await openDevice();
   try {
-    const findings = await orExit(EXIT.training, () =>
-      tuneKernels(gpu, config, { halfOperands: f16, onFinding: (finding) => (json ? say : print)(line(finding)) }),
-    );
-    const file = storeTuning(gpu.description, findings.map(({ choice }) => choice), f16);
-    const changed = findings.filter(({ choice, fallback }) => choice.variant !== fallback).length;
-    if (json) return print(JSON.stringify({ adapter: gpu.description.description, file, halfOperands: f16, findings }));
-    const half = f16 ? '; variants that round operands to f16 may run' : '';
-    print(`${counted(findings.length, 'shape')}, ${changed} with another variant than the default, kept in ${file}${half}`);
+    const file = tuningPath(gpu.description);
+    const forgotten = forgetTuning(gpu.description);
+    if (json) print(JSON.stringify({ adapter: gpu.description.description, file, forgotten }));
+    else print(forgotten ? `Removed ${file}` : `Nothing was measured on ${gpu.description.description}`);
   } finally {
     gpu.close();
   }
 }
 
-function line({ choice, shape, fallback, gain, milliseconds }: Finding): string {
-  const times = Object.entries(milliseconds).map(([variant, ms]) => `${variant} ${ms} ms`).join(', ');
-  const won = choice.variant === fallback ? 'as by default' : `${gain.toFixed(2)} x the default ${fallback}`;
-  return `${`${choice.op} ${shape}`.padEnd(60)} ${choice.variant.padEnd(15)} ${won}: ${times}`;
+function line({ op, shape, variant, standard, medianMs, speedup }: TunedRow): string {
+  const gain = variant === standard ? '' : `  ${speedup.toFixed(2)} x ${standard}`;
+  return `${`${op} ${shape}`.padEnd(56)} ${variant.padEnd(16)} ${medianMs.toFixed(3).padStart(9)} ms${gain}`;
 }

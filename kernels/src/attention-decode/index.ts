@@ -3,9 +3,14 @@
 import { ceilDiv, defineOp, fold } from '../op.ts';
 import groupCode from './attention-decode-group.wgsl.ts';
 import plainCode from './attention-decode-plain.wgsl.ts';
+import workgroupCode from './attention-decode-workgroup.wgsl.ts';
 import * as reference from './reference.ts';
 
 type Rows = { readonly B: number; readonly H: number; readonly K: number; readonly D: number };
+
+/** Positions of one block of the workgroup form, and invocations that share a vec4 of a head between them. */
+const KEYS = 64;
+const slices = ({ D }: { D: number }) => Math.min(KEYS, Math.floor(512 / D));
 
 /**
  * y = softmax(scale q keyCache^T) valueCache over the first `length` rows of each row's slot; query head h reads
@@ -44,6 +49,14 @@ export const attentionDecode = defineOp({
       workgroups: ({ B, H }: Rows) => fold(ceilDiv(B * (H / 2), 8)),
     },
     {
+      name: 'workgroup',
+      code: workgroupCode,
+      prelude: (sizes) => `const D4 = ${sizes.D / 4}u;\nconst KEYS = ${KEYS}u;\nconst SLICES = ${slices(sizes)}u;\n`,
+      workgroupBytes: () => 16 * (8 * KEYS + KEYS + 8),
+      supports: (_, { D }) => D <= 512,
+      workgroups: ({ B, H, K }) => [B, K, ceilDiv(H / K, 4)],
+    },
+    {
       name: 'plain',
       code: plainCode,
       prelude: ({ D }) => `const D4 = ${D / 4}u;\n`,
@@ -60,6 +73,8 @@ export const attentionDecode = defineOp({
     { B: 5, H: 2, K: 1, D: 128, S: 40, slots: 5, scale: 0.0884 },
     { B: 3, H: 4, K: 4, D: 80, S: 97, slots: 4, scale: 0.1118 },
     { B: 33, H: 4, K: 2, D: 32, S: 129, slots: 40, scale: 0.1768 },
+    { B: 3, H: 14, K: 2, D: 64, S: 150, slots: 3, scale: 0.125 },
+    { B: 2, H: 2, K: 1, D: 256, S: 70, slots: 2, scale: 0.0625 },
   ],
   tolerance: { floor: 4e-6, why: 'exp is polynomial on some adapters and sums run over a whole slot' },
 });

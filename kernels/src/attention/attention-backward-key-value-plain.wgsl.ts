@@ -23,6 +23,8 @@ fn main(
 ) {
   let row = (group.y * groups.x + group.x) * 64u + local.x;
   if (row >= params.t * params.k) { return; }
+  // A bound that the compiler does not know: it would unroll wide heads for half a minute.
+  let d4 = select(D4, params.d / 4u, D4 > 16u);
   let s = row / params.k;
   let head = row % params.k;
   let heads = params.h / params.k;
@@ -31,7 +33,7 @@ fn main(
   var value: array<vec4f, D4>;
   var key_sum: array<vec4f, D4>;
   var value_sum: array<vec4f, D4>;
-  for (var d = 0u; d < D4; d++) {
+  for (var d = 0u; d < d4; d++) {
     key[d] = k[row * D4 + d] * params.scale;
     value[d] = v[row * D4 + d];
   }
@@ -40,19 +42,19 @@ fn main(
       let query = t * params.h + h;
       var score = 0.0;
       var dp = 0.0;
-      for (var d = 0u; d < D4; d++) {
+      for (var d = 0u; d < d4; d++) {
         score += dot(key[d], q[query * D4 + d]);
         dp += dot(value[d], dy[query * D4 + d]);
       }
       let p = exp(score - stats[query].x);
       let ds = params.scale * p * (dp - stats[query].y);
-      for (var d = 0u; d < D4; d++) {
+      for (var d = 0u; d < d4; d++) {
         key_sum[d] += ds * q[query * D4 + d];
         value_sum[d] += p * dy[query * D4 + d];
       }
     }
   }
-  for (var d = 0u; d < D4; d++) {
+  for (var d = 0u; d < d4; d++) {
     dk[row * D4 + d] = key_sum[d];
     dv[row * D4 + d] = value_sum[d];
   }

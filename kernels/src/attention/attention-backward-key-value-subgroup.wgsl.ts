@@ -20,11 +20,11 @@ struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn broadcast_low(x: f32) -> vec4f {
-  return vec4f(subgroupBroadcast(x, 0u), subgroupBroadcast(x, 1u), subgroupBroadcast(x, 2u), subgroupBroadcast(x, 3u));
+  return vec4f(subgroupShuffle(x, 0u), subgroupShuffle(x, 1u), subgroupShuffle(x, 2u), subgroupShuffle(x, 3u));
 }
 
 fn broadcast_high(x: f32) -> vec4f {
-  return vec4f(subgroupBroadcast(x, 4u), subgroupBroadcast(x, 5u), subgroupBroadcast(x, 6u), subgroupBroadcast(x, 7u));
+  return vec4f(subgroupShuffle(x, 4u), subgroupShuffle(x, 5u), subgroupShuffle(x, 6u), subgroupShuffle(x, 7u));
 }
 
 fn poison(p: vec4f, dp: vec4f) -> vec4f {

@@ -20,13 +20,15 @@ fn main(
 ) {
   let row = (group.y * groups.x + group.x) * 64u + local.x;
   if (row >= params.t * params.h) { return; }
+  // A bound that the compiler does not know: it would unroll wide heads for half a minute.
+  let d4 = select(D4, params.d / 4u, D4 > 16u);
   let t = row / params.h;
   let head = (row % params.h) * params.k / params.h;
   let stat = stats[row];
   var query: array<vec4f, D4>;
   var gradient: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
-  for (var d = 0u; d < D4; d++) {
+  for (var d = 0u; d < d4; d++) {
     query[d] = q[row * D4 + d] * params.scale;
     gradient[d] = dy[row * D4 + d];
   }
@@ -34,14 +36,14 @@ fn main(
     let key = (s * params.k + head) * D4;
     var score = 0.0;
     var dp = 0.0;
-    for (var d = 0u; d < D4; d++) {
+    for (var d = 0u; d < d4; d++) {
       score += dot(query[d], k[key + d]);
       dp += dot(gradient[d], v[key + d]);
     }
     let ds = params.scale * exp(score - stat.x) * (dp - stat.y);
-    for (var d = 0u; d < D4; d++) { sum[d] += ds * k[key + d]; }
+    for (var d = 0u; d < d4; d++) { sum[d] += ds * k[key + d]; }
   }
-  for (var d = 0u; d < D4; d++) { dq[row * D4 + d] = sum[d]; }
+  for (var d = 0u; d < d4; d++) { dq[row * D4 + d] = sum[d]; }
 }
 `;
 export default code;

@@ -19,25 +19,27 @@ fn main(
 ) {
   let row = (group.y * groups.x + group.x) * 64u + local.x;
   if (row >= params.t * params.h) { return; }
+  // A bound that the compiler does not know: it would unroll wide heads for half a minute.
+  let d4 = select(D4, params.d / 4u, D4 > 16u);
   let t = row / params.h;
   let head = (row % params.h) * params.k / params.h;
   var query: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
-  for (var d = 0u; d < D4; d++) { query[d] = q[row * D4 + d] * params.scale; }
+  for (var d = 0u; d < d4; d++) { query[d] = q[row * D4 + d] * params.scale; }
   var most = -3.0e38;
   var total = 0.0;
   for (var s = bounds[t].x; s <= t; s++) {
     let key = (s * params.k + head) * D4;
     var score = 0.0;
-    for (var d = 0u; d < D4; d++) { score += dot(query[d], k[key + d]); }
+    for (var d = 0u; d < d4; d++) { score += dot(query[d], k[key + d]); }
     let next = max(most, score);
     let shrink = exp(most - next);
     let p = exp(score - next);
     total = total * shrink + p;
-    for (var d = 0u; d < D4; d++) { sum[d] = sum[d] * shrink + p * v[key + d]; }
+    for (var d = 0u; d < d4; d++) { sum[d] = sum[d] * shrink + p * v[key + d]; }
     most = next;
   }
-  for (var d = 0u; d < D4; d++) { y[row * D4 + d] = sum[d] / total; }
+  for (var d = 0u; d < d4; d++) { y[row * D4 + d] = sum[d] / total; }
   log_sum_exp[row] = most + log(total);
 }
 `;

@@ -8,13 +8,18 @@
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
 import keyValuePlainCode from './attention-backward-key-value-plain.wgsl.ts';
 import keyValueCode from './attention-backward-key-value-subgroup.wgsl.ts';
+import keyValueWorkgroupCode from './attention-backward-key-value-workgroup.wgsl.ts';
 import queryPlainCode from './attention-backward-query-plain.wgsl.ts';
 import queryCode from './attention-backward-query-subgroup.wgsl.ts';
+import queryWorkgroupCode from './attention-backward-query-workgroup.wgsl.ts';
 import deltaCode from './attention-delta.wgsl.ts';
 import plainCode from './attention-plain.wgsl.ts';
 import code from './attention-subgroup.wgsl.ts';
+import workgroupCode from './attention-workgroup.wgsl.ts';
 import broadcastCode from './broadcast.wgsl.ts';
 import * as reference from './reference.ts';
+import { attentionTileBytes, attentionTilePrelude, keyTile, queryTile } from './workgroup-tile.ts';
+import workgroupTileCode from './workgroup-tile.wgsl.ts';
 
 type Heads = { readonly T: number; readonly H: number; readonly K: number; readonly D: number; readonly scale: number };
 
@@ -45,6 +50,8 @@ const cases = [
   { T: 97, H: 3, K: 3, D: 32, scale: 0.1768 },
   { T: 33, H: 2, K: 1, D: 80, scale: 0.1118 },
   { T: 129, H: 4, K: 2, D: 32, scale: 0.1768 },
+  { T: 70, H: 2, K: 2, D: 64, scale: 0.125 },
+  { T: 35, H: 2, K: 1, D: 256, scale: 0.0625 },
 ] as const;
 const tolerance = { floor: 4e-6, why: 'exp is polynomial on some adapters and sums run over a whole sequence' };
 
@@ -90,6 +97,23 @@ const keyPerLane = {
   workgroups: (sizes: Heads) => [ceilDiv(sizes.T, 8 * keyRows(sizes)), sizes.K] as const,
 };
 
+/** Widest head whose tiles fit: 8 KiB of workgroup memory hold 8 tokens of it. */
+const widestTile = 256;
+const queriesPerWorkgroup = {
+  name: 'workgroup',
+  prelude: ({ D }: Heads) => attentionTilePrelude(queryTile, D),
+  workgroupBytes: ({ D }: Heads) => attentionTileBytes(queryTile, D),
+  supports: (_: AdapterProfile, { D }: Heads) => D <= widestTile,
+  workgroups: ({ T, H }: Heads) => [ceilDiv(T, queryTile.rows), H] as const,
+};
+const keysPerWorkgroup = {
+  name: 'workgroup',
+  prelude: ({ D }: Heads) => attentionTilePrelude(keyTile, D),
+  workgroupBytes: ({ D }: Heads) => attentionTileBytes(keyTile, D),
+  supports: (_: AdapterProfile, { D }: Heads) => D <= widestTile,
+  workgroups: ({ T, K }: Heads) => [ceilDiv(T, keyTile.rows), K] as const,
+};
+
 /**
  * y = softmax(scale q k^T) v with query t of a sequence [start, end) over the keys start..t; query head h reads
  * key/value head floor(h K / H). q (T, H D), k, v (T, K D) f32, bounds (T, 2) u32 = [start, end) of each token's
@@ -107,6 +131,7 @@ export const attention = defineOp({
   },
   variants: [
     { ...queryPerLane(64), code: broadcastCode + code },
+    { ...queriesPerWorkgroup, code: workgroupTileCode + workgroupCode },
     { ...queryPerInvocation, code: plainCode },
   ],
   reference: (sizes, { q, k, v, bounds }) => reference.forward(sizes, q, k, v, bounds),
@@ -161,6 +186,7 @@ export const attentionBackwardQuery = defineOp({
   outputs: { dq: { ...queries, mode: 'overwrite' } },
   variants: [
     { ...queryPerLane(32), code: broadcastCode + queryCode },
+    { ...queriesPerWorkgroup, code: workgroupTileCode + queryWorkgroupCode },
     { ...queryPerInvocation, code: queryPlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => ({
@@ -184,6 +210,7 @@ export const attentionBackwardKeyValue = defineOp({
   outputs: { dk: { ...keys, mode: 'overwrite' }, dv: { ...keys, mode: 'overwrite' } },
   variants: [
     { ...keyPerLane, code: broadcastCode + keyValueCode },
+    { ...keysPerWorkgroup, code: workgroupTileCode + keyValueWorkgroupCode },
     { ...keyPerInvocation, code: keyValuePlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => {

@@ -1,8 +1,10 @@
 /** Weighted next-token loss and its gradient in one op. */
 
-import { invocationPerRow, subgroupPerRow } from '../layout.ts';
+import { invocationPerRow, subgroupPerRow, workgroupPerRow } from '../layout.ts';
 import { defineOp } from '../op.ts';
+import reductionCode from '../row-reduction.wgsl.ts';
 import plainCode from './cross-entropy-plain.wgsl.ts';
+import workgroupCode from './cross-entropy-workgroup.wgsl.ts';
 import code from './cross-entropy.wgsl.ts';
 import { crossEntropy as reference } from './reference.ts';
 
@@ -47,6 +49,7 @@ export const crossEntropy = defineOp({
   },
   variants: [
     { ...subgroupPerRow(rows, ({ V }) => V % 4 === 0), code },
+    { ...workgroupPerRow(rows, ({ V }) => V), code: reductionCode + workgroupCode },
     { ...invocationPerRow(rows), code: plainCode },
   ],
   reference: ({ T, V }, { targets, weight }, { logits }) => {

@@ -12,7 +12,30 @@
  * A smaller rank than R is a matrix whose other rows are zero: their gradients are zero too.
  */
 
-import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes } from '../op.ts';
+import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes, type Variant } from '../op.ts';
+import {
+  fillsGpu,
+  largeTile,
+  projectionTile,
+  rankTile,
+  smallTile,
+  thinTile,
+  tileBytes,
+  tileColumns,
+  tilePrelude,
+  tileRows,
+  type TileShape,
+} from '../matmul/workgroup-tile.ts';
+import {
+  fullMatrixTile,
+  largeMatrixTile,
+  matrixTileWidth,
+  matrixVariant,
+  smallMatrixTile,
+  type MatrixTile,
+} from '../matmul/subgroup-matrix-tile.ts';
+import matrixTileCode from '../matmul/subgroup-matrix-tile.wgsl.ts';
+import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import backwardCode from './backward.wgsl.ts';
 import forwardCode from './forward.wgsl.ts';
@@ -20,13 +43,19 @@ import fusedPlainCode from './fused-plain.wgsl.ts';
 import fusedCode from './fused.wgsl.ts';
 import gradientPlainCode from './gradient-plain.wgsl.ts';
 import gradientCode from './gradient.wgsl.ts';
+import heldCode from './held.wgsl.ts';
 import projectPlainCode from './project-plain.wgsl.ts';
 import projectCode from './project.wgsl.ts';
 import * as reference from './reference.ts';
+import workgroupFusedCode from './workgroup-fused.wgsl.ts';
+import workgroupGradientCode from './workgroup-gradient.wgsl.ts';
+import matrixCode from './subgroup-matrix.wgsl.ts';
+import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
+import workgroupProjectCode from './workgroup-project.wgsl.ts';
 
 const source = 'Hu et al. 2021, arXiv 2106.09685, section 4.1; packing as in LoRAFusion, arXiv 2510.00206';
-const eightLanes = (profile: AdapterProfile, ...multiplesOf4: number[]) =>
-  profile.subgroupSize === 8 && multiplesOf4.every((size) => size % 4 === 0);
+const inVec4s = (...sizes: number[]) => sizes.every((size) => size % 4 === 0);
+const eightLanes = (profile: AdapterProfile, ...sizes: number[]) => profile.subgroupSize === 8 && inVec4s(...sizes);
 
 /** Segments for tests: E adapters share T tokens, each from a multiple of 8 on, some empty, none beyond T. */
 function drawSegments({ T, E }: { T: number; E: number }): Uint32Array {
@@ -75,6 +104,13 @@ export const loraProject = defineOp({
       supports: (profile, { K, R, stride, offset }) => eightLanes(profile, K, R, stride, offset),
       workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, 16)],
     },
+    {
+      name: 'workgroup',
+      code: workgroupTileCode + workgroupProjectCode,
+      prelude: ({ K, R, stride, offset }) => tilePrelude(projectionTile, alongK, inVec4s(K, R, stride, offset)),
+      workgroupBytes: () => tileBytes(projectionTile, alongK),
+      workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, tileColumns(projectionTile))],
+    },
     { name: 'plain', code: projectPlainCode, workgroups: ({ tiles, R }) => [tiles, ceilDiv(R, 2)] },
   ],
   reference: (sizes, { x, arena, tiles, scaling }, { h }) => ({
@@ -122,6 +158,9 @@ function projectGradient(
   return { x: dx, arena: dArena };
 }
 
+const alongK = { leftAlongK: true, rightAlongK: true, half: false };
+const acrossK = { leftAlongK: false, rightAlongK: false, half: false };
+
 const fusedParams = {
   T: 'u32',
   K: 'u32',
@@ -135,6 +174,29 @@ const fusedParams = {
 } as const;
 type FusedField = keyof typeof fusedParams;
 
+/** The fused tiles with their rows held in private memory: rows of at most 512 numbers, and four blocks of columns to use them. */
+const holdingRows = (backward: boolean) => {
+  const inner = ({ K, N }: Sizes<FusedField>) => (backward ? N : K);
+  const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
+  return {
+    name: 'subgroup-8-held',
+    needs: ['subgroups'] as const,
+    code: outerProductCode + fusedCode + heldCode,
+    prelude: (sizes: Sizes<FusedField>) =>
+      `const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
+      `const WIDTH_FIRST = ${!backward};\n`,
+    supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
+      eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
+      inner(sizes) <= 512 &&
+      width(sizes) >= 128,
+    // A few row tiles share out their columns, so that every core has work.
+    workgroups: (sizes: Sizes<FusedField>) => {
+      const rows = ceilDiv(sizes.T, 32);
+      return [Math.min(ceilDiv(width(sizes), 32), ceilDiv(8, rows)), rows] as const;
+    },
+  };
+};
+
 const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 1, K: 1, N: 1, R: 1, E: 1, stride: 9, offset: 1, accumulate: 0, hasBias: 0 },
   { T: 33, K: 7, N: 33, R: 3, E: 3, stride: 150, offset: 7, accumulate: 1, hasBias: 1 },
@@ -142,8 +204,57 @@ const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 40, K: 68, N: 32, R: 16, E: 5, stride: 1_200, offset: 4, accumulate: 1, hasBias: 0 },
   { T: 129, K: 32, N: 64, R: 8, E: 4, stride: 600, offset: 0, accumulate: 0, hasBias: 0 },
   { T: 70, K: 36, N: 40, R: 12, E: 1, stride: 1_000, offset: 8, accumulate: 1, hasBias: 1 },
+  { T: 75, K: 132, N: 140, R: 8, E: 3, stride: 1_200, offset: 4, accumulate: 1, hasBias: 1 },
+  { T: 40, K: 128, N: 132, R: 0, E: 1, stride: 4, offset: 0, accumulate: 0, hasBias: 0 },
   { T: 40, K: 0, N: 36, R: 4, E: 2, stride: 400, offset: 16, accumulate: 1, hasBias: 0 },
 ];
+
+const allInVec4s = ({ K, N, R, stride, offset }: Sizes<FusedField>) => inVec4s(K, N, R, stride, offset);
+
+/**
+ * Tiles in workgroup memory and for matrix units, in order of preference. Forward both operands of the base product lie along the inner size,
+ * backward W lies across it. `operands` are those of the base product, which the f16 form rounds; the low-rank term is f32.
+ * Large tiles leave odd sizes to the small ones.
+ */
+function gpuTiles(backward: boolean, operands: readonly string[]): Variant<FusedField>[] {
+  const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
+  const tiles = (name: string, shape: TileShape, half: boolean): Variant<FusedField> => {
+    const layout = { leftAlongK: true, rightAlongK: !backward, half };
+    return {
+      name,
+      code: workgroupOperandsCode + workgroupTileCode + workgroupFusedCode,
+      prelude: (sizes) => `const BACKWARD = ${backward};\n` + tilePrelude(shape, layout, allInVec4s(sizes)),
+      workgroupBytes: () => tileBytes(shape, layout),
+      workgroups: (sizes) => [ceilDiv(width(sizes), tileColumns(shape)), ceilDiv(sizes.T, tileRows(shape))],
+      ...(half && { needs: ['shader-f16'], halfOperands: operands }),
+    };
+  };
+  const large = {
+    supports: (_: AdapterProfile, sizes: Sizes<FusedField>) => allInVec4s(sizes),
+    suits: (_: AdapterProfile, sizes: Sizes<FusedField>) => fillsGpu(sizes.T, width(sizes)),
+  };
+  const matrices = (name: string, tile: MatrixTile): Variant<FusedField> => ({
+    ...matrixVariant(
+      name,
+      tile,
+      { leftAlongK: true, rightAlongK: !backward },
+      operands,
+      `const BACKWARD = ${backward};\n`,
+      allInVec4s,
+    ),
+    code: workgroupOperandsCode + matrixCode + matrixTileCode,
+    workgroups: (sizes) => [ceilDiv(width(sizes), matrixTileWidth(tile)), ceilDiv(sizes.T, matrixTileWidth(tile))],
+  });
+  return [
+    { ...matrices('subgroup-matrix', largeMatrixTile), suits: large.suits },
+    matrices('subgroup-matrix-small', smallMatrixTile),
+    matrices('subgroup-matrix-f32', fullMatrixTile),
+    { ...tiles('workgroup-f16', largeTile, true), ...large },
+    { ...tiles('workgroup', largeTile, false), ...large },
+    tiles('workgroup-small', smallTile, false),
+    { ...tiles('workgroup-thin', thinTile, false), suits: (_, { T }) => T <= 32 },
+  ];
+}
 
 const drawBlocks = ({ T, E }: { T: number; E: number }, uniform: () => number) =>
   Uint32Array.from({ length: ceilDiv(T, 8) }, () => Math.floor(uniform() * E));
@@ -172,6 +283,7 @@ export const loraLinear = defineOp({
   },
   outputs: { y: { type: 'f32', mode: 'update', shape: ({ T, N }) => [T, N] } },
   variants: [
+    holdingRows(false),
     {
       name: 'subgroup-8',
       needs: ['subgroups'],
@@ -179,6 +291,7 @@ export const loraLinear = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
     },
+    ...gpuTiles(false, ['x', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,
@@ -227,6 +340,7 @@ export const loraLinearBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, K }) => [T, K] } },
   variants: [
+    holdingRows(true),
     {
       name: 'subgroup-8',
       needs: ['subgroups'],
@@ -234,6 +348,7 @@ export const loraLinearBackward = defineOp({
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
     },
+    ...gpuTiles(true, ['dy', 'w']),
     {
       name: 'plain',
       code: fusedPlainCode,
@@ -272,6 +387,13 @@ export const loraGradient = defineOp({
       code: gradientCode,
       supports: (profile, { N, R, stride, offset }) => eightLanes(profile, N, R, stride, offset),
       workgroups: ({ N, R, E }) => [ceilDiv(N, 32), ceilDiv(R, 16), E],
+    },
+    {
+      name: 'workgroup',
+      code: workgroupTileCode + workgroupGradientCode,
+      prelude: ({ N, R, stride, offset }) => tilePrelude(rankTile, acrossK, inVec4s(N, R, stride, offset)),
+      workgroupBytes: () => tileBytes(rankTile, acrossK),
+      workgroups: ({ N, R, E }) => [ceilDiv(N, tileColumns(rankTile)), ceilDiv(R, tileRows(rankTile)), E],
     },
     { name: 'plain', code: gradientPlainCode, workgroups: ({ N, R, E }) => [ceilDiv(N, 32), ceilDiv(R, 2), E] },
   ],

@@ -9,8 +9,32 @@ import ntSubgroupCode from './nt-subgroup.wgsl.ts';
 import operandsCode from './operands.wgsl.ts';
 import outerProductCode from './outer-product.wgsl.ts';
 import { multiply, type Layout, type ProductSizes } from './reference.ts';
+import {
+  fullMatrixTile,
+  largeMatrixTile,
+  matrixTileWidth,
+  matrixVariant,
+  smallMatrixTile,
+  type MatrixTile,
+} from './subgroup-matrix-tile.ts';
+import matrixTileCode from './subgroup-matrix-tile.wgsl.ts';
+import matrixCode from './subgroup-matrix.wgsl.ts';
 import tileCode from './tile.wgsl.ts';
 import tnSubgroupCode from './tn-subgroup.wgsl.ts';
+import {
+  fillsGpu,
+  largeTile,
+  smallTile,
+  thinTile,
+  tileBytes,
+  tileColumns,
+  tilePrelude,
+  tileRows,
+  type TileShape,
+} from './workgroup-tile.ts';
+import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
+import workgroupTileCode from './workgroup-tile.wgsl.ts';
+import workgroupCode from './workgroup.wgsl.ts';
 
 type Field = keyof ProductSizes;
 
@@ -21,8 +45,44 @@ const subgroupCode = {
 };
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
 
+/** Whether rows of a and b, as they are stored, are whole vec4s. */
+function inputsInVec4s(layout: Layout, { M, N, K, lda }: Sizes<Field>): boolean {
+  const sizes = { nn: [K, N, lda], nt: [K, lda], tn: [M, N, lda] }[layout];
+  return sizes.every((size) => size % 4 === 0);
+}
+
+/** Tiles in workgroup memory; `half` rounds a and b to f16 there. */
+function workgroupTiles(layout: Layout, name: string, shape: TileShape, half: boolean): Variant<Field> {
+  const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt', half };
+  return {
+    name,
+    code: workgroupOperandsCode + workgroupTileCode + workgroupCode,
+    prelude: (sizes) => `const LAYOUT = ${layoutNumber[layout]}u;\n` + tilePrelude(shape, operands, inputsInVec4s(layout, sizes)),
+    workgroupBytes: () => tileBytes(shape, operands),
+    workgroups: ({ M, N }) => [ceilDiv(N, tileColumns(shape)), ceilDiv(M, tileRows(shape))],
+    ...(half && { needs: ['shader-f16'], halfOperands: ['a', 'b'] }),
+  };
+}
+
+/** Tiles for matrix units. */
+function matrixTiles(layout: Layout, name: string, tile: MatrixTile): Variant<Field> {
+  const operands = { leftAlongK: layout !== 'tn', rightAlongK: layout === 'nt' };
+  const constants = `const LAYOUT = ${layoutNumber[layout]}u;\n`;
+  const width = matrixTileWidth(tile);
+  return {
+    ...matrixVariant(name, tile, operands, ['a', 'b'], constants, (sizes: Sizes<Field>) => inputsInVec4s(layout, sizes)),
+    code: workgroupOperandsCode + matrixCode + matrixTileCode,
+    workgroups: ({ M, N }) => [ceilDiv(N, width), ceilDiv(M, width)],
+  };
+}
+
 function variants(layout: Layout): Variant<Field>[] {
   const inVec4s = ({ M, N, K, lda, ldc }: Sizes<Field>) => [N, layout === 'tn' ? M : K, lda, ldc].every((size) => size % 4 === 0);
+  // Large tiles leave odd sizes to the small ones.
+  const large = {
+    supports: (_: AdapterProfile, sizes: Sizes<Field>) => inputsInVec4s(layout, sizes),
+    suits: (_: AdapterProfile, { M, N }: Sizes<Field>) => fillsGpu(M, N),
+  };
   return [
     {
       name: 'subgroup-8',
@@ -31,6 +91,13 @@ function variants(layout: Layout): Variant<Field>[] {
       supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
+    { ...matrixTiles(layout, 'subgroup-matrix', largeMatrixTile), suits: large.suits },
+    matrixTiles(layout, 'subgroup-matrix-small', smallMatrixTile),
+    matrixTiles(layout, 'subgroup-matrix-f32', fullMatrixTile),
+    { ...workgroupTiles(layout, 'workgroup-f16', largeTile, true), ...large },
+    { ...workgroupTiles(layout, 'workgroup', largeTile, false), ...large },
+    workgroupTiles(layout, 'workgroup-small', smallTile, false),
+    { ...workgroupTiles(layout, 'workgroup-thin', thinTile, false), suits: (_, { M }) => M <= 32 },
     {
       name: 'tile',
       code: tileCode,
@@ -74,6 +141,7 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
       { ...dense(layout, 36, 68, 100), accumulate: 1, hasBias: 1 },
       dense(layout, 97, 132, 64),
       dense(layout, 128, 96, 33),
+      dense(layout, 132, 260, 20),
       { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },
       { ...dense(layout, 33, 36, 64), lda: 68, ldc: 36, hasBias: 1 },
       { ...dense(layout, 7, 33, 9), lda: 11, ldc: 34 },

@@ -1,10 +1,16 @@
 /** Root mean square layer norm (Zhang & Sennrich 2019, arXiv 1910.07467) and its gradients. */
 
+import { workgroupPerRow } from '../layout.ts';
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
+import reductionCode from '../row-reduction.wgsl.ts';
 import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
 import backwardWeightCode from './rms-norm-backward-weight.wgsl.ts';
+import backwardWorkgroupCode from './rms-norm-backward-workgroup.wgsl.ts';
 import backwardCode from './rms-norm-backward.wgsl.ts';
 import plainCode from './rms-norm-plain.wgsl.ts';
+import workgroupCode from './rms-norm-workgroup.wgsl.ts';
+import backwardRowsCode from './rms-norm-backward-rows.wgsl.ts';
+import rowsCode from './rms-norm-rows.wgsl.ts';
 import code from './rms-norm.wgsl.ts';
 import * as reference from './reference.ts';
 
@@ -15,6 +21,14 @@ const rowPerSubgroup = {
   constants: (_: unknown, profile: AdapterProfile) => ({ WIDTH: profile.subgroupSize ?? 1, ROWS }),
   supports: (profile: AdapterProfile, { C }: { C: number }) => (profile.subgroupSize ?? 64) <= 32 && C % 4 === 0,
   workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
+};
+const rowPerWorkgroup = workgroupPerRow<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
+const rowsPerSubgroup = {
+  name: 'subgroup-8',
+  needs: ['subgroups'] as const,
+  prelude: ({ C }: { C: number }) => `const HELD = ${ceilDiv(C, 32)}u;\nconst ROWS = 16u;\n`,
+  supports: ({ subgroupSize }: AdapterProfile, { C }: { C: number }) => subgroupSize === 8 && C % 4 === 0 && C <= 512,
+  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, 16)),
 };
 const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
 
@@ -36,7 +50,9 @@ export const rmsNorm = defineOp({
     inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
   },
   variants: [
+    { ...rowsPerSubgroup, code: rowsCode },
     { ...rowPerSubgroup, code },
+    { ...rowPerWorkgroup, code: reductionCode + workgroupCode },
     { ...rowPerInvocation, code: plainCode },
   ],
   reference: ({ T, C, eps }, { x, weight }) => reference.forward(T, C, eps, x, weight),
@@ -54,6 +70,7 @@ export const rmsNorm = defineOp({
     { T: 33, C: 128, eps: 1e-6 },
     { T: 97, C: 7, eps: 1e-5 },
     { T: 129, C: 100, eps: 1e-5 },
+    { T: 3, C: 1_031, eps: 1e-5 },
   ],
   tolerance: { floor: 1e-6, why: 'inverseSqrt may be off by 2 units in the last place' },
 });
@@ -80,7 +97,9 @@ export const rmsNormBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
+    { ...rowsPerSubgroup, code: backwardRowsCode },
     { ...rowPerSubgroup, code: backwardCode },
+    { ...rowPerWorkgroup, code: reductionCode + backwardWorkgroupCode },
     { ...rowPerInvocation, code: backwardPlainCode },
   ],
   reference: ({ T, C }, { x, weight, inverseRms, dy }, before) => ({
@@ -93,6 +112,7 @@ export const rmsNormBackward = defineOp({
     { T: 33, C: 128 },
     { T: 97, C: 7 },
     { T: 129, C: 100 },
+    { T: 3, C: 1_031 },
   ],
   tolerance: { floor: 1e-6, why: 'rounding of the rank-one correction' },
 });

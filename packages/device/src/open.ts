@@ -9,8 +9,11 @@ import { Gpu } from './gpu.ts';
 import { measureSubgroup } from './subgroup.ts';
 
 export interface OpenGpuOptions {
-  /** `native` is the runtime's own `navigator.gpu`, `dawn` the npm package; native where there is one unless given. */
-  readonly backend?: 'dawn' | 'native';
+  /**
+   * `native` is the runtime's own `navigator.gpu`, `dawn` the npm package; native where there is one unless given. `null` is
+   * Dawn's device that computes nothing: it compiles shaders and checks calls, features for every kernel included.
+   */
+  readonly backend?: 'dawn' | 'native' | 'null';
   readonly powerPreference?: GPUPowerPreference;
   /** Take a software adapter even where there is a GPU. */
   readonly software?: boolean;
@@ -57,7 +60,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   };
   let backend: Backend;
   try {
-    backend = await (name === 'native' ? openNative(request) : openDawn(request));
+    backend = await (name === 'native' ? openNative(request) : openDawn(request, name === 'dawn'));
   } catch (cause) {
     throw new NoAdapterError([`${name}: ${text(cause)}`], `Reinstall the dependencies with \`npm install\``, { cause });
   }

@@ -23,7 +23,7 @@ export {
 } from './lora.ts';
 export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
-export { headTensor, layerTensor, parameterLayout, PROJECTIONS, type Projection } from './parameters.ts';
+export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
 export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';

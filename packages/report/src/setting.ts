@@ -71,6 +71,7 @@ export const configurationSection = ({ input: { header } }: Material): Html => {
     ['model', header.modelDigest],
     ['runtime', environment.runtime],
     ['adapter', environment.adapter],
+    ['kernels', environment.kernels === undefined ? 'defaults' : `tuned, ${environment.kernels.slice(0, 12)}`],
     ['version', environment.packageVersion],
     ...(environment.commit === undefined ? [] : [['commit', environment.commit] as const]),
   ];

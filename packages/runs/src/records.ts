@@ -26,8 +26,8 @@ export const runHeaderSchema = type({
     adapter: 'string',
     packageVersion: 'string',
     'commit?': 'string',
-    // SHA-256 of the measured choices between kernels; null or absent where the defaults decided.
-    'kernelChoices?': 'string | null',
+    /** Digest of the measured choice of kernels; absent where the defaults ran. */
+    'kernels?': 'string',
   }).onUndeclaredKey('reject'),
   modelDigest: 'string',
 }).onUndeclaredKey('reject');

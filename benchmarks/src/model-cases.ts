@@ -1,0 +1,65 @@
+/** The ops of a model's training step and of its answers, at that model's shapes. */
+
+import {
+  adamw,
+  attentionDecode,
+  crossEntropy,
+  matmulNN,
+  matmulNT,
+  matmulTN,
+  rmsNorm,
+  rmsNormBackward,
+  rope,
+  swiglu,
+  swigluBackward,
+  type AnyOp,
+} from '@seal/kernels';
+import { PROJECTIONS, projectionShape, type LlamaConfig } from '@seal/model';
+import { attentionCases, elementwise, loraCases, type BenchCase } from './cases.ts';
+
+/** Sequences that a step packs are about so long, and adapters share it so many at a time. */
+const SEQUENCE = 64;
+const ADAPTERS = 8;
+/** Rows that logits are computed for at once. */
+const HEAD_ROWS = 256;
+/** Beyond so many operations a float64 reference takes longer than the measurement. */
+const REFERENCE_FLOPS = 1e8;
+
+function matmul(op: AnyOp, M: number, N: number, K: number): BenchCase {
+  const lda = op === matmulTN ? M : K;
+  const sizes = { M, N, K, accumulate: 0, hasBias: 0, lda, ldc: N };
+  return { op, layout: null, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
+}
+
+/** Every op that may run in more than one way, for steps of `tokens` tokens (a multiple of 64) and adapters of `rank`. */
+export function modelCases(config: LlamaConfig, tokens: number, rank: number): BenchCase[] {
+  const { hiddenSize: C, intermediateSize: F, vocabSize: V, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const T = tokens;
+  const P = rank * (C + F);
+  const shapes = new Map(PROJECTIONS.map((p) => [String(projectionShape(config, p)), projectionShape(config, p)]));
+  const rows = Math.min(T, HEAD_ROWS);
+  const slots = 32;
+  const decode = { B: slots, H, K, D, S: SEQUENCE, slots, scale: D ** -0.5 };
+  const adam = { E: ADAPTERS, P, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, decayElements: P, maxNorm: 1 };
+  const cases = [
+    ...[...shapes.values()].flatMap(([N, inner]) => [
+      ...loraCases(T, inner, N, ADAPTERS, rank),
+      matmul(matmulNT, T, N, inner),
+      matmul(matmulNN, T, inner, N),
+      matmul(matmulTN, N, inner, T),
+    ]),
+    matmul(matmulNT, rows, V, C),
+    matmul(matmulNN, rows, C, V),
+    ...attentionCases(T, SEQUENCE, [H, K, D]),
+    elementwise(attentionDecode, `B=${slots} S=${SEQUENCE} H=${H} K=${K} D=${D}`, decode, slots * H * D * SEQUENCE, 4),
+    elementwise(rmsNorm, `T=${T} C=${C}`, { T, C, eps: config.rmsNormEps }, T * C, 4),
+    elementwise(rmsNormBackward, `T=${T} C=${C}`, { T, C }, T * C, 7),
+    elementwise(rope, `T=${T} H=${H} D=${D}`, { T, H, D, P: T }, T * H * D, 3),
+    elementwise(swiglu, `T=${T} F=${F}`, { T, F }, T * F, 5),
+    elementwise(swigluBackward, `T=${T} F=${F}`, { T, F }, T * F, 11),
+    elementwise(crossEntropy, `T=${rows} V=${V}`, { T: rows, V }, rows * V, 7),
+    elementwise(adamw, `E=${ADAPTERS} P=${P}`, adam, ADAPTERS * P, 14),
+  ];
+  const distinct = new Map(cases.map((one) => [`${one.op.name} ${JSON.stringify(one.sizes)}`, one]));
+  return [...distinct.values()].map((one) => (one.flops > REFERENCE_FLOPS ? { ...one, large: true } : one));
+}
