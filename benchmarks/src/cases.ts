@@ -119,9 +119,9 @@ export function loraCases(T: number, K: number, N: number, E: number, R: number)
   const each = T / E;
   const stride = R * (K + N);
   const tiles: number[] = [];
-  for (let start = 0; start < T; start += 32) {
-    const adapter = Math.floor(start / each);
-    tiles.push(adapter, start, Math.min(start + 32, (adapter + 1) * each));
+  for (let adapter = 0; adapter < E; adapter++) {
+    const end = (adapter + 1) * each;
+    for (let start = adapter * each; start < end; start += 32) tiles.push(adapter, start, Math.min(start + 32, end));
   }
   const segments = Uint32Array.from({ length: 2 * E }, (_, i) => ((i >> 1) + (i % 2)) * each);
   const blocks = Uint32Array.from({ length: T / 8 }, (_, i) => Math.floor((i * 8) / each));

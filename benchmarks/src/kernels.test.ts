@@ -28,8 +28,8 @@ test('measures every variant of an op and returns plain data', async () => {
   expect(benchmark.rows.filter(({ chosen }) => chosen)).toHaveLength(1);
   expect(benchmark.rows.map(({ variant }) => variant)).toEqual(expect.arrayContaining(['tile', 'plain-tile']));
   for (const row of benchmark.rows) {
-    const dtype = row.variant.endsWith('f16') ? 'f16' : 'f32';
-    expect(row).toMatchObject({ op: 'matmul-nn', layout: 'nn', shape: '2048x128x128', dtype });
+    expect(row).toMatchObject({ op: 'matmul-nn', layout: 'nn', shape: '2048x128x128' });
+    expect(row.dtype).toBe(/-f16$|^subgroup-matrix(-small)?$/.test(row.variant) ? 'f16' : 'f32');
     expect(row.medianMs).toBeGreaterThan(0);
     expect(row.spreadMs).toBeGreaterThanOrEqual(0);
     // 2 M N K operations, and A, B and C once each (the filter left bias and accumulation out).
@@ -60,6 +60,12 @@ test('compares rows with copies of their array, and the whole backward pass of a
   const ratio = (forward?.medianMs ?? NaN) / (backward?.medianMs ?? NaN) / (backward?.ratios['forward'] ?? NaN);
   expect(ratio).toBeGreaterThan(0.3);
   expect(ratio).toBeLessThan(3);
+});
+
+test('sets the layouts against each other in turns of their own', async () => {
+  const { rows } = await benchKernels(gpu, { commit: null, filter: (name) => name.endsWith('512x512x512'), repetitions: 2 });
+  const over = rows.filter(({ chosen }) => chosen).map(({ layout, ratios }) => [layout, typeof ratios['nn']]);
+  expect(over).toEqual([['nn', 'undefined'], ['nt', 'number'], ['tn', 'number']]);
 });
 
 test('covers every matmul layout and names no case twice', () => {

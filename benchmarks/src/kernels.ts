@@ -2,10 +2,18 @@
 
 import { arch, platform, release } from 'node:os';
 import { runtimeName, type Gpu } from '@seal/device';
-import { elementCount, Kernels, type Operand } from '@seal/kernels';
+import {
+  attentionBackwardKeyValue,
+  attentionBackwardQuery,
+  attentionDelta,
+  elementCount,
+  Kernels,
+  type AnyOp,
+  type Operand,
+} from '@seal/kernels';
 import { kernelCases, PLAIN_TILE, type BenchCase, type Layout } from './cases.ts';
 import { measureCeilings, type Ceilings } from './ceilings.ts';
-import { ATTENTION_BACKWARD, measureAttentionPasses, measureCase, type Bench, type Measured, type Rivals } from './measure.ts';
+import { measureCase, measureSequences, type Bench, type Measured, type Rivals } from './measure.ts';
 import type { PeerRecord, Peers } from './peers.ts';
 import { Stopwatch, type Clock } from './stopwatch.ts';
 import { speedOver, type Timing } from './turns.ts';
@@ -37,7 +45,8 @@ export interface KernelRow {
 
 /**
  * `plain` is the op's own variant without optional features, `copy` a copy of the same array with a vec4 an invocation,
- * `fastest-copy` that with as many as were fastest, `forward` the forward pass of the same shape. Peers have their names.
+ * `fastest-copy` that with as many as were fastest, `forward` the forward pass of the same shape, `nn` the product without
+ * transposed operands. Peers have their names.
  */
 export type Ratios = Readonly<Record<string, number>>;
 
@@ -106,11 +115,15 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   try {
     const { copyRun, gflops, gbps } = await measureCeilings(gpu, watch, Math.max(5, repetitions));
     const ceilings = { gflops: round(gflops), gbps: round(gbps) };
+    const layouts = await layoutRatios(bench, cases.filter(({ shape }) => shape === '512x512x512'));
     for (const one of cases) {
       const chosen = kernels.variantOf(one.op, one.sizes).name;
       const rivals: Rivals | null = peers && one.compared ? (inputs, expected) => peers.contestants(one, inputs, expected) : null;
       const measured = await measureCase(bench, one, { copyRun, ...(rivals && { rivals }) });
-      rowsOf(one, measured, chosen, ceilings).forEach(add);
+      const overNN = layouts.get(one);
+      for (const row of rowsOf(one, measured, chosen, ceilings)) {
+        add(row.chosen && overNN !== undefined ? { ...row, ratios: { ...row.ratios, nn: overNN } } : row);
+      }
       if (rivals) peerRows.push(...peerRowsOf(one, measured, peers?.records ?? []));
       if (one.passes) add(await backwardRow(bench, one, ceilings));
     }
@@ -158,20 +171,42 @@ function peerRowsOf({ op, layout, shape, flops }: BenchCase, { others }: Measure
   });
 }
 
-async function backwardRow(bench: Bench, one: BenchCase, ceilings: Ceilings): Promise<KernelRow> {
-  const { forward, backward, variant } = await measureAttentionPasses(bench, one);
-  const bytes = ATTENTION_BACKWARD.reduce((sum, op) => sum + bytesMoved({ op, sizes: one.sizes }), 0);
-  // Forward has two products a pair, backward seven: three for dq and four for dk and dv.
+/** The backward pass of attention, in order. */
+const ATTENTION_BACKWARD: readonly AnyOp[] = [attentionDelta, attentionBackwardQuery, attentionBackwardKeyValue];
+
+/** The whole backward pass of attention against its forward pass. */
+async function backwardRow(bench: Bench, { op, sizes, inputs, shape, flops }: BenchCase, ceilings: Ceilings): Promise<KernelRow> {
+  const steps = ATTENTION_BACKWARD.map((step) => ({ op: step, sizes, inputs }));
+  const [forward, backward] = await measureSequences(bench, [
+    { name: 'forward', steps: [{ op, sizes, inputs }] },
+    { name: 'backward', steps },
+  ]);
+  if (!forward || !backward) throw new TypeError('Cannot compare passes that were not timed');
+  const variants = steps.slice(1).map((step) => bench.kernels.variantOf(step.op, sizes).name);
+  const bytes = steps.reduce((sum, step) => sum + bytesMoved(step), 0);
   return {
     op: 'attention-backward',
     layout: null,
-    shape: one.shape,
+    shape,
     dtype: 'f32',
-    variant,
+    variant: [...new Set(variants)].join('+'),
     chosen: true,
-    ...ratesOf(backward, (7 / 2) * one.flops, bytes, ceilings),
+    // Forward has two products a pair, backward seven: three for dq and four for dk and dv.
+    ...ratesOf(backward, (7 / 2) * flops, bytes, ceilings),
     ratios: { forward: round(speedOver(backward, forward)) },
   };
+}
+
+/** The speed of each layout over that of `nn` at the same shape, of the variants that run; empty without `nn`. */
+async function layoutRatios(bench: Bench, cases: readonly BenchCase[]): Promise<ReadonlyMap<BenchCase, number>> {
+  const nn = cases.findIndex(({ layout }) => layout === 'nn');
+  const timings = await measureSequences(bench, cases.map((one) => ({ name: one.shape, steps: [one] })));
+  const yardstick = timings[nn];
+  if (!yardstick) return new Map();
+  return new Map(timings.flatMap((timing, i) => {
+    const one = cases[i];
+    return one && i !== nn ? [[one, round(speedOver(timing, yardstick))] as const] : [];
+  }));
 }
 
 function ratesOf({ medianMs, spreadMs }: Timing, flops: number, bytes: number, ceilings: Ceilings) {

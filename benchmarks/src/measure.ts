@@ -1,10 +1,6 @@
 /** One case on one device: the correctness gate, then interleaved timings of every variant and of what it is held to. */
 
 import {
-  attention,
-  attentionBackwardKeyValue,
-  attentionBackwardQuery,
-  attentionDelta,
   canRun,
   operandsOf,
   type AnyOp,
@@ -44,9 +40,6 @@ const GATE = 1e-5;
 
 /** Contestants that compute the same with the same operands. They are asked for once the case's own are prepared. */
 export type Rivals = (inputs: Readonly<Record<string, Numbers>>, expected: Numbers) => Promise<readonly Contestant[]>;
-
-/** The backward pass of attention, in order. */
-export const ATTENTION_BACKWARD: readonly AnyOp[] = [attentionDelta, attentionBackwardQuery, attentionBackwardKeyValue];
 
 interface Prepared {
   readonly variant: string;
@@ -173,30 +166,30 @@ function launch(
   return { pipeline, bindGroup, workgroups: workgroups(undefined) };
 }
 
-/** The whole backward pass of attention and its forward pass, in turns; the variants are those that run unless named. */
-export async function measureAttentionPasses(
-  { gpu, kernels, watch, turns }: Bench,
-  { sizes, inputs }: Pick<BenchCase, 'sizes' | 'inputs'>,
-): Promise<{ readonly forward: Timing; readonly backward: Timing; readonly variant: string }> {
+/** Several ops that run one after the other as one contestant, by the variants that run when none is named. */
+export interface Sequence {
+  readonly name: string;
+  readonly steps: readonly Pick<BenchCase, 'op' | 'sizes' | 'inputs'>[];
+}
+
+/** Times sequences in turns; what they compute is not looked at again, their ops are held to their references as cases. */
+export async function measureSequences({ gpu, kernels, watch, turns }: Bench, sequences: readonly Sequence[]): Promise<Timing[]> {
   const buffers: GPUBuffer[] = [];
-  const prepared = (op: AnyOp): Launch => {
+  const prepared = (step: Sequence['steps'][number]): Launch => {
+    const { op, sizes } = step;
     const own = new Map<string, GPUBuffer>();
-    for (const [name, values] of Object.entries({ ...draw(op.inputs, { sizes, inputs }, 1), ...draw(op.outputs, { sizes, inputs }, 2) })) {
+    for (const [name, values] of Object.entries({ ...draw(op.inputs, step, 1), ...draw(op.outputs, step, 2) })) {
       own.set(name, upload(gpu.device, name, operandOf(op, name).type, values));
     }
     buffers.push(...own.values());
     return launch(kernels, op, sizes, own);
   };
   try {
-    const forward = [prepared(attention)];
-    const backward = ATTENTION_BACKWARD.map(prepared);
-    const [forwardTiming, backwardTiming] = await takeTurns(
-      [forward, backward].map((launches, i) => ({ name: `${i}`, run: (times) => watch.time(launches, times) })),
-      turns,
-    );
-    if (!forwardTiming || !backwardTiming) throw new TypeError('Cannot compare passes that were not timed');
-    const names = ATTENTION_BACKWARD.slice(1).map((op) => kernels.variantOf(op, sizes).name);
-    return { forward: forwardTiming, backward: backwardTiming, variant: [...new Set(names)].join('+') };
+    const contestants = sequences.map(({ name, steps }): Contestant => {
+      const launches = steps.map(prepared);
+      return { name, run: (times) => watch.time(launches, times) };
+    });
+    return await takeTurns(contestants, turns);
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }
