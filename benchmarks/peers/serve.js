@@ -1,102 +1,104 @@
 /**
- * The peers' side of `seal bench kernels --peers`: JSON lines on stdin and stdout. A library is handed a problem with its
- * operands in files, writes its result to a file, and then takes its turns when it is told to.
+ * A peer's side of `seal bench kernels --peers`: one JSON line on stdin, one on stdout. It says `ready` first. `load`
+ * names a problem and the files of its operands (little-endian float32) and wants the result in a file, `run` wants it
+ * computed so many times and the milliseconds an execution took.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { openDawn } from '@seal/device';
 
 // Stdout belongs to the protocol.
 console.log = console.error;
+console.info = console.error;
 console.warn = console.error;
 
-const reply = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+/** What a device refused: work that was dropped must not be timed. */
+const deviceErrors = [];
 
-/** Loads a package of the folder that this peer was installed to. */
-export const load = createRequire(join(process.argv[2], 'package.json'));
+const folder = process.argv[2];
+const packages = createRequire(join(folder, 'package.json'));
 
-/** Version of a package of that folder, whatever it exports. */
-export function versionOf(name) {
-  return JSON.parse(readFileSync(join(process.argv[2], 'node_modules', name, 'package.json'), 'utf8')).version;
-}
+/** Loads a package from the peers' folder. */
+export const load = (name) => packages(name);
 
-/** Gives this process a `navigator.gpu` by the Dawn that the project itself uses. */
+/** The version of a package in the peers' folder. */
+export const versionOf = (name) => JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8')).version;
+
+/**
+ * Makes the project's Dawn this process's `navigator.gpu`: the same build, switches and adapter as our kernels run on,
+ * and the same pacing of Dawn's polling, which would otherwise keep a core of a software adapter busy. Returns the
+ * adapter's name.
+ */
 export async function useDawn() {
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  const gpu = create([]);
-  const requestAdapter = gpu.requestAdapter.bind(gpu);
-  gpu.requestAdapter = async (options) => watched(await requestAdapter(options));
-  Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: 'node', hardwareConcurrency: 2 }, configurable: true });
-  const { description, device } = (await gpu.requestAdapter({ powerPreference: 'high-performance' })).info;
-  return description || device;
-}
-
-/** What WebGPU reported: a refused submit takes no time at all. */
-const errors = [];
-
-/** The adapter, with an ear on the devices that it gives. */
-function watched(adapter) {
-  const requestDevice = adapter.requestDevice.bind(adapter);
-  adapter.requestDevice = async (descriptor) => {
-    const device = await requestDevice(descriptor);
-    device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
-    return device;
+  const requestAdapter = async (options) => {
+    const { adapter: found } = await openDawn({ forceFallbackAdapter: false, ...options });
+    const requestDevice = found?.requestDevice.bind(found);
+    if (found) found.requestDevice = async (descriptor) => watched(await requestDevice(descriptor));
+    return found;
   };
-  return adapter;
+  const adapter = await requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Error('Dawn finds no adapter');
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { gpu: { requestAdapter }, userAgent: 'node', platform: process.platform },
+    configurable: true,
+  });
+  return adapter.info.description || adapter.info.device;
 }
 
 function throwIfRefused() {
-  if (errors.length > 0) throw new Error(errors.splice(0)[0].split('\n')[0]);
+  const [first] = deviceErrors.splice(0);
+  if (first !== undefined) throw new Error(first);
+}
+
+function watched(device) {
+  device.addEventListener('uncapturederror', ({ error }) => deviceErrors.push(error.message));
+  return device;
 }
 
 /**
- * Answers until stdin ends. `start()` gives version and device; `prepare(problem, operands)` gives `run(times)`, which
- * resolves when all of it is done, `result()` as a Float32Array, and `release()`.
+ * Answers until stdin ends. `start()` gives version and device. `prepare(problem, operands)` gets operands as
+ * `{ values, shape }` and gives null where the library has no simple way to compute the problem, else `run(times)`, which
+ * resolves when the device has done all of it, `result()` with the values in a Float32Array, and `release()`.
  */
 export async function serve({ start, prepare }) {
-  try {
-    reply({ ready: await start() });
-  } catch (error) {
-    reply({ failed: error.message });
-    return;
-  }
   let current = null;
-  for await (const line of createInterface(process.stdin)) {
-    const request = JSON.parse(line);
-    try {
-      if ('run' in request) {
-        const begun = performance.now();
-        await current.run(request.run);
-        const ms = (performance.now() - begun) / request.run;
-        throwIfRefused();
-        reply({ ms });
-        continue;
-      }
-      current?.release();
-      current = null;
-      const { problem, files, result } = request.prepare;
-      const operands = Object.fromEntries(Object.entries(files).map(([name, path]) => [name, floats(path)]));
-      current = await prepare(problem, operands);
-      const values = await current.result();
+  const answer = async ({ load: task, run }) => {
+    if (run !== undefined) {
+      const begun = performance.now();
+      await current.run(run);
+      const ms = (performance.now() - begun) / run;
       throwIfRefused();
-      writeFileSync(result, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-      reply({ prepared: true });
-    } catch (error) {
-      reply({ failed: error.message });
+      return { ms };
     }
-  }
+    await current?.release();
+    current = null;
+    const operands = task.operands.map(({ name, path, shape }) => [name, { values: floats(path), shape }]);
+    current = await prepare(task.problem, Object.fromEntries(operands));
+    if (current === null) return { loaded: false };
+    const values = await current.result();
+    throwIfRefused();
+    writeFileSync(task.result, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return { loaded: true };
+  };
+  await reply(async () => ({ ready: await start() }));
+  for await (const line of createInterface(process.stdin)) await reply(() => answer(JSON.parse(line)));
   process.exit(0);
+}
+
+async function reply(work) {
+  let value;
+  try {
+    value = await work();
+  } catch (error) {
+    value = { failed: error instanceof Error ? error.message : String(error) };
+  }
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 function floats(path) {
   const { buffer, byteOffset, byteLength } = readFileSync(path);
   return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
-}
-
-/** Rows and columns of a matmul's operands as they are stored. */
-export function storedShapes({ layout, M, N, K }) {
-  return { a: layout === 'tn' ? [K, M] : [M, K], b: layout === 'nt' ? [N, K] : [K, N] };
 }

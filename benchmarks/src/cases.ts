@@ -54,7 +54,10 @@ export interface BenchCase {
 export type Problem =
   | { readonly kind: 'matmul'; readonly layout: Layout; readonly M: number; readonly N: number; readonly K: number }
   /** y = x W^T + h B_e, T / E tokens an adapter. */
-  | { readonly kind: 'lora-linear'; readonly T: number; readonly K: number; readonly N: number; readonly R: number; readonly E: number };
+  | { readonly kind: 'lora-linear'; readonly T: number; readonly K: number; readonly N: number; readonly R: number; readonly E: number }
+  /** Causal, one sequence, as many key/value heads as query heads. */
+  | { readonly kind: 'attention'; readonly T: number; readonly H: number; readonly D: number; readonly scale: number }
+  | { readonly kind: 'rms-norm'; readonly T: number; readonly C: number; readonly eps: number };
 
 /** Name of the variant that matmul rows are compared with. */
 export const PLAIN_TILE = 'plain-tile';
@@ -107,8 +110,9 @@ export function attentionCases(T: number, length: number, [H, K, D]: readonly [n
     inputs: { bounds },
     flops: products * 2 * D * H * pairs,
   });
+  const problem = { kind: 'attention' as const, T, H, D, scale: D ** -0.5 };
   return [
-    { ...of(attention, 2), ...(length === T && { passes: true }) },
+    { ...of(attention, 2), ...(length === T && { passes: true }), ...(length === T && H === K && { problem, compared: true }) },
     of(attentionBackwardQuery, 3),
     of(attentionBackwardKeyValue, 4),
   ];
@@ -167,7 +171,12 @@ export function kernelCases(software: boolean): BenchCase[] {
     ...[14, 60, 256].flatMap((length) => attentionCases(T, length)),
     ...attentionCases(128, 128, [64, 64, 32]),
     elementwise(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),
-    { ...elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4), copied: T * 128 },
+    {
+      ...elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4),
+      copied: T * 128,
+      problem: { kind: 'rms-norm', T, C: 128, eps: 1e-5 },
+      compared: true,
+    },
     elementwise(rmsNormBackward, `T=${T} C=128`, { T, C: 128 }, T * 128, 7),
     elementwise(swiglu, `T=${T} F=256`, { T, F: 256 }, T * 256, 5),
     elementwise(swigluBackward, `T=${T} F=256`, { T, F: 256 }, T * 256, 11),

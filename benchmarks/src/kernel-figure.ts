@@ -22,15 +22,16 @@ const COLOURS = { ours: '#1a7f64', plain: '#8a8f98', peer: '#c77700' };
 /** Bars in GFLOP/s, ours, the plain variants and the peers, and a line where arithmetic in registers ends. SVG text. */
 export function kernelFigure({ rows, peers, ceilings }: KernelBenchmark): string {
   const named = ({ op, layout, shape }: { op: string; layout: string | null; shape: string }) => `${layout ?? op} ${shape}`;
+  const theirs = peers.flatMap(({ name, rows: own }) => own.map((row) => ({ ...row, peer: name })));
   const shown = new Set([
-    ...(peers?.rows ?? []).map(named),
+    ...theirs.map(named),
     ...rows.filter(({ shape }) => shape === '512x512x512').map(named),
   ]);
   const bars: Bar[] = [
     ...rows
       .filter((row) => shown.has(named(row)) && (row.chosen || row.variant.startsWith('plain')))
       .map((row): Bar => ({ case: named(row), who: row.variant, kind: row.chosen ? 'ours' : 'plain', gflops: row.gflops })),
-    ...(peers?.rows ?? []).map((row): Bar => ({ case: named(row), who: row.peer, kind: 'peer', gflops: row.gflops })),
+    ...theirs.map((row): Bar => ({ case: named(row), who: row.peer, kind: 'peer', gflops: row.gflops })),
   ];
   const who = [...new Set(bars.map((bar) => bar.who))];
   const { document } = parseHTML('<html><body></body></html>');

@@ -43,7 +43,7 @@ test('the record says where and with what it was made, and names no path', () =>
 test('the figure is well-formed and shows every peer that ran', () => {
   const svg = kernelFigure(benchmark);
   expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
-  for (const { peer } of benchmark.peers?.rows ?? []) expect(svg).toContain(peer);
+  for (const { name, rows } of benchmark.peers) if (rows.length > 0) expect(svg).toContain(name);
 });
 
 test('refuses a document without the marks', () => {

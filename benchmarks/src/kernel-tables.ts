@@ -1,6 +1,7 @@
 /** The tables of `benchmarks/README.md`, made from a record so that they cannot differ from it. */
 
-import type { KernelBenchmark, KernelRow, PeerRow } from './kernels.ts';
+import type { KernelBenchmark, KernelRow } from './kernels.ts';
+import type { PeerRecord } from './peers.ts';
 
 const BEGIN = '<!-- kernels: made from the record by npm run bench:record -->';
 const END = '<!-- kernels end -->';
@@ -28,7 +29,7 @@ export function kernelTables(benchmark: KernelBenchmark, recordPath: string): st
   return [
     `${adapter}; ${runtime}; ${software}; commit ${commit ?? 'unknown'}; ${repetitions} turns; our times by ${clock === 'wall' ? 'the wall clock' : 'timestamp queries'}; [full record](${recordPath}).`,
     `Ceilings of the run: **${digits(ceilings.gflops)} GFLOP/s** in registers, **${digits(ceilings.gbps)} GB/s** copied.`,
-    ...(peers ? ['### Against other libraries', peerTable(rows, peers.rows), ...peers.records.map(peerLine)] : []),
+    ...(peers.length > 0 ? ['### Against other libraries', peerTable(rows, peers), peers.map(peerLine).join('\n')] : []),
     '### Matmul',
     table(
       ['layout', 'M x N x K', 'variant', 'ms', 'spread', 'GFLOP/s', 'of the ceiling', 'against the plain tile', 'against `nn`'],
@@ -68,8 +69,11 @@ export function kernelTables(benchmark: KernelBenchmark, recordPath: string): st
 }
 
 /** The variant that runs beside every library that computed the same. */
-function peerTable(rows: readonly KernelRow[], peerRows: readonly PeerRow[]): string {
-  const compared = Map.groupBy(peerRows, named);
+function peerTable(rows: readonly KernelRow[], peers: readonly PeerRecord[]): string {
+  const compared = Map.groupBy(
+    peers.flatMap(({ name, rows: theirs }) => theirs.map((row) => ({ ...row, peer: name }))),
+    named,
+  );
   return table(
     ['op and shape', 'who', 'ms', 'spread', 'GFLOP/s', 'our speed over theirs'],
     [...compared].flatMap(([name, theirs]) => {
@@ -83,7 +87,7 @@ function peerTable(rows: readonly KernelRow[], peerRows: readonly PeerRow[]): st
   );
 }
 
-function peerLine({ name, version, device, problem }: NonNullable<KernelBenchmark['peers']>['records'][number]): string {
+function peerLine({ name, version, device, problem }: PeerRecord): string {
   return `- \`${name}\`${version === null ? '' : ` ${version} on ${device}`}${problem === null ? '' : `: left out, ${problem}`}`;
 }
 

@@ -62,13 +62,8 @@ export interface KernelBenchmark {
   readonly repetitions: number;
   readonly ceilings: Ceilings;
   readonly rows: readonly KernelRow[];
-  /** Other libraries on the same shapes, by the wall clock; null where they were not asked for. */
-  readonly peers: { readonly records: readonly PeerRecord[]; readonly rows: readonly PeerRow[] } | null;
-}
-
-/** Another library at one shape. */
-export interface PeerRow extends Pick<KernelRow, 'op' | 'layout' | 'shape' | 'medianMs' | 'spreadMs' | 'gflops'> {
-  readonly peer: string;
+  /** Other libraries on the same shapes, by the wall clock; none where they were not asked for. */
+  readonly peers: readonly PeerRecord[];
 }
 
 export interface BenchKernelsOptions {
@@ -107,7 +102,6 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   const watch = new Stopwatch(gpu);
   const bench: Bench = { gpu, kernels, watch, turns: repetitions };
   const rows: KernelRow[] = [];
-  const peerRows: PeerRow[] = [];
   const add = (row: KernelRow) => {
     rows.push(row);
     onRow?.(row);
@@ -124,7 +118,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
       for (const row of rowsOf(one, measured, chosen, ceilings)) {
         add(row.chosen && overNN !== undefined ? { ...row, ratios: { ...row.ratios, nn: overNN } } : row);
       }
-      if (rivals) peerRows.push(...peerRowsOf(one, measured, peers?.records ?? []));
+      peers?.keep(one, measured.others);
       if (one.passes) add(await backwardRow(bench, one, ceilings));
     }
     const { clock } = watch;
@@ -138,7 +132,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
       repetitions,
       ceilings,
       rows,
-      peers: peers ? { records: peers.records, rows: peerRows } : null,
+      peers: peers?.records ?? [],
     };
   } finally {
     watch.destroy();
@@ -148,7 +142,11 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
 
 function rowsOf(one: BenchCase, { variants, others }: Measured, chosen: string, ceilings: Ceilings): KernelRow[] {
   const { op, layout, shape, flops } = one;
-  const yardsticks = variants.filter(({ name }) => name === PLAIN_TILE || name === 'plain');
+  const yardsticks = [
+    ...variants.filter(({ name }) => name === PLAIN_TILE || name === 'plain'),
+    // A peer that failed in its turns has no time.
+    ...[...others.values()].filter(({ medianMs }) => Number.isFinite(medianMs)),
+  ];
   return variants.map((timing) => ({
     op: op.name,
     layout,
@@ -157,18 +155,8 @@ function rowsOf(one: BenchCase, { variants, others }: Measured, chosen: string, 
     variant: timing.name,
     chosen: timing.name === chosen,
     ...ratesOf(timing, flops, bytesMoved(one), ceilings),
-    ratios: Object.fromEntries([...yardsticks, ...others.values()].map((other) => [other.name, round(speedOver(timing, other))])),
+    ratios: Object.fromEntries(yardsticks.map((other) => [other.name, round(speedOver(timing, other))])),
   }));
-}
-
-function peerRowsOf({ op, layout, shape, flops }: BenchCase, { others }: Measured, records: readonly PeerRecord[]): PeerRow[] {
-  return records.flatMap(({ name }) => {
-    const timing = others.get(name);
-    if (!timing) return [];
-    const { medianMs, spreadMs } = timing;
-    const times = { medianMs: round(medianMs), spreadMs: round(spreadMs), gflops: round(flops / medianMs / 1e6) };
-    return [{ peer: name, op: op.name, layout, shape, ...times }];
-  });
 }
 
 /** The backward pass of attention, in order. */

@@ -36,7 +36,7 @@ export interface Measured {
  * Float32 sums of some hundred products stay below 1e-5 of the largest value however they are ordered; a kernel that
  * reads or writes a wrong element is off by a good part of it.
  */
-const GATE = 1e-5;
+export const GATE = 1e-5;
 
 /** Contestants that compute the same with the same operands. They are asked for once the case's own are prepared. */
 export type Rivals = (inputs: Readonly<Record<string, Numbers>>, expected: Numbers) => Promise<readonly Contestant[]>;

@@ -1,85 +1,222 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import { kernelCases } from './cases.ts';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { openGpu } from '@seal/device';
+import type { Numbers } from '@seal/kernels';
+import { kernelCases, type BenchCase } from './cases.ts';
+import { benchKernels } from './kernels.ts';
 import { draw } from './operands.ts';
-import { Peers } from './peers.ts';
+import { installPeers } from './peers-install.ts';
+import { operandsFor } from './peers-operands.ts';
+import { knownPeers, Peers, type PeerCommand } from './peers.ts';
+import { speedOver, takeTurns, type Contestant } from './turns.ts';
 
-const base = mkdtempSync(join(tmpdir(), 'seal-peers-test-'));
+/** A peer that computes RMSNorm in JavaScript; its argument says how it behaves. */
+const FAKE = `
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+const way = process.argv[2];
+const say = (value) => process.stdout.write(JSON.stringify(value) + '\\n');
+if (way === 'crash') throw new Error('no such library');
+if (way === 'silent') setInterval(() => {}, 1_000);
+else if (way === 'babble') process.stdout.write('Welcome!\\n');
+else say({ ready: { version: '1.2.3', device: 'abacus' } });
+const read = (path) => new Float32Array(Uint8Array.from(readFileSync(path)).buffer);
+let runs = 0;
+for await (const line of createInterface(process.stdin)) {
+  const { load, run } = JSON.parse(line);
+  if (run !== undefined) {
+    runs++;
+    if (way === 'crash late' && runs > 4) process.exit(3);
+    if (way === 'hang late' && runs > 4) await new Promise(() => setInterval(() => {}, 1_000));
+    say({ ms: 10 * runs });
+    continue;
+  }
+  if (load.problem.kind !== 'rms-norm') {
+    say({ loaded: false });
+    continue;
+  }
+  const { T, C, eps } = load.problem;
+  const [x, weight] = ['x', 'weight'].map((wanted) => read(load.operands.find(({ name }) => name === wanted).path));
+  const y = new Float32Array(T * C);
+  for (let t = 0; t < T; t++) {
+    let squares = 0;
+    for (let c = 0; c < C; c++) squares += x[t * C + c] ** 2;
+    for (let c = 0; c < C; c++) y[t * C + c] = (x[t * C + c] / Math.sqrt(squares / C + eps)) * weight[c];
+  }
+  if (way === 'wrong') y[T * C - 1] += 1e-3;
+  writeFileSync(load.result, new Uint8Array(y.buffer));
+  say({ loaded: true });
+}
+`;
+
+let base: string;
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'seal-peers-test-'));
+  writeFileSync(join(base, 'fake.mjs'), FAKE);
+});
+afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-let peers: Peers | null = null;
-afterEach(() => peers?.close());
-
-/** A file where the folder for npm's packages should be: nothing can be installed, and nothing is downloaded. */
-const blocked = join(base, 'blocked');
-writeFileSync(blocked, '');
-
-/** A program in place of a Python with torch; it says what it is told to whatever it is asked. */
-function impostor(name: string, result: string, run = '({ ms: 2 })'): string {
-  const path = join(base, name);
-  const code = `#!${process.execPath}
-const fs = require('node:fs');
-const say = (value) => console.log(JSON.stringify(value));
-if (process.argv[3] === 'cuda') { say({ failed: 'no such device' }); process.exit(0); }
-console.log('a library that talks');
-say({ ready: { version: '1', device: 'test' } });
-const floats = (path) => { const b = fs.readFileSync(path); return new Float32Array(b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength)); };
-require('node:readline').createInterface(process.stdin).on('line', (line) => {
-  const request = JSON.parse(line);
-  if ('run' in request) return say(${run});
-  const { files, problem: { M, N, K }, result } = request.prepare;
-  const [a, b, c] = [floats(files.a), floats(files.b), new Float32Array(M * N)];
-  for (let m = 0; m < M; m++) for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) c[m * N + n] += a[m * K + k] * b[k * N + n];
-  ${result}
-  fs.writeFileSync(result, c);
-  say({ prepared: true });
+const fake = (way: string): PeerCommand => ({
+  name: way,
+  command: () => Promise.resolve([process.execPath, join(base, 'fake.mjs'), way]),
 });
-`;
-  writeFileSync(path, code);
-  chmodSync(path, 0o755);
-  return path;
+
+function caseOf(name: string): BenchCase {
+  const found = kernelCases(true).find(({ op, shape }) => `${op.name} ${shape}`.startsWith(name));
+  if (!found) throw new TypeError(`Cannot find a case ${name}`);
+  return found;
 }
 
-const one = kernelCases(true).find(({ op, shape }) => op.name === 'matmul-nn' && shape === '2048x128x128');
-
-async function opened(python: string) {
-  if (!one) throw new TypeError('The case is gone');
-  peers = await Peers.open({ folder: blocked, python });
+/** The case, its inputs and what the float64 reference makes of them. */
+function given(name: string): readonly [BenchCase, Readonly<Record<string, Numbers>>, Float64Array] {
+  const one = caseOf(name);
   const inputs = draw(one.op.inputs, one, 1);
-  const expected = one.op.reference(one.sizes, inputs, { c: new Float64Array(2048 * 128) });
-  const contestants = await peers.contestants(one, inputs, expected['c'] ?? new Float64Array());
-  const problem = (name: string) => peers?.records.find((record) => record.name === name)?.problem;
-  return { contestants, problem };
+  const outputs = draw(one.op.outputs, one, 2) as Record<string, Float64Array>;
+  return [one, inputs, one.op.reference(one.sizes, inputs, outputs)['y'] ?? new Float64Array()];
 }
 
-test('a peer that computes the same takes turns; one that cannot be had is named with its reason', async () => {
-  const { contestants, problem } = await opened(impostor('honest', ''));
-  expect(contestants.map(({ name }) => name)).toEqual(['torch-cpu']);
-  expect(await contestants[0]?.run(3)).toEqual({ wallMs: 2, gpuMs: null });
-  expect(problem('torch-cpu')).toBeNull();
-  expect(problem('torch-cuda')).toBe('no such device');
-  for (const name of ['tfjs-webgpu', 'jax-js-webgpu', 'jax-js-wasm', 'onnxruntime-node']) expect(problem(name)).toMatch(/./);
+test('lets the peers that compute rightly take turns, and names what is wrong with the others', async () => {
+  const heard: string[] = [];
+  const ways = ['right', 'wrong', 'crash', 'silent', 'babble', 'crash late', 'hang late'];
+  const peers = await Peers.open(ways.map(fake), (message) => heard.push(message), 2_000);
+  try {
+    const [one, inputs, expected] = given('rms-norm T');
+    const contestants = await peers.contestants(one, inputs, expected);
+    expect(contestants.map(({ name }) => name)).toEqual(['right', 'crash late', 'hang late']);
+    const timings = await takeTurns(contestants, 5);
+    peers.keep(one, new Map(timings.map((timing) => [timing.name, timing])));
+  } finally {
+    peers.close();
+  }
+  const problems = Object.fromEntries(peers.records.map(({ name, problem }) => [name, problem]));
+  expect(problems).toEqual({
+    right: null,
+    wrong: expect.stringMatching(/^Cannot measure rms-norm .* with the peer wrong: its result is off by .*e-4 of the largest value$/),
+    crash: 'Cannot start the peer crash: its process ended: Error: no such library',
+    silent: 'Cannot start the peer silent: it did not answer within 2 s and was ended',
+    babble: 'Cannot start the peer babble: it said Welcome! instead of an answer',
+    'crash late': expect.stringContaining('with the peer crash late: its process ended'),
+    'hang late': expect.stringContaining('with the peer hang late: it did not answer within 2 s'),
+  });
+  expect(heard.toSorted()).toEqual(Object.values(problems).filter((problem) => problem !== null).toSorted());
+  expect(peers.records.find(({ name }) => name === 'crash late')?.rows).toEqual([]);
+  const right = peers.records.find(({ name }) => name === 'right');
+  // Three runs to estimate, five turns of 40 to 80 ms.
+  expect(right).toMatchObject({ version: '1.2.3', device: 'abacus', rows: [{ op: 'rms-norm', medianMs: 60, spreadMs: 20 }] });
 });
 
-test('a peer whose result is wrong is never timed', async () => {
-  const { contestants, problem } = await opened(impostor('wrong', 'c[5] += 1;'));
-  expect(contestants).toEqual([]);
-  expect(problem('torch-cpu')).toMatch(/^matmul-nn 2048x128x128: its result is off by /);
+test('leaves a case out that a peer cannot express, and one that would take it too long', async () => {
+  const peers = await Peers.open([fake('right'), { ...fake('small'), mostFlops: 1e6 }]);
+  try {
+    expect(await peers.contestants(...given('attention T=128'))).toEqual([]);
+    const contestants = await peers.contestants(...given('rms-norm T'));
+    expect(contestants.map(({ name }) => name)).toEqual(['right']);
+    expect(await peers.contestants(...given('swiglu T'))).toEqual([]);
+    expect(peers.records.map(({ problem }) => problem)).toEqual([null, null]);
+  } finally {
+    peers.close();
+  }
 });
 
-test('a peer that refuses the timed work is never timed, nor is one that ends', async () => {
-  const refusing = await opened(impostor('refusing', '', "({ failed: 'refused' })"));
-  expect(refusing.contestants).toEqual([]);
-  expect(refusing.problem('torch-cpu')).toContain('refused');
-  const ending = await opened(impostor('ending', "console.error('out of memory'); process.exit(1);"));
-  expect(ending.contestants).toEqual([]);
-  expect(ending.problem('torch-cpu')).toContain('its process ended: out of memory');
+test('takes the ratio of each turn and their median', async () => {
+  const scripted = (name: string, times: readonly number[]): Contestant => {
+    // The first three runs estimate.
+    const rest = [20, 20, 20, ...times];
+    return { name, run: () => Promise.resolve({ wallMs: rest.shift() ?? NaN, gpuMs: null }) };
+  };
+  const [ours, theirs] = await takeTurns([scripted('ours', [10, 20, 40, 10, 10]), scripted('theirs', [20, 40, 80, 50, 1])], 5);
+  // Turn by turn 2, 2, 2, 5 and 0.1; the medians, 10 and 40 ms, would say 4.
+  expect(ours && theirs && speedOver(ours, theirs)).toBe(2);
 });
 
-test('a Python that is not there is a reason too', async () => {
-  const { contestants, problem } = await opened(join(base, 'nothing'));
-  expect(contestants).toEqual([]);
-  expect(problem('torch-cpu')).toContain('ENOENT');
+test('cuts arenas to one matrix an adapter', () => {
+  const [one, inputs] = given('lora-linear T=2048 K=128 N=256');
+  if (!one.problem) throw new TypeError('The case has no problem');
+  const operands = operandsFor(one.problem, one.sizes, inputs);
+  expect(operands.map(({ name, shape }) => [name, shape])).toEqual([
+    ['x', [2048, 128]],
+    ['w', [256, 128]],
+    ['h', [16, 128, 16]],
+    ['b', [16, 16, 256]],
+  ]);
+  const b = operands.find(({ name }) => name === 'b')?.values;
+  const { stride = 0, offset = 0 } = one.sizes;
+  // Adapter 3, row 5, column 7.
+  expect(b?.[(3 * 16 + 5) * 256 + 7]).toBe(inputs['arena']?.[3 * stride + offset + 5 * 256 + 7]);
+});
+
+test('puts peers into the ratios and the document', async () => {
+  const gpu = await openGpu();
+  const peers = await Peers.open([fake('right'), fake('wrong'), fake('crash late')]);
+  try {
+    const filter = (name: string) => name.startsWith('rms-norm T');
+    const { rows, peers: records } = await benchKernels(gpu, { commit: null, filter, repetitions: 3, peers });
+    for (const { medianMs, ratios } of rows) {
+      expect(Object.keys(ratios)).toContain('right');
+      expect(Object.keys(ratios)).not.toContain('wrong');
+      expect(Object.keys(ratios)).not.toContain('crash late');
+      expect(ratios['right']).toBeGreaterThan(0);
+      expect(medianMs).toBeGreaterThan(0);
+    }
+    expect(JSON.parse(JSON.stringify(records))).toEqual(records);
+    expect(records.map(({ name, version, rows: own }) => [name, version, own.length])).toEqual([
+      ['right', '1.2.3', 1],
+      ['wrong', '1.2.3', 0],
+      ['crash late', '1.2.3', 0],
+    ]);
+  } finally {
+    peers.close();
+    gpu.close();
+  }
+});
+
+/** A PATH whose npm does `script`, or has none. */
+function npmThat(script: string | null): string {
+  const folder = mkdtempSync(join(base, 'path-'));
+  if (script !== null) {
+    writeFileSync(join(folder, 'npm'), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(folder, 'npm'), 0o755);
+  }
+  vi.stubEnv('PATH', script === null ? folder : [folder, '/usr/bin', '/bin'].join(delimiter));
+  return folder;
+}
+
+test('says what npm says, and goes on without its peers', async () => {
+  npmThat('echo "npm warn ignored" >&2; echo "npm error code ENOTFOUND" >&2; echo "npm error network is unreachable" >&2; exit 1');
+  const peers = await Peers.open(knownPeers(join(base, 'offline'), null));
+  peers.close();
+  const problems = Object.fromEntries(peers.records.map(({ name, problem }) => [name, problem]));
+  const npm = (name: string) => `Cannot start the peer ${name}: npm cannot install it: code ENOTFOUND; network is unreachable`;
+  const python = (name: string) => `Cannot start the peer ${name}: there is no Python with torch; name one with --python`;
+  expect(problems).toEqual({
+    ...Object.fromEntries(['tfjs-webgpu', 'jax-js-webgpu', 'jax-js-wasm', 'onnxruntime-node'].map((name) => [name, npm(name)])),
+    ...Object.fromEntries(['torch-cpu', 'torch-cuda'].map((name) => [name, python(name)])),
+  });
+});
+
+test('says that there is no npm', async () => {
+  npmThat(null);
+  await expect(installPeers(join(base, 'no-npm'))).rejects.toThrow('npm cannot install it: there is no npm on the PATH');
+});
+
+test('installs pinned packages into the folder it is given, once, without their scripts', async () => {
+  const folder = join(base, 'cache', 'peers');
+  const calls = join(npmThat('echo "$@" >> "$(dirname "$0")/calls"'), 'calls');
+  await installPeers(folder);
+  await installPeers(folder);
+  expect(readFileSync(calls, 'utf8').trim().split('\n')).toEqual([expect.stringContaining(`install --prefix ${folder} --ignore-scripts`)]);
+  const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
+  for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+});
+
+test('ends its peers and removes what it gave them', async () => {
+  const peers = await Peers.open([fake('right')]);
+  const [one, inputs, expected] = given('rms-norm T');
+  const [contestant] = await peers.contestants(one, inputs, expected);
+  peers.close();
+  expect(await contestant?.run(1)).toEqual({ wallMs: Infinity, gpuMs: null });
+  expect(peers.records[0]?.problem).toContain('its process ended');
 });

@@ -26,12 +26,12 @@ export interface PeerAdapters {
 /** `peft`: one adapter after the other. `batched`: all that are named at once, by plain PyTorch. */
 export type PeerWay = 'peft' | 'batched';
 
-/** The first of `candidates` that has torch, transformers and peft. Throws Error that says why each has not. */
-export async function findPython(candidates: readonly string[]): Promise<string> {
+/** The first of `candidates` that has the modules that are needed. Throws Error that says why each has not. */
+export async function findPython(candidates: readonly string[], needed: readonly string[] = NEEDED): Promise<string> {
   const reasons: string[] = [];
   for (const python of candidates) {
     try {
-      await promisify(execFile)(python, ['-c', `import ${NEEDED.join(', ')}`]);
+      await promisify(execFile)(python, ['-c', `import ${needed.join(', ')}`]);
       return python;
     } catch (error) {
       const told = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : '';
@@ -39,8 +39,8 @@ export async function findPython(candidates: readonly string[]): Promise<string>
     }
   }
   throw new Error(
-    `Cannot run PyTorch and PEFT: ${reasons.join('; ') || 'there is no python3 on the PATH'}. ` +
-      `Install ${NEEDED.join(', ')} for a Python and name it with --python`,
+    `Cannot run PyTorch${needed.includes('peft') ? ' and PEFT' : ''}: ${reasons.join('; ') || 'there is no python3 on the PATH'}. ` +
+      `Install ${needed.join(', ')} for a Python and name it with --python`,
   );
 }
 

@@ -1,10 +1,11 @@
 /** `seal bench kernels`: every op alone, against the adapter's ceilings and, with --peers, against other libraries. */
 
 import { join } from 'node:path';
-import { benchKernels, Peers, type KernelRow } from '@seal/benchmarks';
+import { benchKernels, knownPeers, Peers, type KernelRow } from '@seal/benchmarks';
+import { peerPython } from './bench-training.ts';
 import { cacheFolder } from './cache.ts';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { pathCandidates, writeWhole } from './files.ts';
+import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice } from './session.ts';
 import { print, say } from './terminal.ts';
@@ -30,7 +31,6 @@ export async function kernels(command: Command): Promise<void> {
     if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ops named like ${filter}: there are none`);
     const document = JSON.stringify(result);
     if (out !== undefined) writeWhole(out, `${document}\n`);
-    for (const { name, problem } of result.peers?.records ?? []) if (problem !== null) say(`Without ${name}: ${problem}`);
     if (json) return print(document);
     const { gflops, gbps } = result.ceilings;
     print(`Ceilings: ${gflops} GFLOP/s in registers, ${gbps} GB/s copied; by ${result.clock}`);
@@ -41,9 +41,11 @@ export async function kernels(command: Command): Promise<void> {
 }
 
 /** Those that do not start are left out; their records say why. */
-function openPeers({ python = pathCandidates('python3')[0] }: Command): Promise<Peers> {
-  say('Installing and starting the peers');
-  return Peers.open({ folder: join(cacheFolder(), 'peers'), ...(python !== undefined && { python }) });
+async function openPeers({ python }: Command): Promise<Peers> {
+  const found = await peerPython(python, ['torch']);
+  const folder = join(cacheFolder(), 'peers');
+  say(`Installing other libraries to ${folder} where they are not there yet`);
+  return Peers.open(knownPeers(folder, found ?? null), say);
 }
 
 function line({ op, shape, variant, medianMs, gflops, gbps, fractionOfCeiling, ratios }: KernelRow): string {

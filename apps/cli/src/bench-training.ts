@@ -41,13 +41,13 @@ async function measured<T>({ out, json }: Command, table: (result: T) => string,
   }
 }
 
-/** A Python for the peers. One that was named must do; where none was, the round is measured without them. */
-async function peerPython(named: string | undefined): Promise<string | undefined> {
-  if (named !== undefined) return orExit(EXIT.unavailable, () => findPython([named]));
+/** A Python for the peers that need one. One that was named must do; where none was, they are left out. */
+export async function peerPython(named: string | undefined, needed?: readonly string[]): Promise<string | undefined> {
+  if (named !== undefined) return orExit(EXIT.unavailable, () => findPython([named], needed));
   try {
-    return await findPython(pathCandidates('python3'));
+    return await findPython(pathCandidates('python3'), needed);
   } catch (error) {
-    say(`${messageOf(error)}. Going on without peers`);
+    say(`${messageOf(error)}. Going on without PyTorch`);
     return undefined;
   }
 }

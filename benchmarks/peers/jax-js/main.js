@@ -1,7 +1,10 @@
-/** jax-js, jitted; the second argument names its backend, `webgpu` (on Dawn) or `wasm`. */
+/**
+ * jax-js, jitted. The second argument names its backend: `webgpu`, on the project's Dawn, paced as it is for us, or
+ * `wasm`. A run ends with its own fence, `blockUntilReady` of every result.
+ */
 
 import { cpus } from 'node:os';
-import { load, serve, storedShapes, useDawn, versionOf } from '../serve.js';
+import { load, serve, useDawn, versionOf } from '../serve.js';
 
 const backend = process.argv[3];
 let jax;
@@ -10,56 +13,51 @@ await serve({
   async start() {
     const device = backend === 'webgpu' ? await useDawn() : (cpus()[0]?.model ?? 'CPU');
     jax = load('@jax-js/jax');
-    const ready = await jax.init(backend);
-    if (!ready.includes(backend)) throw new Error(`jax-js has no backend ${backend} here`);
+    if (!(await jax.init(backend)).includes(backend)) throw new Error(`jax-js does not offer ${backend} here`);
     jax.defaultDevice(backend);
     return { version: versionOf('@jax-js/jax'), device };
   },
   async prepare(problem, operands) {
-    const { inputs, compute } = problem.kind === 'matmul' ? matmul(problem, operands) : lora(problem, operands);
+    const ways = { matmul, 'lora-linear': lora, attention, 'rms-norm': rmsNorm };
+    const compute = ways[problem.kind]?.(problem);
+    if (!compute) return null;
+    const inputs = Object.values(operands).map(({ values, shape }) => jax.numpy.array(values).reshape(shape));
+    await jax.blockUntilReady(inputs.map((input) => input.ref));
     const jitted = jax.jit(compute);
+    // Arguments are consumed: every call gets references of its own.
     const once = () => jitted(...inputs.map((input) => input.ref));
     return {
       async run(times) {
-        // All are kept until they are there: what is not asked for need not be computed.
-        const outputs = Array.from({ length: times }, once);
-        await jax.blockUntilReady(outputs);
-        for (const output of outputs) output.dispose();
+        const results = await jax.blockUntilReady(Array.from({ length: times }, once));
+        for (const result of results) result.dispose();
       },
-      async result() {
-        return Float32Array.from(await once().data());
-      },
+      result: async () => Float32Array.from(await once().data()),
       release() {
         for (const input of inputs) input.dispose();
+        jitted.dispose?.();
       },
     };
   },
 });
 
-function array(values, shape) {
-  return jax.numpy.array(values).reshape(shape);
+function matmul({ layout }) {
+  const { numpy: np } = jax;
+  return (a, b) => np.matmul(layout === 'tn' ? np.transpose(a) : a, layout === 'nt' ? np.transpose(b) : b);
 }
 
-function matmul(problem, { a, b }) {
-  const shapes = storedShapes(problem);
-  const { layout } = problem;
-  const { matmul: product, transpose } = jax.numpy;
-  const flipped = (x, flip) => (flip ? transpose(x) : x);
-  return {
-    inputs: [array(a, shapes.a), array(b, shapes.b)],
-    compute: (x, y) => product(flipped(x, layout === 'tn'), flipped(y, layout === 'nt')),
-  };
+function lora({ T, N }) {
+  const { numpy: np } = jax;
+  return (x, w, h, b) => np.matmul(x, np.transpose(w)).add(np.matmul(h, b).reshape([T, N]));
 }
 
-function lora({ T, K, N, R, E }, operands) {
-  const { matmul: product, transpose, add } = jax.numpy;
-  return {
-    inputs: [
-      array(operands.x, [T, K]),
-      array(operands.w, [N, K]),
-      array(operands.h, [E, T / E, R]),
-      array(operands.b, [E, R, N]),
-    ],
-    compute: (x, w, h, b) => add(product(x, transpose(w)), product(h, b).reshape([T, N])),
+function attention({ scale }) {
+  return (q, k, v) => jax.nn.dotProductAttention(q, k, v, { scale, isCausal: true });
+}
+
+function rmsNorm({ eps }) {
+  const { numpy: np } = jax;
+  return (x, weight) => {
+    const rms = np.sqrt(np.square(x.ref).mean(-1, { keepdims: true }).add(eps));
+    return x.mul(np.reciprocal(rms)).mul(weight);
   };
 }

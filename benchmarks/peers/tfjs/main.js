@@ -1,6 +1,10 @@
-/** TensorFlow.js with its WebGPU backend, on Dawn. */
+/**
+ * TensorFlow.js with its WebGPU backend, eager as it is meant to be used: `tidy`, and `matMul` with transpose flags. A run
+ * ends when the queue says that all submitted work is done, which is what our own runs wait for. Dawn is the project's
+ * and paced as it is for us.
+ */
 
-import { load, serve, storedShapes, useDawn } from '../serve.js';
+import { load, serve, useDawn, versionOf } from '../serve.js';
 
 let tf;
 
@@ -8,48 +12,57 @@ await serve({
   async start() {
     const device = await useDawn();
     tf = load('@tensorflow/tfjs-core');
-    // Products by chained methods are not needed; the backend registers itself.
     load('@tensorflow/tfjs-backend-webgpu');
     await tf.setBackend('webgpu');
     await tf.ready();
-    if (tf.getBackend() !== 'webgpu') throw new Error(`TensorFlow.js chose the backend ${tf.getBackend()}`);
-    return { version: tf.version_core, device };
+    if (tf.getBackend() !== 'webgpu') throw new Error(`TensorFlow.js runs on ${tf.getBackend()} instead of webgpu`);
+    return { version: versionOf('@tensorflow/tfjs-backend-webgpu'), device };
   },
   async prepare(problem, operands) {
-    const { inputs, compute } = problem.kind === 'matmul' ? matmul(problem, operands) : lora(problem, operands);
-    const run = async (times) => {
-      for (let i = 0; i < times; i++) tf.tidy(() => void compute());
-      const backend = tf.backend();
-      backend.endComputePassEncoder();
-      backend.submitQueue();
-      await backend.queue.onSubmittedWorkDone();
-    };
+    const ways = { matmul, 'lora-linear': lora, attention, 'rms-norm': rmsNorm };
+    const inputs = Object.fromEntries(Object.entries(operands).map(([name, { values, shape }]) => [name, tf.tensor(values, shape)]));
+    const way = ways[problem.kind]?.(problem, inputs);
+    if (!way) return null;
     return {
-      run,
+      async run(times) {
+        for (let i = 0; i < times; i++) tf.tidy(() => void way.compute());
+        const backend = tf.backend();
+        // An open pass makes the command buffer invalid: nothing would run.
+        backend.endComputePassEncoder();
+        if (backend.commandEncoder) backend.submitQueue();
+        await backend.device.queue.onSubmittedWorkDone();
+      },
       async result() {
-        const y = tf.tidy(compute);
+        const y = tf.tidy(() => way.finish?.(way.compute()) ?? way.compute());
         const values = await y.data();
         y.dispose();
         return Float32Array.from(values);
       },
-      release: () => tf.dispose(inputs),
+      release: () => tf.dispose([...Object.values(inputs), ...(way.kept ?? [])]),
     };
   },
 });
 
-function matmul(problem, { a, b }) {
-  const shapes = storedShapes(problem);
-  const inputs = [tf.tensor(a, shapes.a), tf.tensor(b, shapes.b)];
-  return { inputs, compute: () => tf.matMul(...inputs, problem.layout === 'tn', problem.layout === 'nt') };
+function matmul({ layout }, { a, b }) {
+  return { compute: () => tf.matMul(a, b, layout === 'tn', layout === 'nt') };
 }
 
-function lora({ T, K, N, R, E }, operands) {
-  const x = tf.tensor(operands.x, [T, K]);
-  const w = tf.tensor(operands.w, [N, K]);
-  const h = tf.tensor(operands.h, [E, T / E, R]);
-  const b = tf.tensor(operands.b, [E, R, N]);
+function lora(_, { x, w, h, b }) {
+  return { compute: () => tf.add(tf.matMul(x, w, false, true), tf.reshape(tf.matMul(h, b), [x.shape[0], w.shape[0]])) };
+}
+
+/** Heads come first and the mask is ready before the clock runs. */
+function attention({ scale }, { q, k, v }) {
+  const [T] = q.shape;
+  const [qh, kh, vh] = [q, k, v].map((x) => tf.transpose(x, [1, 0, 2]));
+  const mask = tf.tensor(Float32Array.from({ length: T * T }, (_, i) => (i % T <= Math.floor(i / T) ? 0 : -1e9)), [1, T, T]);
   return {
-    inputs: [x, w, h, b],
-    compute: () => tf.add(tf.matMul(x, w, false, true), tf.reshape(tf.matMul(h, b), [T, N])),
+    kept: [qh, kh, vh, mask],
+    compute: () => tf.matMul(tf.softmax(tf.add(tf.mul(tf.matMul(qh, kh, false, true), scale), mask)), vh),
+    finish: (y) => tf.transpose(y, [1, 0, 2]),
   };
+}
+
+function rmsNorm({ eps }, { x, weight }) {
+  return { compute: () => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps))), weight) };
 }

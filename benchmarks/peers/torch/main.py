@@ -1,78 +1,99 @@
-"""PyTorch's side of `seal bench kernels --peers`; the argument names the device, `cpu` or `cuda`. Protocol: ../serve.js."""
+"""PyTorch's side of `seal bench kernels --peers`; the argument is `cpu` or `cuda`. ../serve.js tells the protocol.
 
+A CPU run is done when the call returns, a CUDA run when `torch.cuda.synchronize` does. Float32 is float32: TF32 is off.
+Every product writes to an `out` that exists before the clock runs, where PyTorch takes one.
+"""
+
+import ctypes
 import json
 import os
 import sys
 import time
-from array import array
-
-# Threads that spin after their work would slow whoever takes the next turn.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def reply(value):
     print(json.dumps(value), flush=True)
 
 
-def floats(torch, path, device):
-    with open(path, "rb") as file:
-        values = array("f", file.read())
-    return torch.tensor(values, dtype=torch.float32, device=device)
+def prepare(torch, problem, given):
+    """Functions of no arguments: one computes the problem, one takes its value to the order of axes that is asked for."""
+    kind = problem["kind"]
+    if kind == "matmul":
+        a = given["a"].t() if problem["layout"] == "tn" else given["a"]
+        b = given["b"].t() if problem["layout"] == "nt" else given["b"]
+        out = a.new_empty(a.shape[0], b.shape[1])
+        return lambda: torch.mm(a, b, out=out), lambda y: y
+    if kind == "lora-linear":
+        x, w, h, b = (given[name] for name in ("x", "w", "h", "b"))
+        w = w.t()
+        base = x.new_empty(x.shape[0], w.shape[1])
+        batched = base.view(h.shape[0], h.shape[1], w.shape[1])
 
+        def layer():
+            torch.mm(x, w, out=base)
+            return batched.baddbmm_(h, b)
 
-def prepared(problem, operand):
-    """A function of no arguments that computes the problem."""
-    import torch
-
-    if problem["kind"] == "matmul":
-        rows, columns, inner, layout = problem["M"], problem["N"], problem["K"], problem["layout"]
-        a = operand("a").view((inner, rows) if layout == "tn" else (rows, inner))
-        b = operand("b").view((columns, inner) if layout == "nt" else (inner, columns))
-        a = a.t() if layout == "tn" else a
-        b = b.t() if layout == "nt" else b
-        return lambda: torch.mm(a, b)
-    tokens, inner, outer, rank, adapters = (problem[name] for name in ("T", "K", "N", "R", "E"))
-    each = tokens // adapters
-    x, w = operand("x").view(tokens, inner), operand("w").view(outer, inner)
-    h, b = operand("h").view(adapters, each, rank), operand("b").view(adapters, rank, outer)
-    return lambda: torch.baddbmm(torch.mm(x, w.t()).view(adapters, each, outer), h, b)
+        return layer, lambda y: y
+    if kind == "attention":
+        q, k, v = (given[name].transpose(0, 1).contiguous().unsqueeze(0) for name in ("q", "k", "v"))
+        attend = torch.nn.functional.scaled_dot_product_attention
+        return lambda: attend(q, k, v, is_causal=True, scale=problem["scale"]), lambda y: y[0].transpose(0, 1)
+    if kind == "rms-norm":
+        x, weight = given["x"], given["weight"]
+        norm = torch.nn.functional.rms_norm
+        return lambda: norm(x, (x.shape[1],), weight, problem["eps"]), lambda y: y
+    return None
 
 
 def main():
-    name = sys.argv[1]
+    device = sys.argv[1]
     try:
         import torch
 
-        device = torch.device(name)
-        if name == "cuda" and not torch.cuda.is_available():
+        if device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("PyTorch sees no CUDA device")
-        # Float32 is float32: TF32 would be another arithmetic.
         torch.backends.cuda.matmul.allow_tf32 = False
+        # As many as this process may use: a software adapter takes all of them too.
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        torch.set_num_threads(threads)
     except Exception as error:
         reply({"failed": str(error)})
         return
-    wait = torch.cuda.synchronize if name == "cuda" else (lambda: None)
-    described = torch.cuda.get_device_name() if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    described = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {threads} threads"
     reply({"ready": {"version": torch.__version__, "device": described}})
+
+    def read(path, shape):
+        with open(path, "rb") as file:
+            values = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
+        return values.view(shape).to(device)
+
     compute = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            with torch.inference_mode():
-                if "run" in request:
-                    begun = time.perf_counter()
-                    for _ in range(request["run"]):
-                        compute()
-                    wait()
-                    reply({"ms": 1e3 * (time.perf_counter() - begun) / request["run"]})
-                    continue
-                asked = request["prepare"]
-                compute = prepared(asked["problem"], lambda key: floats(torch, asked["files"][key], device))
-                with open(asked["result"], "wb") as file:
-                    array("f", compute().flatten().tolist()).tofile(file)
-                reply({"prepared": True})
-        except Exception as error:
-            reply({"failed": str(error)})
+
+    def answer(request):
+        nonlocal compute
+        if "run" in request:
+            begun = time.perf_counter()
+            for _ in range(request["run"]):
+                compute()
+            wait()
+            return {"ms": 1e3 * (time.perf_counter() - begun) / request["run"]}
+        task = request["load"]
+        way = prepare(torch, task["problem"], {one["name"]: read(one["path"], one["shape"]) for one in task["operands"]})
+        if way is None:
+            return {"loaded": False}
+        compute, finish = way
+        result = finish(compute()).cpu().contiguous()
+        with open(task["result"], "wb") as file:
+            file.write(ctypes.string_at(result.data_ptr(), result.nbytes))
+        return {"loaded": True}
+
+    with torch.inference_mode():
+        for line in sys.stdin:
+            try:
+                reply(answer(json.loads(line)))
+            except Exception as error:
+                reply({"failed": str(error)})
 
 
 main()

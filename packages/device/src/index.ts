@@ -1,5 +1,6 @@
 /** @seal/device: a WebGPU device on every runtime, described and watched the same way. */
 
+export { openDawn } from './adapter/dawn.ts';
 export { runtimeName } from './adapter/runtime.ts';
 export { checkDevice, type DeviceCheck } from './check.ts';
 export { classify, type GpuDescription } from './describe.ts';
