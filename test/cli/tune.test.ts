@@ -1,6 +1,7 @@
 /** The file that `seal tune` keeps: used where it fits this adapter, named and left alone where it does not. */
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -35,7 +36,9 @@ it('runs as measured on this adapter, and as usual where nothing usable is kept'
 
   const described = await seal(['doctor', '--json'], { env });
   const { gpu } = (JSON.parse(described.stdout) as { device: { gpu: Record<string, unknown> } }).device;
-  const adapter = Object.fromEntries(['backend', 'vendor', 'architecture', 'description', 'features'].map((key) => [key, gpu[key]]));
+  const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
+  const named = ['backend', 'vendor', 'architecture', 'description', 'features'].map((key) => [key, gpu[key]]);
+  const adapter = { ...(Object.fromEntries(named) as object), webgpu: gpu['backend'] === 'dawn' ? version : null };
   const kept = {
     engine: 1,
     adapter,

@@ -11,6 +11,7 @@ import { cacheFolder } from './cache.ts';
 import { EXIT, messageOf } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import { say } from './terminal.ts';
+import { dawnVersion } from './version.ts';
 
 /** Raised when variants change so that earlier findings mean nothing. */
 const ENGINE = 1;
@@ -21,6 +22,7 @@ const adapterSchema = type({
   architecture: 'string',
   description: 'string',
   features: 'string[]',
+  webgpu: 'string | null',
 }).onUndeclaredKey('reject');
 const schema = type({
   engine: 'number.integer',
@@ -44,9 +46,10 @@ export interface Tuning extends ChoiceOptions {
 
 type Adapter = typeof adapterSchema.infer;
 
-/** Adapter and driver, as far as WebGPU tells; the driver's version is part of the description. */
+/** Adapter and driver, as far as WebGPU tells, the driver's version in its description; and the compiler of WGSL. */
 function identity({ backend, vendor, architecture, description, features }: GpuDescription): Adapter {
-  return { backend, vendor, architecture, description, features: [...features] };
+  const webgpu = backend === 'dawn' ? dawnVersion() : null;
+  return { backend, vendor, architecture, description, features: [...features], webgpu };
 }
 
 /** Where the choices for an adapter are kept. */
