@@ -35,6 +35,26 @@ export function workgroupPerRow<Z>(rows: (sizes: Z) => number, width: (sizes: Z)
   };
 }
 
+/** Rows that one subgroup takes one after another in `rowsPerSubgroup`. */
+const RUN = 16;
+/** Numbers of a row that the lanes of a subgroup can hold in registers. */
+const HELD = 512;
+
+/**
+ * One subgroup of exactly 8 lanes takes ROWS rows one after another and holds each in registers: a lane has HELD vec4s of
+ * a row of `width` numbers, a multiple of 4. The WGSL takes `const HELD, ROWS` from the prelude. On a software adapter a
+ * loop of rows is cheaper than workgroups of one row.
+ */
+export function rowsPerSubgroup<Z>(rows: (sizes: Z) => number, width: (sizes: Z) => number) {
+  return {
+    name: 'subgroup-8',
+    needs: ['subgroups'] as const,
+    prelude: (sizes: Z) => `const HELD = ${ceilDiv(width(sizes), 32)}u;\nconst ROWS = ${RUN}u;\n`,
+    supports: ({ subgroupSize }: AdapterProfile, sizes: Z) => subgroupSize === 8 && width(sizes) % 4 === 0 && width(sizes) <= HELD,
+    workgroups: (sizes: Z) => fold(ceilDiv(rows(sizes), RUN)),
+  };
+}
+
 /** WIDTH invocations walk one row of vec4s side by side, ROWS rows a workgroup; no subgroup built-ins. */
 export function lanesPerRow<Z>(rows: (sizes: Z) => number, fits: (sizes: Z) => boolean) {
   return {

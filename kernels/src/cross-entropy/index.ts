@@ -1,10 +1,11 @@
 /** Weighted next-token loss and its gradient in one op. */
 
-import { invocationPerRow, subgroupPerRow, workgroupPerRow } from '../layout.ts';
+import { invocationPerRow, rowsPerSubgroup, subgroupPerRow, workgroupPerRow } from '../layout.ts';
 import { defineOp } from '../op.ts';
 import reductionCode from '../row-reduction.wgsl.ts';
 import plainCode from './cross-entropy-plain.wgsl.ts';
 import workgroupCode from './cross-entropy-workgroup.wgsl.ts';
+import rowsCode from './cross-entropy-rows.wgsl.ts';
 import code from './cross-entropy.wgsl.ts';
 import { crossEntropy as reference } from './reference.ts';
 
@@ -48,6 +49,7 @@ export const crossEntropy = defineOp({
     },
   },
   variants: [
+    { ...rowsPerSubgroup(rows, ({ V }: LogitSizes) => V), code: rowsCode },
     { ...subgroupPerRow(rows, ({ V }) => V % 4 === 0), code },
     { ...workgroupPerRow(rows, ({ V }) => V), code: reductionCode + workgroupCode },
     { ...invocationPerRow(rows), code: plainCode },

@@ -1,6 +1,6 @@
 /** Root mean square layer norm (Zhang & Sennrich 2019, arXiv 1910.07467) and its gradients. */
 
-import { workgroupPerRow } from '../layout.ts';
+import { rowsPerSubgroup, workgroupPerRow } from '../layout.ts';
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
 import reductionCode from '../row-reduction.wgsl.ts';
 import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
@@ -23,13 +23,7 @@ const rowPerSubgroup = {
   workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
 };
 const rowPerWorkgroup = workgroupPerRow<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
-const rowsPerSubgroup = {
-  name: 'subgroup-8',
-  needs: ['subgroups'] as const,
-  prelude: ({ C }: { C: number }) => `const HELD = ${ceilDiv(C, 32)}u;\nconst ROWS = 16u;\n`,
-  supports: ({ subgroupSize }: AdapterProfile, { C }: { C: number }) => subgroupSize === 8 && C % 4 === 0 && C <= 512,
-  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, 16)),
-};
+const severalRows = rowsPerSubgroup<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
 const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
 
 /**
@@ -50,7 +44,7 @@ export const rmsNorm = defineOp({
     inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
   },
   variants: [
-    { ...rowsPerSubgroup, code: rowsCode },
+    { ...severalRows, code: rowsCode },
     { ...rowPerSubgroup, code },
     { ...rowPerWorkgroup, code: reductionCode + workgroupCode },
     { ...rowPerInvocation, code: plainCode },
@@ -97,7 +91,7 @@ export const rmsNormBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
-    { ...rowsPerSubgroup, code: backwardRowsCode },
+    { ...severalRows, code: backwardRowsCode },
     { ...rowPerSubgroup, code: backwardCode },
     { ...rowPerWorkgroup, code: reductionCode + backwardWorkgroupCode },
     { ...rowPerInvocation, code: backwardPlainCode },
