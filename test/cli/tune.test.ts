@@ -5,6 +5,9 @@ import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import * as kernels from '@seal/kernels';
+import type { AnyOp } from '@seal/kernels';
+import { digest } from '@seal/runs';
 import { seal } from './seal.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'seal-tune-'));
@@ -12,6 +15,8 @@ afterAll(() => rmSync(cache, { recursive: true, force: true }));
 /** The driver's own cache stays where it is: it spares the compiler's time. */
 const drivers = process.env['MESA_SHADER_CACHE_DIR'] ?? process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const env = { XDG_CACHE_HOME: cache, MESA_SHADER_CACHE_DIR: drivers };
+
+const ops = Object.values(kernels).filter((value): value is AnyOp => typeof value === 'object' && 'variants' in value);
 
 interface Doctor {
   readonly kernels: { readonly source: string; readonly choices: { readonly op: string; readonly variant: string }[] };
@@ -40,7 +45,7 @@ it('runs as measured on this adapter, and as usual where nothing usable is kept'
   const named = ['backend', 'vendor', 'architecture', 'description', 'features'].map((key) => [key, gpu[key]]);
   const adapter = { ...(Object.fromEntries(named) as object), webgpu: gpu['backend'] === 'dawn' ? version : null };
   const kept = {
-    engine: 1,
+    kernels: digest(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])])),
     adapter,
     halfOperands: false,
     choices: [{ op: 'rms-norm', sizes: { T: 512, C: 128, eps: 1e-5 }, variant: 'plain' }],
@@ -54,10 +59,10 @@ it('runs as measured on this adapter, and as usual where nothing usable is kept'
   expect(variants(tuned.choices, 'swiglu')).toEqual(variants(usual.choices, 'swiglu'));
 
   const unusable: [string, RegExp][] = [
-    ['{"engine": 1, "ada', /is not used: Cannot read .*: it is not JSON/],
+    ['{"kernels": "1", "ada', /is not used: Cannot read .*: it is not JSON/],
     [JSON.stringify({ ...kept, choices: [{ op: 'rms-norm', variant: 1 }] }), /is not used: .*choices/],
     [JSON.stringify({ ...kept, adapter: { ...adapter, description: 'another' } }), /is not used: another adapter or driver/],
-    [JSON.stringify({ ...kept, engine: 0 }), /is not used: another version of the kernels/],
+    [JSON.stringify({ ...kept, kernels: '0' }), /is not used: another version of the kernels/],
   ];
   for (const [content, message] of unusable) {
     plant(content);

@@ -1,9 +1,12 @@
 /** `seal tune`: measures the variants of the kernels on this adapter and keeps the fastest for later commands. */
 
+import { join } from 'node:path';
 import { tuneKernels, type TunedRow } from '@seal/benchmarks';
+import { parseConfig } from '@seal/model';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { readJson } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { openCheckpoint, openDevice } from './session.ts';
+import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { print, say } from './terminal.ts';
 import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
@@ -11,7 +14,8 @@ import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
 /** Nothing is written unless everything was measured. */
 export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Promise<void> {
   if (forget) return forgetChoices(json);
-  const { config } = await openCheckpoint(model);
+  const file = join(model ?? SHIPPED_MODEL, 'config.json');
+  const config = await orExit(EXIT.unavailable, () => parseConfig(readJson(file, EXIT.unavailable), file));
   const gpu = await openDevice();
   const { signal, dispose } = stopSignal(undefined);
   try {
@@ -20,10 +24,10 @@ export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Pro
     );
     if (rows.length === 0) throw new Failure(EXIT.unavailable, 'Cannot tune: every op has one variant that runs on this adapter');
     const choices = rows.map(({ op, sizes, variant }) => ({ op, sizes, variant }));
-    const file = writeTuning(gpu.description, f16, choices);
+    const kept = writeTuning(gpu.description, f16, choices);
     const changed = rows.filter(({ variant, standard }) => variant !== standard).length;
-    if (json) print(JSON.stringify({ adapter: gpu.description.description, file, halfOperands: f16, changed, rows }));
-    else print(`${rows.length} shapes measured, ${changed} of them faster with another variant than the usual one; kept in ${file}`);
+    if (json) print(JSON.stringify({ adapter: gpu.description.description, file: kept, halfOperands: f16, changed, rows }));
+    else print(`${rows.length} shapes measured, ${changed} of them faster with another variant than the usual one; kept in ${kept}`);
   } catch (error) {
     if (signal.aborted) throw new Stopped(`${messageOf(signal.reason)}; nothing was written`);
     throw error;

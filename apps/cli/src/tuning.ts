@@ -3,7 +3,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GpuDescription } from '@seal/device';
-import type { Choice, ChoiceOptions } from '@seal/kernels';
+import * as kernels from '@seal/kernels';
+import type { AnyOp, Choice, ChoiceOptions } from '@seal/kernels';
 import { problemsOf } from '@seal/model';
 import { digest } from '@seal/runs';
 import { type } from 'arktype';
@@ -12,9 +13,6 @@ import { EXIT, messageOf } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import { say } from './terminal.ts';
 import { dawnVersion } from './version.ts';
-
-/** Raised when variants change so that earlier findings mean nothing. */
-const ENGINE = 1;
 
 const adapterSchema = type({
   backend: 'string',
@@ -25,7 +23,8 @@ const adapterSchema = type({
   webgpu: 'string | null',
 }).onUndeclaredKey('reject');
 const schema = type({
-  engine: 'number.integer',
+  /** Digest of the variants that were measured. */
+  kernels: 'string',
   adapter: adapterSchema,
   halfOperands: 'boolean',
   choices: type({
@@ -52,15 +51,21 @@ function identity({ backend, vendor, architecture, description, features }: GpuD
   return { backend, vendor, architecture, description, features: [...features], webgpu };
 }
 
-/** Where the choices for an adapter are kept. */
+/** Changes with the code of any variant: what was measured of the code before says nothing any more. */
+function kernelsDigest(): string {
+  const ops = Object.values(kernels).filter((value): value is AnyOp => typeof value === 'object' && 'variants' in value);
+  return digest(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])]));
+}
+
+/** Where the choices for an adapter are kept; one of a newer driver takes the place of the older one's. */
 export function tuningPath(description: GpuDescription): string {
-  return join(cacheFolder(), 'tuning', `${digest(identity(description)).slice(0, 16)}.json`);
+  return join(cacheFolder(), 'tuning', `${digest([description.backend, description.vendor, description.architecture]).slice(0, 16)}.json`);
 }
 
 /** Keeps choices for an adapter in place of what was known. Throws Failure when the file cannot be written. */
 export function writeTuning(description: GpuDescription, halfOperands: boolean, choices: readonly Choice[]): string {
   const path = tuningPath(description);
-  writeWhole(path, `${JSON.stringify({ engine: ENGINE, adapter: identity(description), halfOperands, choices }, null, 1)}\n`);
+  writeWhole(path, `${JSON.stringify({ kernels: kernelsDigest(), adapter: identity(description), halfOperands, choices }, null, 1)}\n`);
   return path;
 }
 
@@ -79,7 +84,7 @@ export function readTuning(description: GpuDescription): Tuning | null {
     return ignore(messageOf(error));
   }
   if (file instanceof type.errors) return ignore(problemsOf(file));
-  if (file.engine !== ENGINE) return ignore('another version of the kernels was measured');
+  if (file.kernels !== kernelsDigest()) return ignore('another version of the kernels was measured');
   if (digest(file.adapter) !== digest(identity(description))) return ignore('another adapter or driver was measured');
   const { halfOperands, choices } = file;
   return { halfOperands, choices, digest: digest({ halfOperands, choices }) };
