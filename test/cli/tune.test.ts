@@ -45,7 +45,7 @@ it('runs as measured on this adapter, and as usual where nothing usable is kept'
   const named = ['backend', 'vendor', 'architecture', 'description', 'features'].map((key) => [key, gpu[key]]);
   const adapter = { ...(Object.fromEntries(named) as object), webgpu: gpu['backend'] === 'dawn' ? version : null };
   const kept = {
-    kernels: digest(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])])),
+    kernels: digest(Object.fromEntries(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])]))),
     adapter,
     halfOperands: false,
     choices: [{ op: 'rms-norm', sizes: { T: 512, C: 128, eps: 1e-5 }, variant: 'plain' }],

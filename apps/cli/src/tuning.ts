@@ -54,7 +54,7 @@ function identity({ backend, vendor, architecture, description, features }: GpuD
 /** Changes with the code of any variant: what was measured of the code before says nothing any more. */
 function kernelsDigest(): string {
   const ops = Object.values(kernels).filter((value): value is AnyOp => typeof value === 'object' && 'variants' in value);
-  return digest(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])]));
+  return digest(Object.fromEntries(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])])));
 }
 
 /** Where the choices for an adapter are kept; one of a newer driver takes the place of the older one's. */
