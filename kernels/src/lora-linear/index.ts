@@ -13,6 +13,7 @@
  */
 
 import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes } from '../op.ts';
+import heldProductCode from '../matmul/held-product.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import backwardCode from './backward.wgsl.ts';
 import forwardCode from './forward.wgsl.ts';
@@ -143,7 +144,7 @@ const holdingRows = (backward: boolean) => {
   return {
     name: 'subgroup-8-held',
     needs: ['subgroups'] as const,
-    code: outerProductCode + fusedCode + heldCode,
+    code: outerProductCode + heldProductCode + fusedCode + heldCode,
     prelude: (sizes: Sizes<FusedField>) =>
       `const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
       `const WIDTH_FIRST = ${!backward};\n`,
