@@ -1,7 +1,6 @@
 // The fused tiles for inner sizes that fit into private memory: one workgroup is one subgroup of 8 lanes, keeps its 32
 // rows of X and H in private arrays and walks blocks of 32 columns. A private array is read without the bounds checks of
-// a storage buffer, and a broadcast from it is one load: hence not the shuffles of the register tile. One array for each
-// group of 8 rows: a joint one is slower for its index arithmetic.
+// a storage buffer. One array for each group of 8 rows: a joint one is slower for its index arithmetic.
 // Prelude: INNER4 and RANK4 (vec4s of a row of X and of H, at least 1), WIDTH_FIRST (W is stored (out, in), so its blocks
 // are turned).
 // The rows of a group of 8 belong to one adapter. Sums run along k, then along the ranks, as in the register tile.
@@ -15,18 +14,6 @@ var<private> h0: array<vec4f, RANK4>;
 var<private> h1: array<vec4f, RANK4>;
 var<private> h2: array<vec4f, RANK4>;
 var<private> h3: array<vec4f, RANK4>;
-
-// c[r] += (four values of k of the row that lane r holds) * b, for r in 0..8.
-fn multiply_held(c: ptr<function, array<vec4f, 8>>, a: vec4f, b: mat4x4f) {
-  (*c)[0] = rank4((*c)[0], subgroupBroadcast(a, 0u), b);
-  (*c)[1] = rank4((*c)[1], subgroupBroadcast(a, 1u), b);
-  (*c)[2] = rank4((*c)[2], subgroupBroadcast(a, 2u), b);
-  (*c)[3] = rank4((*c)[3], subgroupBroadcast(a, 3u), b);
-  (*c)[4] = rank4((*c)[4], subgroupBroadcast(a, 4u), b);
-  (*c)[5] = rank4((*c)[5], subgroupBroadcast(a, 5u), b);
-  (*c)[6] = rank4((*c)[6], subgroupBroadcast(a, 6u), b);
-  (*c)[7] = rank4((*c)[7], subgroupBroadcast(a, 7u), b);
-}
 
 // Four ranks of an adapter at one vec4 of columns.
 fn low_rank_block(adapter: u32, rank: u32, column: u32, n4: u32) -> mat4x4f {

@@ -36,6 +36,7 @@ import {
 } from '../matmul/subgroup-matrix-tile.ts';
 import matrixTileCode from '../matmul/subgroup-matrix-tile.wgsl.ts';
 import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
+import heldProductCode from '../matmul/held-product.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import backwardCode from './backward.wgsl.ts';
 import forwardCode from './forward.wgsl.ts';
@@ -174,20 +175,23 @@ const fusedParams = {
 } as const;
 type FusedField = keyof typeof fusedParams;
 
-/** The fused tiles with their rows held in private memory: rows of at most 512 numbers, and four blocks of columns to use them. */
+/**
+ * The fused tiles with their rows held in private memory: four rows of X and H a lane fill at most WGSL's 8 KiB of it, and
+ * four blocks of columns use them.
+ */
 const holdingRows = (backward: boolean) => {
   const inner = ({ K, N }: Sizes<FusedField>) => (backward ? N : K);
   const width = ({ K, N }: Sizes<FusedField>) => (backward ? K : N);
   return {
     name: 'subgroup-8-held',
     needs: ['subgroups'] as const,
-    code: outerProductCode + fusedCode + heldCode,
+    code: outerProductCode + heldProductCode + fusedCode + heldCode,
     prelude: (sizes: Sizes<FusedField>) =>
       `const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
       `const WIDTH_FIRST = ${!backward};\n`,
     supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
       eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
-      inner(sizes) <= 512 &&
+      inner(sizes) + sizes.R <= 512 &&
       width(sizes) >= 128,
     // A few row tiles share out their columns, so that every core has work.
     workgroups: (sizes: Sizes<FusedField>) => {

@@ -4,6 +4,8 @@
  */
 
 import { ceilDiv, defineOp, type AdapterProfile, type Numbers, type Sizes, type Variant } from '../op.ts';
+import heldProductCode from './held-product.wgsl.ts';
+import heldCode from './held.wgsl.ts';
 import nnSubgroupCode from './nn-subgroup.wgsl.ts';
 import ntSubgroupCode from './nt-subgroup.wgsl.ts';
 import operandsCode from './operands.wgsl.ts';
@@ -83,12 +85,24 @@ function variants(layout: Layout): Variant<Field>[] {
     supports: (_: AdapterProfile, sizes: Sizes<Field>) => inputsInVec4s(layout, sizes),
     suits: (_: AdapterProfile, { M, N }: Sizes<Field>) => fillsGpu(M, N),
   };
+  const eightLanes = (profile: AdapterProfile, sizes: Sizes<Field>) => profile.subgroupSize === 8 && inVec4s(sizes);
+  // Rows of at most 512 numbers, for four a lane then fill WGSL's 8 KiB of private memory; four blocks of columns use them.
+  const held: Variant<Field> = {
+    name: 'subgroup-8-held',
+    needs: ['subgroups'],
+    code: operandsCode + outerProductCode + heldProductCode + heldCode,
+    prelude: ({ K }) => `const K4 = ${K / 4}u;\nconst TRANSPOSED = ${layout === 'nt'};\n`,
+    supports: (profile, sizes) => eightLanes(profile, sizes) && sizes.K <= 512 && sizes.N >= 128,
+    // A few row tiles share out their columns, so that every core has work.
+    workgroups: ({ M, N }) => [Math.min(ceilDiv(N, 32), ceilDiv(8, ceilDiv(M, 32))), ceilDiv(M, 32)],
+  };
   return [
+    ...(layout === 'tn' ? [] : [held]),
     {
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: subgroupCode[layout],
-      supports: (profile: AdapterProfile, sizes) => profile.subgroupSize === 8 && inVec4s(sizes),
+      supports: eightLanes,
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
     { ...matrixTiles(layout, 'subgroup-matrix', largeMatrixTile), suits: large.suits },
@@ -145,6 +159,7 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
       { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },
       { ...dense(layout, 33, 36, 64), lda: 68, ldc: 36, hasBias: 1 },
       { ...dense(layout, 7, 33, 9), lda: 11, ldc: 34 },
+      { ...dense(layout, 75, 140, 64), lda: layout === 'tn' ? 80 : 68, ldc: 148, accumulate: 1, hasBias: 1 },
     ],
     tolerance: { floor: 2e-6, why: 'float32 sums of up to 129 products, about sqrt(K) roundings of 6e-8' },
   });
