@@ -75,6 +75,8 @@ export interface BenchKernelsOptions {
   readonly peers?: Peers;
   /** Called with each row as soon as its case is measured. */
   readonly onRow?: (row: KernelRow) => void;
+  /** Ends the measurement before the next case. */
+  readonly signal?: AbortSignal;
   /** Cases to measure, by `op layout shape`; all when absent. */
   readonly filter?: (name: string) => boolean;
   /** Timed submits of each variant; 15 unless given. Variants that are very slow take fewer. */
@@ -90,7 +92,7 @@ export interface BenchKernelsOptions {
  * ```
  */
 export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Promise<KernelBenchmark> {
-  const { commit, versions = {}, peers, onRow, filter = () => true, repetitions = 15 } = options;
+  const { commit, versions = {}, peers, onRow, signal, filter = () => true, repetitions = 15 } = options;
   if (!Number.isInteger(repetitions) || repetitions < 1) {
     throw new RangeError(`Cannot take ${repetitions} timings: it must be a whole number >= 1`);
   }
@@ -111,6 +113,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
     const ceilings = { gflops: round(gflops), gbps: round(gbps) };
     const layouts = await layoutRatios(bench, cases.filter(({ shape }) => shape === '512x512x512'));
     for (const one of cases) {
+      signal?.throwIfAborted();
       const chosen = kernels.variantOf(one.op, one.sizes).name;
       const rivals: Rivals | null = peers && one.compared ? (inputs, expected) => peers.contestants(one, inputs, expected) : null;
       const measured = await measureCase(bench, one, { copyRun, ...(rivals && { rivals }) });

@@ -20,7 +20,8 @@ export async function installPeers(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   copyFileSync(MANIFEST, join(folder, 'package.json'));
   // Scripts would only download what runs on CUDA: everything else is in the packages.
-  const options = ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund'];
+  // A silent npm, as `npm run -s` asks for, would not say why it fails.
+  const options = ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
   try {
     await promisify(execFile)('npm', options, { cwd: folder, timeout: INSTALL_MS });
   } catch (error) {
@@ -35,5 +36,5 @@ function reasonOf(error: unknown): string {
   if ('code' in error && error.code === 'ENOENT') return 'there is no npm on the PATH; install Node.js with npm';
   const told = 'stderr' in error ? String(error.stderr) : '';
   const lines = told.split('\n').filter((line) => /^npm (error|ERR!)/.test(line) && !/log of this run/.test(line));
-  return lines.slice(0, 3).map((line) => line.replace(/^npm (error|ERR!) /, '')).join('; ') || error.message;
+  return lines.slice(0, 3).map((line) => line.replace(/^npm (error|ERR!) /, '')).join('; ') || (error.message.split('\n')[0] ?? '');
 }

@@ -34,7 +34,7 @@ export interface TuneOptions {
 
 /** A variant replaces the standard one only where it is faster by more than this: noise should change no bits. */
 const LEAST_GAIN = 1.05;
-/** A variant that was so many times slower than the best of its op is not tried at the next shape. */
+/** A variant that was so many times slower than the best of its op is not tried at the next shape of as many tokens. */
 const HOPELESS = 4;
 
 /**
@@ -50,18 +50,19 @@ export async function tuneKernels(gpu: Gpu, config: LlamaConfig, options: TuneOp
   const { halfOperands = false, tokens = [512, 2_048], rank = 16, turns = 7, onRow = () => {}, signal } = options;
   const kernels = new Kernels(gpu.device, gpu.description, { halfOperands });
   const watch = new Stopwatch(gpu);
-  const hopeless = new Set<string>();
   const rows: TunedRow[] = [];
   try {
-    for (const one of tokens.flatMap((count) => modelCases(config, count, rank))) {
+    const hopeless = new Set<string>();
+    for (const { one, count } of tokens.flatMap((count) => modelCases(config, count, rank).map((one) => ({ one, count })))) {
       signal?.throwIfAborted();
+      const named = (name: string) => `${one.op.name}/${name}/${count}`;
       const standard = kernels.variantOf(one.op, one.sizes).name;
-      const names = runnable(kernels, one, halfOperands).filter((name) => name === standard || !hopeless.has(`${one.op.name}/${name}`));
+      const names = runnable(kernels, one, halfOperands).filter((name) => name === standard || !hopeless.has(named(name)));
       if (names.length < 2) continue;
       const { variants } = await measureCase({ gpu, kernels, watch, turns }, one, { only: names });
       const best = fastest(variants);
       for (const { name, medianMs } of variants) {
-        if (medianMs > HOPELESS * best.medianMs) hopeless.add(`${one.op.name}/${name}`);
+        if (medianMs > HOPELESS * best.medianMs) hopeless.add(named(name));
       }
       const row = choose(one, variants, best, standard);
       rows.push(row);

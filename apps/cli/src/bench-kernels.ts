@@ -8,6 +8,7 @@ import { EXIT, Failure, orExit } from './failure.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice } from './session.ts';
+import { stopSignal } from './stop.ts';
 import { print, say } from './terminal.ts';
 import { dawnVersion, packageVersion, sourceCommit } from './version.ts';
 
@@ -17,6 +18,7 @@ type Command = CommandOf<'bench'>;
 export async function kernels(command: Command): Promise<void> {
   const { filter, out, json } = command;
   const gpu = await openDevice();
+  const { signal, dispose } = stopSignal(undefined);
   const peers = command.peers ? await openPeers(command) : null;
   try {
     const result = await orExit(EXIT.training, () =>
@@ -25,16 +27,18 @@ export async function kernels(command: Command): Promise<void> {
         versions: { seal: packageVersion(), ...(gpu.description.backend === 'dawn' && { webgpu: dawnVersion() }) },
         ...(filter !== undefined && { filter: (name: string) => name.includes(filter) }),
         ...(peers && { peers }),
+        signal,
         onRow: (row) => (json ? say : print)(line(row)),
       }),
     );
-    if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ops named like ${filter}: there are none`);
+    if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ${filter}: no case has that in its op, layout and shape`);
     const document = JSON.stringify(result);
-    if (out !== undefined) writeWhole(out, `${document}\n`);
-    if (json) return print(document);
     const { gflops, gbps } = result.ceilings;
-    print(`Ceilings: ${gflops} GFLOP/s in registers, ${gbps} GB/s copied; by ${result.clock}`);
+    // What was measured is shown even where the file cannot be written.
+    print(json ? document : `Ceilings: ${gflops} GFLOP/s in registers, ${gbps} GB/s copied; by ${result.clock}`);
+    if (out !== undefined) writeWhole(out, `${document}\n`);
   } finally {
+    dispose();
     peers?.close();
     gpu.close();
   }

@@ -34,8 +34,9 @@ async function measured<T>({ out, json }: Command, table: (result: T) => string,
   try {
     const result = await orExit(EXIT.training, () => measure(gpu));
     const document = JSON.stringify(result);
-    if (out !== undefined) writeWhole(out, `${document}\n`);
+    // What was measured is shown even where the file cannot be written.
     print(json ? document : table(result));
+    if (out !== undefined) writeWhole(out, `${document}\n`);
   } finally {
     gpu.close();
   }

@@ -9,8 +9,8 @@ import { problemsOf } from '@seal/model';
 import { digest } from '@seal/runs';
 import { type } from 'arktype';
 import { cacheFolder } from './cache.ts';
-import { EXIT, messageOf } from './failure.ts';
-import { readJson, writeWhole } from './files.ts';
+import { EXIT, Failure, messageOf } from './failure.ts';
+import { fileProblem, readJson, writeWhole } from './files.ts';
 import { say } from './terminal.ts';
 import { dawnVersion } from './version.ts';
 
@@ -51,9 +51,10 @@ function identity({ backend, vendor, architecture, description, features }: GpuD
   return { backend, vendor, architecture, description, features: [...features], webgpu };
 }
 
+const ops = Object.values(kernels).filter((value): value is AnyOp => typeof value === 'object' && 'variants' in value);
+
 /** Changes with the code of any variant: what was measured of the code before says nothing any more. */
 function kernelsDigest(): string {
-  const ops = Object.values(kernels).filter((value): value is AnyOp => typeof value === 'object' && 'variants' in value);
   return digest(Object.fromEntries(ops.map(({ name, variants }) => [name, variants.map((variant) => [variant.name, variant.code])])));
 }
 
@@ -87,6 +88,9 @@ export function readTuning(description: GpuDescription): Tuning | null {
   if (file.kernels !== kernelsDigest()) return ignore('another version of the kernels was measured');
   if (digest(file.adapter) !== digest(identity(description))) return ignore('another adapter or driver was measured');
   const { halfOperands, choices } = file;
+  const exists = ({ op, variant }: Choice) => ops.some(({ name, variants }) => name === op && variants.some((one) => one.name === variant));
+  const unknown = choices.find((choice) => !exists(choice));
+  if (unknown) return ignore(`${unknown.op} has no variant ${unknown.variant}`);
   return { halfOperands, choices, digest: digest({ halfOperands, choices }) };
 }
 
@@ -94,6 +98,10 @@ export function readTuning(description: GpuDescription): Tuning | null {
 export function forgetTuning(description: GpuDescription): boolean {
   const path = tuningPath(description);
   if (!existsSync(path)) return false;
-  rmSync(path);
+  try {
+    rmSync(path);
+  } catch (cause) {
+    throw new Failure(EXIT.usage, `Cannot remove ${path}: ${fileProblem(cause)}`, { cause });
+  }
   return true;
 }
