@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { kernelFigure } from './kernel-figure.ts';
 import { kernelTables, withSection } from './kernel-tables.ts';
 import type { KernelBenchmark } from './kernels.ts';
+import type { RoundBenchmark } from './round.ts';
+import type { StepBenchmark } from './step.ts';
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
 const record = 'results/kernels-lavapipe.json';
@@ -44,6 +46,23 @@ test('the figure is well-formed and shows every peer that ran', () => {
   const svg = kernelFigure(benchmark);
   expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
   for (const { name, rows } of benchmark.peers) if (rows.length > 0) expect(svg).toContain(name);
+});
+
+test('the figures of a step and of a round are those of their records', () => {
+  const readme = read('README.md');
+  const step = JSON.parse(read('results/step-lavapipe.json')) as StepBenchmark;
+  const round = JSON.parse(read('results/round-lavapipe.json')) as RoundBenchmark;
+  for (const line of [
+    `| one step of 512 tokens against plain tiles | ${step.plainTileSpeedup}x |`,
+    `| 32 adapters packed against 32 alone | ${step.packedSpeedup}x (updates differ by ${step.packedVsSoloRelativeL2})`,
+    `| host's share of a step of 512 tokens | ${step.encodeFraction} |`,
+    `| tokens a second, packed | ${step.tokensPerSecond} |`,
+    `| **ours, packed** | ${round.seconds} |`,
+    `| PEFT, one adapter at a time | ${round.peftSeconds} | ${round.ratio}x |`,
+    `| plain batched PyTorch | ${round.peers?.batched.seconds} | ${round.peers?.batched.ratio}x |`,
+  ]) {
+    expect(readme).toContain(line);
+  }
 });
 
 test('refuses a document without the marks', () => {
