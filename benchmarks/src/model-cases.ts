@@ -14,7 +14,7 @@ import {
   swigluBackward,
   type AnyOp,
 } from '@seal/kernels';
-import { PROJECTIONS, projectionShape, type LlamaConfig } from '@seal/model';
+import { PROJECTIONS, projectionShape, type ModelConfig } from '@seal/model';
 import { attentionCases, elementwise, loraCases, type BenchCase } from './cases.ts';
 
 /** Sequences that a step packs are about so long, and adapters share it so many at a time. */
@@ -32,7 +32,7 @@ function matmul(op: AnyOp, M: number, N: number, K: number): BenchCase {
 }
 
 /** Every op that may run in more than one way, for steps of `tokens` tokens (a multiple of 64) and adapters of `rank`. */
-export function modelCases(config: LlamaConfig, tokens: number, rank: number): BenchCase[] {
+export function modelCases(config: ModelConfig, tokens: number, rank: number): BenchCase[] {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const T = tokens;
   const P = rank * (C + F);

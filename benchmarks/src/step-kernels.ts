@@ -2,7 +2,7 @@
 
 import { matmulNT, segmentSum, type Kernels, type Workgroups } from '@seal/kernels';
 import type { Gpu } from '@seal/device';
-import type { LlamaConfig, LoraLayout } from '@seal/model';
+import type { ModelConfig, LoraLayout } from '@seal/model';
 import { quantile } from '@seal/trainer';
 
 /** A dispatch as a step encodes it. */
@@ -115,7 +115,7 @@ export interface StepCosts {
 }
 
 /** Measures both with buffers of its own. */
-export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, intermediateSize: N }: LlamaConfig): Promise<StepCosts> {
+export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, intermediateSize: N }: ModelConfig): Promise<StepCosts> {
   const M = 2_048;
   const make = (elementCount: number) =>
     gpu.device.createBuffer({ size: elementCount * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
@@ -140,7 +140,7 @@ export async function stepCosts(gpu: Gpu, kernels: Kernels, { hiddenSize: K, int
  * Additions and multiplications of the matrix products of one LoRA step of T tokens: frozen weights forward and by the
  * input, both low-rank matrices with their gradients, the head. Attention and everything element by element is left out.
  */
-export function stepFlops({ hiddenSize: C, vocabSize: V }: LlamaConfig, { places }: LoraLayout, rank: number, T: number): number {
+export function stepFlops({ hiddenSize: C, vocabSize: V }: ModelConfig, { places }: LoraLayout, rank: number, T: number): number {
   const adapted = places.reduce((sum, { layer, projection, inner: K, out: N }) => {
     // Nothing below the first block is trained, so its q, k and v need no gradient of their input.
     const backward = layer > 0 || !/[qkv]_proj$/.test(projection);

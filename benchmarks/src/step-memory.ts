@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Gpu } from '@seal/device';
-import { initialAdapter, initialWeights, loadModel, LoraPack, LoraTrainer, PROJECTIONS, type LlamaConfig } from '@seal/model';
+import { initialAdapter, initialWeights, loadModel, LoraPack, LoraTrainer, PROJECTIONS, type ModelConfig } from '@seal/model';
 import { stream } from '@seal/domains';
 
 /** Growth between the first and the last of `steps` warm steps. */
@@ -18,7 +18,7 @@ export interface MemoryGrowth {
   readonly submitsPerStep: number;
 }
 
-const MICRO: LlamaConfig = {
+const MICRO: ModelConfig = {
   vocabSize: 32,
   hiddenSize: 16,
   intermediateSize: 32,

@@ -2,7 +2,7 @@
 
 import type { Gpu } from '@seal/device';
 import { canRun, Kernels, type Choice, type Variant } from '@seal/kernels';
-import type { LlamaConfig } from '@seal/model';
+import type { ModelConfig } from '@seal/model';
 import type { BenchCase } from './cases.ts';
 import { measureCase } from './measure.ts';
 import { modelCases } from './model-cases.ts';
@@ -46,7 +46,7 @@ const HOPELESS = 4;
  * const model = loadModel(gpu, checkpoint, { choices: rows });
  * ```
  */
-export async function tuneKernels(gpu: Gpu, config: LlamaConfig, options: TuneOptions = {}): Promise<TunedRow[]> {
+export async function tuneKernels(gpu: Gpu, config: ModelConfig, options: TuneOptions = {}): Promise<TunedRow[]> {
   const { halfOperands = false, tokens = [512, 2_048], rank = 16, turns = 7, onRow = () => {}, signal } = options;
   const kernels = new Kernels(gpu.device, gpu.description, { halfOperands });
   const watch = new Stopwatch(gpu);

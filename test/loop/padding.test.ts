@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { knowledgeIncorporation, paperSequences, stream, type Context, type TrainingSequence } from '@seal/domains';
-import { computedTokens, createTokenizer, packBatch, segmentTokens, type LlamaConfig, type Segment } from '@seal/model';
+import { computedTokens, createTokenizer, packBatch, segmentTokens, type ModelConfig, type Segment } from '@seal/model';
 import { createCodec, Packer, planSteps, type Codec } from '@seal/trainer';
 
 const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
@@ -84,7 +84,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'recorded self-edit
   const codec = () => {
     const json = (name: string) => JSON.parse(readFileSync(join(recordings, 'real/tokenizer-smollm2', name), 'utf8')) as unknown;
     const tokenizer = createTokenizer(json('tokenizer.json'), json('tokenizer_config.json'), files.tokenizer);
-    return createCodec(tokenizer, { eosTokenIds: [tokenizer.id('<|endoftext|>')], bosTokenId: null } as unknown as LlamaConfig, 2_048);
+    return createCodec(tokenizer, { eosTokenIds: [tokenizer.id('<|endoftext|>')], bosTokenId: null } as unknown as ModelConfig, 2_048);
   };
 
   it.each(Object.keys(ways))('%s: less than 0.15 of the tokens of packed steps are padding', (way) => {

@@ -3,7 +3,7 @@
 import { modelCases } from '@seal/benchmarks';
 import { checkDevice, type DeviceCheck, type GpuDescription } from '@seal/device';
 import { selectVariant, type Choice } from '@seal/kernels';
-import type { LlamaConfig } from '@seal/model';
+import type { ModelConfig } from '@seal/model';
 import { EXIT, messageOf } from './failure.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
@@ -44,7 +44,7 @@ export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
   if (!ok) process.exitCode = EXIT.unavailable;
 }
 
-async function checkModel(directory: string): Promise<ModelCheck & { readonly config: LlamaConfig | null }> {
+async function checkModel(directory: string): Promise<ModelCheck & { readonly config: ModelConfig | null }> {
   try {
     const { config, weights } = await openCheckpoint(directory);
     const parameters = [...weights.values()].reduce((sum, { length }) => sum + length, 0);
@@ -55,7 +55,7 @@ async function checkModel(directory: string): Promise<ModelCheck & { readonly co
 }
 
 /** The variant of every op at the model's shapes, as a command with that model would run it. */
-function checkKernels(gpu: GpuDescription, config: LlamaConfig): KernelCheck {
+function checkKernels(gpu: GpuDescription, config: ModelConfig): KernelCheck {
   const tuning = readTuning(gpu);
   const choices = modelCases(config, TOKENS, RANK).map(({ op, sizes }) => ({
     op: op.name,

@@ -2,13 +2,13 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LlamaConfig } from '@seal/model';
+import type { ModelConfig } from '@seal/model';
 import { readRun } from '@seal/runs';
 import { afterRound, loraConfig, parseSealConfig, weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 
 /** Ends with exit code 3 when the run cannot be read, 2 when it started from other weights than `initial`. */
-export async function policyOf(dir: string, initial: Policy, model: LlamaConfig): Promise<Policy> {
+export async function policyOf(dir: string, initial: Policy, model: ModelConfig): Promise<Policy> {
   return orExit(EXIT.data, () => {
     const { header, sft } = readRun(dir);
     if (header.modelDigest !== initial.digest) {

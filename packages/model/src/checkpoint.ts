@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
 import type { ChoiceOptions } from '@seal/kernels';
-import { configFile, parseConfig, type LlamaConfig } from './config.ts';
+import { configFile, parseConfig, type ModelConfig } from './config.ts';
 import { Model, type HostWeights } from './model.ts';
 import { headTensor, parameterLayout } from './parameters.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
@@ -16,7 +16,7 @@ import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** A checkpoint on the host. */
 export interface Checkpoint {
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly weights: HostWeights;
   readonly tokenizer: Tokenizer;
 }
@@ -46,7 +46,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 /** Tensors that some writers store although they follow from the others. */
-function isRedundant(name: string, { tieWordEmbeddings }: LlamaConfig): boolean {
+function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
   return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
 }
 
@@ -99,7 +99,7 @@ export function loadModel(
 }
 
 /** `config.json` and `model.safetensors` of a model, in layout order. */
-export function checkpointFiles(config: LlamaConfig, weights: HostWeights): { config: string; weights: Uint8Array } {
+export function checkpointFiles(config: ModelConfig, weights: HostWeights): { config: string; weights: Uint8Array } {
   const tensors = [...parameterLayout(config).places.values()].map(({ name, shape }) => {
     const data = weights.get(name);
     if (!data) throw new RangeError(`Cannot save weights: tensor ${name} is missing`);
@@ -112,7 +112,7 @@ export function checkpointFiles(config: LlamaConfig, weights: HostWeights): { co
  * Random weights for training from nothing: embedding 0.04, linear layers 0.6 / sqrt(fan-in), o_proj and down_proj
  * further divided by sqrt(2 layers), norms 1. `normal()` is standard normal.
  */
-export function initialWeights(config: LlamaConfig, normal: () => number): Map<string, Float32Array> {
+export function initialWeights(config: ModelConfig, normal: () => number): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
   for (const { name, shape, elementCount } of parameterLayout(config).places.values()) {
     const fanIn = shape[1];

@@ -9,7 +9,7 @@ import { type } from 'arktype';
 import { problemsOf } from './problems.ts';
 
 /** Sizes and constants of a Llama-style decoder. */
-export interface LlamaConfig {
+export interface ModelConfig {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -57,7 +57,7 @@ const fileSchema = type({
  * Reads a parsed `config.json`. `place` names the file in messages. Throws SyntaxError when it is not a configuration
  * and RangeError when it asks for arithmetic that is not supported.
  */
-export function parseConfig(json: unknown, place: string): LlamaConfig {
+export function parseConfig(json: unknown, place: string): ModelConfig {
   const file = fileSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const refuse = (key: string, value: unknown, supported: string): void => {
@@ -101,7 +101,7 @@ export function parseConfig(json: unknown, place: string): LlamaConfig {
 }
 
 /** The configuration as Hugging Face writes it. */
-export function configFile(config: LlamaConfig): Record<string, unknown> {
+export function configFile(config: ModelConfig): Record<string, unknown> {
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',

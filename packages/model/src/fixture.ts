@@ -1,10 +1,10 @@
 /** A model small enough to read, for the tests. */
 
 import { initialWeights } from './checkpoint.ts';
-import { parseConfig, type LlamaConfig } from './config.ts';
+import { parseConfig, type ModelConfig } from './config.ts';
 
 /** Two layers, grouped heads of size 8, 24 tokens. */
-export const smallConfig: LlamaConfig = parseConfig(
+export const smallConfig: ModelConfig = parseConfig(
   {
     model_type: 'llama',
     vocab_size: 24,
@@ -33,7 +33,7 @@ export function uniform(seed: number): () => number {
 }
 
 /** Random weights, large enough that the most likely tokens vary. */
-export function smallWeights(config: LlamaConfig, seed = 1): Map<string, Float32Array> {
+export function smallWeights(config: ModelConfig, seed = 1): Map<string, Float32Array> {
   const draw = uniform(seed);
   return initialWeights(config, () => 8 * (draw() + draw() + draw() - 1.5));
 }

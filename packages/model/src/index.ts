@@ -9,7 +9,7 @@ export {
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint.ts';
-export { configFile, parseConfig, type LlamaConfig } from './config.ts';
+export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
 export {

@@ -7,7 +7,7 @@
  */
 
 import { createStorage, readFloats } from './buffers.ts';
-import type { LlamaConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import { PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
 
 /** Rank, scale and targets shared by the adapters of a pack. */
@@ -39,7 +39,7 @@ export interface LoraLayout {
 }
 
 /** Lays out an adapter. Throws RangeError for a rank below 1, a non-finite alpha or no targets. */
-export function loraLayout(config: LlamaConfig, { rank, alpha, targets }: LoraConfig): LoraLayout {
+export function loraLayout(config: ModelConfig, { rank, alpha, targets }: LoraConfig): LoraLayout {
   if (!Number.isInteger(rank) || rank < 1) throw new RangeError(`Cannot make an adapter of rank ${rank}: it must be a whole number >= 1`);
   if (!Number.isFinite(alpha)) throw new RangeError(`Cannot make an adapter with alpha ${alpha}: it must be finite`);
   if (targets.length === 0) throw new RangeError('Cannot make an adapter without target modules');
@@ -102,10 +102,10 @@ export class LoraPack {
   /** f32 (E): alpha / rank of every adapter. */
   readonly scaling: GPUBuffer;
   #device: GPUDevice;
-  #model: LlamaConfig;
+  #model: ModelConfig;
   #moments: Moments | null = null;
 
-  constructor(device: GPUDevice, model: LlamaConfig, config: LoraConfig, capacity: number) {
+  constructor(device: GPUDevice, model: ModelConfig, config: LoraConfig, capacity: number) {
     this.#device = device;
     this.#model = model;
     this.config = config;

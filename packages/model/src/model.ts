@@ -4,7 +4,7 @@ import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
 import { createStorage, readFloats, upload } from './buffers.ts';
-import type { LlamaConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import { parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
 import type { Matrix } from './products.ts';
 
@@ -85,7 +85,7 @@ export type HostWeights = ReadonlyMap<string, Float32Array>;
 /** A model on a device. Owns its buffers and kernels until `destroy`. */
 export class Model {
   readonly gpu: Gpu;
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly kernels: Kernels;
   readonly weights: ParameterArena;
   readonly cosSin: GPUBuffer;
@@ -96,7 +96,7 @@ export class Model {
    * Weights are split at `byteLimit`, what the device can bind unless given. The choice says which variants of the
    * kernels run; the defaults of the adapter's class unless given.
    */
-  constructor(gpu: Gpu, config: LlamaConfig, options: ChoiceOptions & { readonly byteLimit?: number } = {}) {
+  constructor(gpu: Gpu, config: ModelConfig, options: ChoiceOptions & { readonly byteLimit?: number } = {}) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
     if (rotary > limit) {

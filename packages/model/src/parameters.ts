@@ -4,7 +4,7 @@
  * where it is larger than a binding may be, a matrix that is larger by itself between rows.
  */
 
-import type { LlamaConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 
 /** One tensor's place in an arena; `offset` and `elementCount` in elements. */
 export interface TensorPlace {
@@ -36,7 +36,7 @@ export const PROJECTIONS = [
 export type Projection = (typeof PROJECTIONS)[number];
 
 /** (out, in) of a projection. */
-export function projectionShape(config: LlamaConfig, projection: Projection): readonly [out: number, inner: number] {
+export function projectionShape(config: ModelConfig, projection: Projection): readonly [out: number, inner: number] {
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   switch (projection) {
     case 'self_attn.q_proj':
@@ -60,7 +60,7 @@ export function layerTensor(layer: number, part: string): string {
 }
 
 /** Name of the matrix that turns hidden states into logits. */
-export function headTensor(config: LlamaConfig): string {
+export function headTensor(config: ModelConfig): string {
   return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
 }
 
@@ -68,7 +68,7 @@ export function headTensor(config: LlamaConfig): string {
 const ALIGNMENT = 64;
 
 /** The arena of a configuration. */
-export function parameterLayout(config: LlamaConfig): ParameterLayout {
+export function parameterLayout(config: ModelConfig): ParameterLayout {
   const { hiddenSize: C, vocabSize: V, numHiddenLayers: L } = config;
   const layers = Array.from({ length: L }, (_, layer) => layer);
   const matrices: [string, readonly number[]][] = [

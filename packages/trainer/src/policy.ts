@@ -11,7 +11,7 @@ import {
   segmentTokens,
   type AdapterValues,
   type HostWeights,
-  type LlamaConfig,
+  type ModelConfig,
   type LoraConfig,
   type Model,
   type TokenSequence,
@@ -84,7 +84,7 @@ export async function fineTune(
 /** The policy's weights with one more round's adapter file merged in. `place` names the file in messages. */
 export function afterRound(
   weights: HostWeights,
-  config: LlamaConfig,
+  config: ModelConfig,
   lora: LoraConfig,
   adapter: Uint8Array,
   place: string,

@@ -1,7 +1,7 @@
 /** From a domain's text to token sequences with loss weights. */
 
 import type { TrainingSequence } from '@seal/domains';
-import type { LlamaConfig, Tokenizer, TokenSequence } from '@seal/model';
+import type { ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
 
 /** What turns text into tokens: begin token first where the model has one, end token last. */
 export interface Codec {
@@ -14,7 +14,7 @@ export interface Codec {
 }
 
 /** Throws RangeError when the model has no end token. */
-export function createCodec(tokenizer: Tokenizer, config: LlamaConfig, maxTokens: number): Codec {
+export function createCodec(tokenizer: Tokenizer, config: ModelConfig, maxTokens: number): Codec {
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
   const begin = config.bosTokenId === null ? [] : [config.bosTokenId];
