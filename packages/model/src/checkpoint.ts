@@ -1,9 +1,7 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json` and, where there is one,
- * `tokenizer_config.json`.
+ * Model directories in Hugging Face layout: `config.json`, `model.safetensors` and `tokenizer.json`.
  */
 
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
@@ -76,9 +74,7 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const extra = [...stored.keys()].find((name) => !isRedundant(name, config));
   if (extra !== undefined) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${extra} belongs to no part that config.json asks for`);
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const configPlace = join(directory, 'tokenizer_config.json');
-  const tokenizerConfig = existsSync(configPlace) ? await readJson(configPlace) : {};
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerConfig, tokenizerPlace);
+  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerPlace);
   if (tokenizer.largestId >= config.vocabSize) {
     throw new RangeError(
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,

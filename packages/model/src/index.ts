@@ -28,5 +28,5 @@ export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { sampleToken, type SamplingOptions } from './sampler.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer.ts';
+export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
