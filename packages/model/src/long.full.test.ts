@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeTable, swiglu, type Numbers } from '@seal/kernels';
+import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeFrequencies, ropeTable, swiglu, type Numbers } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
 import { initialWeights } from './checkpoint.ts';
 import { smallConfig, uniform } from './fixture.ts';
@@ -42,7 +42,7 @@ function referenceLoss(tokens: Uint32Array, weights: ReadonlyMap<string, Float32
   const product = (x: Numbers, w: Numbers, N: number, inner: number) =>
     matmulNT.reference({ M: T, N, K: inner, accumulate: 0, hasBias: 0, lda: inner, ldc: N }, { a: x, b: w, bias: empty }, { c: zeros(T * N) }).c;
   const positions = Uint32Array.from({ length: T }, (_, t) => t);
-  const cosSin = Float64Array.from(ropeTable(T, D, config.ropeTheta));
+  const cosSin = Float64Array.from(ropeTable(T, ropeFrequencies(D, config.ropeTheta)));
   const rotate = (x: Numbers, heads: number) => rope.reference({ T, H: heads, D, P: T }, { positions, cosSin, x }, { y: empty }).y;
 
   const table = weight('model.embed_tokens.weight');
