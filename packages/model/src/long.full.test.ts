@@ -52,7 +52,7 @@ function referenceLoss(tokens: Uint32Array, weights: ReadonlyMap<string, Float32
   const k = rotate(product(a, linear('self_attn.k_proj'), K * D, C), K);
   const v = product(a, linear('self_attn.v_proj'), K * D, C);
   const bounds = Uint32Array.from({ length: 2 * T }, (_, i) => (i % 2 === 0 ? 0 : T));
-  const { y } = attention.reference({ T, H, K, D, scale: D ** -0.5 }, { q, k, v, bounds }, { y: empty, logSumExp: empty });
+  const { y } = attention.reference({ T, H, K, D, window: 0, scale: D ** -0.5 }, { q, k, v, bounds }, { y: empty, logSumExp: empty });
   const middle = sum(x, product(y, linear('self_attn.o_proj'), C, H * D));
   const m = normalise(middle, layerTensor(0, 'post_attention_layernorm'));
   const gate = product(m, linear('mlp.gate_proj'), F, C);

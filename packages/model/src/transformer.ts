@@ -92,7 +92,7 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens: number }, bounds: Slice): Attend {
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   return (record, _layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
-    record.run(attention, { T, H, K, D, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+    record.run(attention, { T, H, K, D, window: 0, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
 }
 
 /** y = a + b, both (T, C). */
@@ -236,8 +236,8 @@ export function recordBackward(
     const dQuery = make('d query', H * D);
     const dKey = make('d key', K * D);
     const dValue = make('d value', K * D);
-    record.run(attentionBackwardQuery, { T, H, K, D, scale }, { ...saved, dq: dQuery }, byTokens);
-    record.run(attentionBackwardKeyValue, { T, H, K, D, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
+    record.run(attentionBackwardQuery, { T, H, K, D, window: 0, scale }, { ...saved, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, { T, H, K, D, window: 0, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
 
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
