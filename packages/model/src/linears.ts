@@ -58,13 +58,13 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 const rowsOf = (tokens: number): BatchRows => ({ M: tokens, dynamic: (step) => ({ M: step.tokens }) });
 const byTiles = ({ tiles }: Step) => ({ tiles });
 
-/** y = x W^T with frozen weights; forward only. */
+/** y = x W^T + bias with frozen weights; forward only. */
 export function frozenLinears(model: Model, tokens: number): Linears {
   return {
     forward(record, layer, projection, x) {
       const w = model.matrix(layerTensor(layer, projection));
       const y = record.temporary(projection, tokens * w.rows);
-      multiplyTransposed(record, rowsOf(tokens), x, w, y);
+      multiplyTransposed(record, rowsOf(tokens), x, w, y, model.bias(layer, projection));
       return y;
     },
     backward() {
@@ -129,13 +129,15 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       saved.set(place, h);
       const y = record.temporary(projection, tokens * place.out);
       const w = model.matrix(layerTensor(layer, projection));
-      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetB, accumulate: 0, hasBias: 0 };
+      const bias = model.bias(layer, projection);
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetB };
       const lowRank = { h, arena: at.parameters, blocks: tables.blocks };
       if (w.parts.length === 1) {
-        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
+        const operands = { x, w: w.parts[0].slice, ...lowRank, y, ...(bias && { bias }) };
+        record.run(loraLinear, { ...sizes, accumulate: 0, hasBias: Number(bias !== null) }, operands, byTokens);
       } else {
-        multiplyTransposed(record, rowsOf(tokens), x, w, y);
-        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
+        multiplyTransposed(record, rowsOf(tokens), x, w, y, bias);
+        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1, hasBias: 0 }, { x, w: x, ...lowRank, y }, byTokens);
       }
       return y;
     },
