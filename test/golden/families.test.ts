@@ -95,7 +95,7 @@ describe.each(VARIANTS)('%s', (variant) => {
   });
 });
 
-describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) => {
+describe.each(['qwen3'])('all weights of %s', (variant) => {
   it('follow three steps of AdamW', async () => {
     const { model, segment, expected, weightErrors } = open(variant);
     const { optimizer, losses, rowStride } = expected.full!;

@@ -15,11 +15,14 @@ functions are used here.
 import importlib.util
 import json
 import os
+import platform
 from pathlib import Path
 
 import numpy as np
+import peft
 import safetensors.torch
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
@@ -139,9 +142,9 @@ def greedy(model, prompt):
     """Read anew for every token; transformers' own generation with a cache must agree."""
     tokens, margin = list(prompt), np.inf
     for _ in range(GREEDY_TOKENS):
-        first, second = torch.topk(last_logits(model, tokens), 2).values.tolist()
-        margin = min(margin, first - second)
-        tokens.append(last_logits(model, tokens).argmax().item())
+        values, ids = torch.topk(last_logits(model, tokens), 2)
+        margin = min(margin, (values[0] - values[1]).item())
+        tokens.append(ids[0].item())
     generated = model.generate(
         input_ids=torch.tensor([prompt]),
         attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
@@ -180,8 +183,6 @@ def train_all(base, sequences):
 
 
 def versions():
-    import peft, platform, transformers  # noqa: E401
-
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
