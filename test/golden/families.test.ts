@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { FullTrainer, Generator, LoraTrainer, scoreLogits } from '@seal/model';
-import { openFixture, readBuffer, relativeL2, settings, type Expected } from './fixture.ts';
+import { openFixture, relativeL2, settings, type Expected } from './fixture.ts';
 
 interface Continuation {
   readonly tokens: readonly number[];
@@ -56,12 +56,12 @@ describe.each(VARIANTS)('%s', (variant) => {
   });
 
   it.each([false, true])('has the loss, every LoRA gradient and 20 steps of AdamW, recompute %s', async (recompute) => {
-    const { model, pack, segment, expected, adapter, adapterErrors, layout } = open(variant);
+    const { model, pack, segment, expected, adapter, adapterErrors } = open(variant);
     const { loss, optimizer, losses } = expected.lora;
     const trainer = new LoraTrainer(model, pack, { tokens: 48, steps: optimizer.steps, recompute }, settings(optimizer));
     trainer.begin([adapter]);
     trainer.step([segment], [optimizer.learningRate]);
-    const gradient = await readBuffer(gpu, pack.gradient, layout.stride);
+    const [gradient] = await pack.readGradients();
     for (const { name, error } of adapterErrors('lora.grad.', gradient)) expect(error, name).toBeLessThanOrEqual(1e-4);
     for (let step = 1; step < optimizer.steps; step++) trainer.step([segment], [optimizer.learningRate]);
     const measured = (await trainer.losses()).map(([first]) => first);

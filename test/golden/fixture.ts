@@ -133,14 +133,3 @@ function sum(values: ArrayLike<number>): number {
   for (let i = 0; i < values.length; i++) total += values[i];
   return total;
 }
-
-/** The first `elementCount` numbers of a buffer. */
-export async function readBuffer({ device }: Gpu, source: GPUBuffer, elementCount: number): Promise<Float32Array> {
-  const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-  const staging = device.createBuffer({ size: elementCount * 4, usage });
-  const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(source, 0, staging, 0, elementCount * 4);
-  device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  return new Float32Array(staging.getMappedRange().slice(0));
-}

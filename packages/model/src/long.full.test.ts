@@ -3,7 +3,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeFrequencies, ropeTable, swiglu, type Numbers } from '@seal/kernels';
-import { readFloats } from './buffers.ts';
 import { initialWeights } from './checkpoint.ts';
 import { smallConfig, uniform } from './fixture.ts';
 import { initialAdapter, LoraPack, type LoraLayout } from './lora.ts';
@@ -92,7 +91,7 @@ it('has the loss of 8,192 tokens, and a gradient that is its derivative', { time
   trainer.begin([values]);
   trainer.step([[{ tokens }]], [null]);
   const [[loss]] = await trainer.losses();
-  const gradient = await readFloats(gpu.device, pack.gradient, 0, pack.layout.stride);
+  const [gradient] = await pack.readGradients();
   console.log(`a step of ${T} tokens: ${((performance.now() - begun) / 1e3).toFixed(1)} s`);
   trainer.destroy();
   pack.destroy();
