@@ -89,6 +89,7 @@ export class MockHub {
     if (tree) return this.#sendTree(response, url);
     const resolve = /^\/org\/tiny\/resolve\/[0-9a-f]{40}\/(.+)$/.exec(url);
     const path = decodeURIComponent(resolve?.[1] ?? '');
+    response.setHeader('x-repo-commit', /[0-9a-f]{40}/.exec(url)?.[0] ?? '');
     const file = this.files[path];
     if (!file) return refuse(response, 404, url.includes('/org/tiny/') ? 'EntryNotFound' : 'RepoNotFound');
     if (!file.lfs) return this.sendFile(request, response, file);
