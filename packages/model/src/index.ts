@@ -2,14 +2,15 @@
 
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
-  CheckpointError,
   checkpointFiles,
+  hostWeights,
   initialWeights,
   loadModel,
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export { CheckpointError } from './directory.ts';
 export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
 export {
@@ -28,5 +29,6 @@ export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { sampleToken, type SamplingOptions } from './sampler.ts';
+export { hostSource, type WeightSource } from './sources.ts';
 export { createTokenizer, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
