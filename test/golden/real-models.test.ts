@@ -46,7 +46,7 @@ describe.skipIf(absent !== undefined)(`a trained story model that stores its hea
     const expected = readJson(pathToFileURL(join(directory, 'EXPECTED.json'))) as Story;
     const { prompt_ids: prompt, greedy_ids: greedy } = expected;
     const checkpoint = await readCheckpoint(directory);
-    const model = loadModel(gpu, checkpoint);
+    const model = await loadModel(gpu, checkpoint);
 
     const generator = new Generator(model, null, { slots: 1, length: 128, prefillTokens: 64 });
     const options = { temperature: 0, topP: 1, maxNewTokens: greedy.length - prompt.length, stopTokens: [] };
