@@ -5,8 +5,9 @@ import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernel
 import { digest } from '@seal/runs';
 import { createStorage, readFloats, upload } from './buffers.ts';
 import type { ModelConfig } from './config.ts';
-import { parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
+import { layerTensor, parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout, type Projection } from './parameters.ts';
 import type { Matrix } from './products.ts';
+import { inverseFrequencies } from './rope.ts';
 
 /**
  * Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffers until `destroy`, none of
@@ -48,6 +49,19 @@ export class ParameterArena {
         slice: { buffer: this.buffers[buffer], offset: offset * 4, size: elementCount * 4 },
       })),
     };
+  }
+
+  /** Overwrites rows of a tensor from `first` on, those of `values`. */
+  writeRows(name: string, first: number, values: Float32Array): void {
+    const { columns, parts } = this.matrix(name);
+    const end = first + values.length / columns;
+    for (const { firstRow, rows, slice } of parts) {
+      const from = Math.max(first, firstRow);
+      const to = Math.min(end, firstRow + rows);
+      if (from >= to) continue;
+      const own = values.subarray((from - first) * columns, (to - first) * columns);
+      upload(this.#device, slice.buffer, own, (slice.offset ?? 0) + (from - firstRow) * columns * 4);
+    }
   }
 
   /** Overwrites everything; `values` in layout order. */
@@ -110,7 +124,7 @@ export class Model {
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config), this.byteLimit);
-    const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
+    const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
   }
@@ -127,6 +141,11 @@ export class Model {
       values.set(tensor, offset);
     }
     this.weights.write(values);
+  }
+
+  /** Uploads rows of one tensor, from row `first` on; a vector is one row. */
+  writeRows(name: string, first: number, values: Float32Array): void {
+    this.weights.writeRows(name, first, values);
   }
 
   /** The weights, read back from the device. */
@@ -149,6 +168,12 @@ export class Model {
   /** A tensor of the weights by its parts. */
   matrix(name: string): Matrix {
     return this.weights.matrix(name);
+  }
+
+  /** What a linear layer adds to its result, (out); null where it adds nothing. */
+  bias(layer: number, projection: Projection): Slice | null {
+    if (!this.config.biasedProjections.includes(projection)) return null;
+    return this.weight(layerTensor(layer, projection, 'bias'));
   }
 
   destroy(): void {
