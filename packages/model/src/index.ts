@@ -10,6 +10,15 @@ export {
   type Checkpoint,
 } from './checkpoint.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export {
+  createChatTemplate,
+  parseMessages,
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type ChatTokens,
+  type RenderOptions,
+} from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
   Generator,
@@ -40,5 +49,6 @@ export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, type WeightSource } from './sources.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
