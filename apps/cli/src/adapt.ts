@@ -6,13 +6,13 @@ import { stream, type Context } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
 import { tinyDomain } from '@seal/tiny';
-import { loraConfig, presets, QUESTION_TOKENS, weightsDigest, Workbench, type SealConfig } from '@seal/trainer';
+import { loraConfig, presets, QUESTION_TOKENS, Workbench, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { checkQuestions, readPassages } from './passages.ts';
 import { policyOf } from './policy.ts';
-import { openSession } from './session.ts';
+import { initialPolicy, openSession } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { counted, print, say } from './terminal.ts';
 
@@ -33,7 +33,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   try {
     checkLengths(bench, contexts, command.passages);
     checkQuestions(bench.codec, contexts, command.passages);
-    const own = { weights: session.checkpoint.weights, digest: weightsDigest(session.checkpoint.weights) };
+    const own = await initialPolicy(session);
     bench.use(command.policy === undefined ? own : await policyOf(command.policy, own, session.model.config));
     const edits = await writeEdits(bench, contexts, command.edits, command.seed);
     bench.use(own);

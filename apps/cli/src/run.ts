@@ -21,8 +21,8 @@ import {
   resolveConfig,
   resultDocument,
   SealRun,
-  weightsDigest,
   Workbench,
+  type Policy,
   type PresetName,
   type RunInput,
   type SealConfig,
@@ -31,7 +31,7 @@ import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { writeReport } from './report.ts';
-import { openSession, type Session } from './session.ts';
+import { initialPolicy, openSession, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { duration, print, ProgressDisplay, say } from './terminal.ts';
 import { packageVersion, sourceCommit } from './version.ts';
@@ -60,13 +60,14 @@ export async function run(command: RunCommand): Promise<void> {
   const session = await openSession();
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, session.codec, config));
   try {
-    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, { preset, mode, seed, config }));
+    const initial = await initialPolicy(session);
+    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, initial, { preset, mode, seed, config }));
     const place = placeOf(command, headers);
     const finished: Finished[] = [];
     for (const header of headers) {
       const store = await openStore(command, header, place);
       sayWhatDiffers(store.header, header);
-      finished.push(await complete(session, bench, store, config, signal, place.goOn));
+      finished.push(await complete(initial, bench, store, config, signal, place.goOn));
     }
     conclude(command, finished, place);
   } finally {
@@ -96,6 +97,7 @@ async function readHeader(dir: string): Promise<RunHeader> {
 
 function headerOf(
   session: Session,
+  initial: Policy,
   what: { readonly preset: string; readonly mode: RunHeader['mode']; readonly seed: number; readonly config: SealConfig },
 ): RunHeader {
   const commit = sourceCommit();
@@ -110,7 +112,7 @@ function headerOf(
       ...(commit !== undefined && { commit }),
       ...(session.tuningDigest !== null && { kernels: session.tuningDigest }),
     },
-    modelDigest: weightsDigest(session.checkpoint.weights),
+    modelDigest: initial.digest,
   };
   return { runId: deriveRunId(header), ...header };
 }
@@ -162,7 +164,7 @@ function checkPolicies(store: RunDirectory): void {
 }
 
 async function complete(
-  session: Session,
+  initial: Policy,
   bench: Workbench,
   store: RunDirectory,
   config: SealConfig,
@@ -179,7 +181,7 @@ async function complete(
       seed: header.seed,
       domain: tinyDomain,
       ...contextsFor(config, header.seed),
-      initial: { weights: session.checkpoint.weights, digest: header.modelDigest },
+      initial,
       baseModel: 'seal-tiny',
     };
     const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), signal });

@@ -14,7 +14,7 @@ import type { Model } from './model.ts';
 import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';
 import { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 import { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
-import { attendWithin, type Attend } from './transformer.ts';
+import { attendWithin, attentionSizes, type Attend } from './transformer.ts';
 
 /** One prompt and the completions wanted of it. */
 export interface GenerationRequest {
@@ -155,7 +155,7 @@ export class Generator {
   /** `pack` may be null: the weights alone. `bound` names what its slots hold; completions then carry digests. */
   constructor(model: Model, pack: LoraPack | null, sizes: GeneratorSizes, bound?: BoundDigest) {
     const { device } = model.gpu;
-    const { numHiddenLayers: L, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = model.config;
+    const { numHiddenLayers: L, numKeyValueHeads: K, headDim: D } = model.config;
     const { slots, length: S, prefillTokens } = sizes;
     if (S > model.config.maxPositionEmbeddings) {
       throw new RangeError(`Cannot generate ${S} tokens: the model has ${model.config.maxPositionEmbeddings} positions`);
@@ -198,7 +198,7 @@ export class Generator {
       const { key: keyCache, value: valueCache } = this.#caches[layer];
       record.run(
         attentionDecode,
-        { B: rows, H, K, D, S, slots, window: 0, scale: D ** -0.5 },
+        { B: rows, S, slots, ...attentionSizes(model.config, layer) },
         { q: block.query, keyCache, valueCache, slot: this.#slot, length: this.#length, y: block.mixed },
         ({ tokens }) => ({ B: tokens }),
       );

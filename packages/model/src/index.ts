@@ -2,14 +2,15 @@
 
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
-  CheckpointError,
   checkpointFiles,
+  hostWeights,
   initialWeights,
   loadModel,
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export { CheckpointError } from './directory.ts';
 export {
   Generator,
   type BoundDigest,
@@ -38,6 +39,7 @@ export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from '.
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
+export { hostSource, type WeightSource } from './sources.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { createTokenizer, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
