@@ -34,7 +34,8 @@ export {
 export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
-export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
