@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { stream } from './random.ts';
-import { shorten } from './shorten.ts';
+import { shorten, wholeSentences } from './shorten.ts';
 
 const within = (length: number) => (text: string) => text.length <= length;
 const text = 'He said "stop!" and left. Did it rain? It was 3.5 degrees… (Nobody knew.) Then\nthe end';
@@ -39,4 +39,14 @@ test('is the longest beginning that ends a sentence, wherever there is one', () 
     expect(whole.startsWith(given)).toBe(true);
     if (ends.length > 0) expect(given).toBe(ends.at(-1));
   }
+});
+
+test.each([
+  ['It rains. It pou', 'It rains.'],
+  ['It rains. It pours.', 'It rains. It pours.'],
+  ['one line\nanother li', 'one line\n'],
+  ['It rai', 'It rai'],
+  ['', ''],
+])('what broke off ends with its last sentence: %j', (broken, expected) => {
+  expect(wholeSentences(broken)).toBe(expected);
 });

@@ -31,3 +31,9 @@ export function shorten(text: string, fits: (text: string) => boolean): string |
   const found = longest(text, ends, fits);
   return found === '' ? null : found;
 }
+
+/** A text that was broken off, up to the end of its last sentence or line; as it is where it has none. */
+export function wholeSentences(text: string): string {
+  const end = Array.from(`${text} `.matchAll(SENTENCE_END), ({ index, 0: match }) => index + match.length).at(-1);
+  return end === undefined ? text : text.slice(0, end);
+}
