@@ -106,7 +106,7 @@ export function attentionCases(T: number, length: number, [H, K, D]: readonly [n
     op,
     layout: null,
     shape: `T=${T} sequence=${length} H=${H} K=${K} D=${D}`,
-    sizes: { T, H, K, D, scale: D ** -0.5 },
+    sizes: { T, H, K, D, window: 0, scale: D ** -0.5 },
     inputs: { bounds },
     flops: products * 2 * D * H * pairs,
   });

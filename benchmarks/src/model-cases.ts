@@ -39,7 +39,7 @@ export function modelCases(config: ModelConfig, tokens: number, rank: number): B
   const shapes = new Map(PROJECTIONS.map((p) => [String(projectionShape(config, p)), projectionShape(config, p)]));
   const rows = Math.min(T, HEAD_ROWS);
   const slots = 32;
-  const decode = { B: slots, H, K, D, S: SEQUENCE, slots, scale: D ** -0.5 };
+  const decode = { B: slots, H, K, D, S: SEQUENCE, slots, window: 0, scale: D ** -0.5 };
   const adam = { E: ADAPTERS, P, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, decayElements: P, maxNorm: 1 };
   const cases = [
     ...[...shapes.values()].flatMap(([N, inner]) => [

@@ -16,7 +16,7 @@ afterAll(() => {
   gpu.close();
 });
 
-const sizes = { T: 15, H: 2, K: 1, D: 12, scale: 0.3 };
+const sizes = { T: 15, H: 2, K: 1, D: 12, window: 0, scale: 0.3 };
 const edges = [0, 5, 10, 15];
 const bounds = Uint32Array.from({ length: 2 * sizes.T }, (_, i) => edges[Math.floor(i / 10) + (i % 2)] as number);
 

@@ -51,7 +51,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
 });
 
 describe.each([32, 64, 80, 96, 128, 256])('attention with heads of %d', (D) => {
-  const sizes = { T: 67, H: 2, K: 1, D, scale: Math.fround(D ** -0.5) };
+  const sizes = { T: 67, H: 2, K: 1, D, window: 0, scale: Math.fround(D ** -0.5) };
   it.each<[string, AnyOp]>([
     ['forward', attention],
     ['dq', attentionBackwardQuery],

@@ -2,7 +2,7 @@
 // of them. Lanes of a subgroup lie on neighbouring rows, so nothing is exchanged. Prelude: D4 (vec4s of a head), HEADS. No workgroup memory, no barriers.
 // D a multiple of 4.
 const code: string = /* wgsl */ `
-struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, scale: f32 }
+struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> key_cache: array<vec4f>;
@@ -23,7 +23,8 @@ fn main(
   let head = row * HEADS % params.h;
   let b = row * HEADS / params.h;
   let first = slot[b] * params.s;
-  let last = first + min(length[b], params.s);
+  let count = min(length[b], params.s);
+  let start = select(count - min(params.window, count), 0u, params.window == 0u);
   let at = row * HEADS * D4;
   let stride = params.k * D4;
   let offset = head * params.k / params.h * D4;
@@ -33,7 +34,7 @@ fn main(
   var total: array<f32, HEADS>;
   for (var i = 0u; i < HEADS * D4; i++) { query[i] = q[at + i] * params.scale; }
   for (var g = 0u; g < HEADS; g++) { most[g] = -3.0e38; }
-  for (var s = first; s < last; s++) {
+  for (var s = first + start; s < first + count; s++) {
     let key = s * stride + offset;
     var p = array<f32, HEADS>();
     for (var d = 0u; d < D4; d++) {

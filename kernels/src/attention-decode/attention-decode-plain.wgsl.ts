@@ -1,7 +1,7 @@
 // One invocation computes one row's query of one head, with an online softmax over the valid rows of its slot.
 // Prelude: D4, the head's vec4s. No workgroup memory, no barriers. D a multiple of 4.
 const code: string = /* wgsl */ `
-struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, scale: f32 }
+struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> key_cache: array<vec4f>;
@@ -22,13 +22,14 @@ fn main(
   let b = row / params.h;
   let head = (row % params.h) * params.k / params.h;
   let first = slot[b] * params.s;
-  let last = first + min(length[b], params.s);
+  let count = min(length[b], params.s);
+  let start = select(count - min(params.window, count), 0u, params.window == 0u);
   var query: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
   for (var d = 0u; d < D4; d++) { query[d] = q[row * D4 + d] * params.scale; }
   var most = -3.0e38;
   var total = 0.0;
-  for (var s = first; s < last; s++) {
+  for (var s = first + start; s < first + count; s++) {
     let key = (s * params.k + head) * D4;
     var score = 0.0;
     for (var d = 0u; d < D4; d++) { score += dot(query[d], key_cache[key + d]); }

@@ -5,7 +5,7 @@
 // Workgroups: x over B, y over K, z over the groups of four heads that share a key. Workgroup memory: 9,344 bytes at 64
 // keys. Barriers: five a block, two at the end. D a multiple of 4, at most 512.
 const code: string = /* wgsl */ `
-struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, scale: f32 }
+struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> key_cache: array<vec4f>;
@@ -38,7 +38,8 @@ fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) grou
   var sums: array<vec4f, 4>;
   var most = vec4f(-3.0e38);
   var total = vec4f();
-  for (var block = 0u; block < count; block += KEYS) {
+  let start = select(count - min(params.window, count), 0u, params.window == 0u);
+  for (var block = start; block < count; block += KEYS) {
     workgroupBarrier();
     for (var i = local / 8u; i < KEYS; i += 16u) {
       let at = ((first + min(block + i, count - 1u)) * params.k + group.y) * D4;

@@ -13,16 +13,16 @@ const KEYS = 64;
 const slices = ({ D }: { D: number }) => Math.min(KEYS, Math.floor(512 / D));
 
 /**
- * y = softmax(scale q keyCache^T) valueCache over the first `length` rows of each row's slot; query head h reads
- * key/value head floor(h K / H). q (B, H D) f32, keyCache, valueCache (slots S, K D) f32 with S rows a slot, slot (B)
- * u32, length (B) u32 from 1 to S, the query's own key included -> y (B, H D), overwritten; a row of length 0 is zero.
- * D is a multiple of 4 and H of K.
+ * y = softmax(scale q keyCache^T) valueCache over the first `length` rows of each row's slot, of which only the last
+ * `window` count where that is not 0; query head h reads key/value head floor(h K / H). q (B, H D) f32, keyCache,
+ * valueCache (slots S, K D) f32 with S rows a slot, slot (B) u32, length (B) u32 from 1 to S, the query's own key
+ * included -> y (B, H D), overwritten; a row of length 0 is zero. D is a multiple of 4 and H of K.
  */
 export const attentionDecode = defineOp({
   name: 'attention-decode',
   formula: 'y = softmax(scale q keyCache^T) valueCache over the valid rows of a slot',
   source: 'Vaswani et al. 2017, arXiv 1706.03762, equation 1, for the last query only',
-  params: { B: 'u32', H: 'u32', K: 'u32', D: 'u32', S: 'u32', slots: 'u32', scale: 'f32' },
+  params: { B: 'u32', H: 'u32', K: 'u32', D: 'u32', S: 'u32', slots: 'u32', window: 'u32', scale: 'f32' },
   inputs: {
     q: { type: 'f32', shape: ({ B, H, D }) => [B, H * D] },
     keyCache: { type: 'f32', shape: ({ slots, S, K, D }) => [slots * S, K * D] },
@@ -68,13 +68,16 @@ export const attentionDecode = defineOp({
   }),
   gradient: { none: 'inference only' },
   cases: [
-    { B: 1, H: 1, K: 1, D: 4, S: 1, slots: 1, scale: 0.5 },
-    { B: 7, H: 3, K: 1, D: 12, S: 33, slots: 3, scale: 0.3 },
-    { B: 5, H: 2, K: 1, D: 128, S: 40, slots: 5, scale: 0.0884 },
-    { B: 3, H: 4, K: 4, D: 80, S: 97, slots: 4, scale: 0.1118 },
-    { B: 33, H: 4, K: 2, D: 32, S: 129, slots: 40, scale: 0.1768 },
-    { B: 3, H: 14, K: 2, D: 64, S: 150, slots: 3, scale: 0.125 },
-    { B: 2, H: 2, K: 1, D: 256, S: 70, slots: 2, scale: 0.0625 },
+    { B: 1, H: 1, K: 1, D: 4, S: 1, slots: 1, window: 0, scale: 0.5 },
+    { B: 7, H: 3, K: 1, D: 12, S: 33, slots: 3, window: 0, scale: 0.3 },
+    { B: 5, H: 2, K: 1, D: 128, S: 40, slots: 5, window: 0, scale: 0.0884 },
+    { B: 3, H: 4, K: 4, D: 80, S: 97, slots: 4, window: 0, scale: 0.1118 },
+    { B: 33, H: 4, K: 2, D: 32, S: 129, slots: 40, window: 0, scale: 0.1768 },
+    { B: 3, H: 14, K: 2, D: 64, S: 150, slots: 3, window: 0, scale: 0.125 },
+    { B: 7, H: 3, K: 1, D: 12, S: 33, slots: 3, window: 1, scale: 0.3 },
+    { B: 33, H: 4, K: 2, D: 32, S: 129, slots: 40, window: 7, scale: 0.1768 },
+    { B: 3, H: 14, K: 2, D: 64, S: 150, slots: 3, window: 97, scale: 0.125 },
+    { B: 2, H: 2, K: 1, D: 256, S: 70, slots: 2, window: 0, scale: 0.0625 },
   ],
   tolerance: { floor: 4e-6, why: 'exp is polynomial on some adapters and sums run over a whole slot' },
 });

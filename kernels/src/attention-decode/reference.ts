@@ -1,8 +1,11 @@
 import type { Numbers } from '../op.ts';
 
-/** y = softmax(scale q keyCache^T) valueCache, one query a row over the first `length` rows of its slot. */
+/**
+ * y = softmax(scale q keyCache^T) valueCache, one query a row over the first `length` rows of its slot, or the last
+ * `window` of those where it is not 0.
+ */
 export function forward(
-  { B, H, K, D, S, scale }: Readonly<Record<'B' | 'H' | 'K' | 'D' | 'S' | 'scale', number>>,
+  { B, H, K, D, S, window, scale }: Readonly<Record<'B' | 'H' | 'K' | 'D' | 'S' | 'window' | 'scale', number>>,
   q: Numbers,
   keyCache: Numbers,
   valueCache: Numbers,
@@ -14,7 +17,8 @@ export function forward(
     for (let h = 0; h < H; h++) {
       const query = (b * H + h) * D;
       const head = Math.floor((h * K) / H);
-      const keys = Array.from({ length: length[b] }, (_, s) => ((slot[b] * S + s) * K + head) * D);
+      const start = window === 0 ? 0 : Math.max(0, length[b] - window);
+      const keys = Array.from({ length: length[b] - start }, (_, i) => ((slot[b] * S + start + i) * K + head) * D);
       const scores = keys.map((key) => {
         let score = 0;
         for (let d = 0; d < D; d++) score += scale * q[query + d] * keyCache[key + d];

@@ -3,7 +3,7 @@
 // dk += scale p (dy.v - delta) q, always in that order. Prelude: D4, the head's vec4s. No workgroup memory, no
 // barriers. D a multiple of 4.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -28,7 +28,7 @@ fn main(
   let s = row / params.k;
   let head = row % params.k;
   let heads = params.h / params.k;
-  let end = min(bounds[s].y, params.t);
+  let end = query_end(min(bounds[s].y, params.t), s);
   var key: array<vec4f, D4>;
   var value: array<vec4f, D4>;
   var key_sum: array<vec4f, D4>;

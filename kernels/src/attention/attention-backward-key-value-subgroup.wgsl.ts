@@ -7,7 +7,7 @@
 // D a multiple of 4; subgroups of exactly 8.
 // Arrays declared in a loop are given a value there: some drivers zero a bare declaration only once.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -35,7 +35,7 @@ fn poison(p: vec4f, dp: vec4f) -> vec4f {
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let first = group.x * ROWS * 8u;
   let last = min(first + ROWS * 8u, params.t) - 1u;
-  let stop = clamp(bounds[last].y, last + 1u, params.t);
+  let stop = query_end(clamp(bounds[last].y, last + 1u, params.t), last);
   let heads = params.h / params.k;
   var s: array<u32, ROWS>;
   var end: array<u32, ROWS>;
@@ -45,7 +45,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   var value_sum: array<vec4f, ROWS * D4>;
   for (var r = 0u; r < ROWS; r++) {
     s[r] = min(first + r * 8u + local.x, last);
-    end[r] = min(bounds[s[r]].y, params.t);
+    end[r] = query_end(min(bounds[s[r]].y, params.t), s[r]);
     let at = (s[r] * params.k + group.y) * D4;
     for (var d = 0u; d < D4; d++) {
       key[r * D4 + d] = k[at + d] * params.scale;

@@ -3,7 +3,7 @@
 // log_sum_exp), dv += p dy, dk += scale p (dy.v - delta) q; workgroup-tile.wgsl.ts says who holds what.
 // Workgroups: x over T / ROWS, y over K. Barriers: four for every CHUNK of a head, four for every VALUES queries.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -16,7 +16,7 @@ struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
 @group(0) @binding(8) var<uniform> params: Params;
 
 // The key/value head and the query head at work, the tile's first key, the keys [rows.x, rows.y) of the sequence at
-// work, the block's first query and one past the sequence's last.
+// work, the block's first query and one past the last that sees a key of the tile.
 var<private> kv_head: u32;
 var<private> head: u32;
 var<private> first: u32;
@@ -56,8 +56,11 @@ fn main(
     let tokens = sequence(at, params.t);
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
-    stop = tokens.y;
+    let end_query = query_end(tokens.y, end - 1u);
+    stop = end_query;
     let held = (s >= vec4u(at)) & (s < vec4u(end));
+    var query_ends: vec4u;
+    for (var r = 0u; r < 4u; r++) { query_ends[r] = query_end(tokens.y, s[r]); }
     var key_sums: Sums;
     var value_sums: Sums;
     for (var i = 0u; i < 4u * PARTS; i++) {
@@ -66,19 +69,19 @@ fn main(
     }
     for (var h = group.y * heads; h < (group.y + 1u) * heads; h++) {
       head = h;
-      for (var query = at; query < tokens.y; query += COLUMNS) {
+      for (var query = at; query < end_query; query += COLUMNS) {
         block = query;
         let scores = products(0u, local, index);
         let dp = products(1u, local, index);
         for (var j = 0u; j < SCORES; j++) {
           let t = query + local.x + j * COLUMN_GROUPS;
           let stat = stats[min(t, params.t - 1u) * params.h + h];
-          let seen = held & vec4<bool>(t < tokens.y) & (s <= vec4u(t));
+          let seen = held & (vec4u(t) < query_ends) & (s <= vec4u(t));
           let p = select(vec4f(), exp(params.scale * scores[j] - stat.x), seen);
           keep_weight(0u, j, local, p);
           keep_weight(COLUMNS * ROW_GROUPS, j, local, select(vec4f(), params.scale * p * (dp[j] - stat.y), seen));
         }
-        let columns = min(COLUMNS, tokens.y - query);
+        let columns = min(COLUMNS, end_query - query);
         add_weighted(1u, 0u, columns, &value_sums, local, index);
         add_weighted(0u, COLUMNS * ROW_GROUPS, columns, &key_sums, local, index);
       }

@@ -6,7 +6,7 @@
 // memory, no barriers. D a multiple of 4; subgroups of exactly 8.
 // Arrays declared in a loop are given a value there: some drivers zero a bare declaration only once.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -32,7 +32,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   var sum: array<vec4f, UNITS * D4>;
   for (var r = 0u; r < ROWS; r++) {
     t[r] = min(first + r * 8u + local.x, last);
-    start[r] = bounds[t[r]].x;
+    start[r] = first_key(bounds[t[r]].x, t[r]);
   }
   for (var u = 0u; u < UNITS; u++) {
     at[u] = t[u / HEADS] * params.h + head + u % HEADS;
@@ -42,7 +42,8 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
       gradient[u * D4 + d] = dy[at[u] * D4 + d];
     }
   }
-  for (var block = min(bounds[first].x, last); block <= last; block += 8u) {
+  let origin = min(bounds[first].x, last);
+  for (var block = first_block(origin, first, 8u); block <= last; block += 8u) {
     let key = (min(block + local.x, last) * params.k + kv_head) * D4;
     var low = array<vec4f, UNITS>();
     var high = array<vec4f, UNITS>();

@@ -2,7 +2,7 @@
 // in order: p = exp(scale q.k - log_sum_exp), dq += scale p (dy.v - delta) k; workgroup-tile.wgsl.ts says who holds what.
 // Workgroups: x over T / ROWS, y over H. Barriers: four for every CHUNK of a head, two for every VALUES keys.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -58,14 +58,17 @@ fn main(
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
     let held = (t >= vec4u(at)) & (t < vec4u(end));
+    var start: vec4u;
+    for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
     for (var i = 0u; i < 4u * PARTS; i++) { sums[i] = vec4f(); }
-    for (var key = tokens.x; key < end; key += COLUMNS) {
+    for (var key = first_block(tokens.x, at, COLUMNS); key < end; key += COLUMNS) {
       block = key;
       let scores = products(0u, local, index);
       let dp = products(1u, local, index);
       for (var j = 0u; j < SCORES; j++) {
-        let seen = held & (vec4u(key + local.x + j * COLUMN_GROUPS) <= t);
+        let s = vec4u(key + local.x + j * COLUMN_GROUPS);
+        let seen = held & (s >= start) & (s <= t);
         let p = exp(params.scale * scores[j] - log_sum_exp);
         keep_weight(0u, j, local, select(vec4f(), params.scale * p * (dp[j] - delta), seen));
       }

@@ -1,7 +1,7 @@
 // One invocation computes one query of one head, with an online softmax over its keys. Prelude: D4, the head's vec4s.
 // No workgroup memory, no barriers. D a multiple of 4.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -28,7 +28,7 @@ fn main(
   for (var d = 0u; d < d4; d++) { query[d] = q[row * D4 + d] * params.scale; }
   var most = -3.0e38;
   var total = 0.0;
-  for (var s = bounds[t].x; s <= t; s++) {
+  for (var s = first_key(bounds[t].x, t); s <= t; s++) {
     let key = (s * params.k + head) * D4;
     var score = 0.0;
     for (var d = 0u; d < d4; d++) { score += dot(query[d], k[key + d]); }

@@ -4,7 +4,7 @@
 // Workgroups: x over T / ROWS, y over H. Barriers: two for every CHUNK of a head, two for the maximum, two for every
 // VALUES keys.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, scale: f32 }
+struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> k: array<vec4f>;
@@ -68,16 +68,19 @@ fn main(
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
     let held = (t >= vec4u(at)) & (t < vec4u(end));
+    var start: vec4u;
+    for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
     for (var i = 0u; i < 4u * PARTS; i++) { sums[i] = vec4f(); }
     var most = vec4f(-3.0e38);
     var total = vec4f();
-    for (var key = tokens.x; key < end; key += COLUMNS) {
+    for (var key = first_block(tokens.x, at, COLUMNS); key < end; key += COLUMNS) {
       block = key;
       var scores = products(0u, local, index);
       var own = vec4f(-3.0e38);
       for (var j = 0u; j < SCORES; j++) {
-        let seen = held & (vec4u(key + local.x + j * COLUMN_GROUPS) <= t);
+        let s = vec4u(key + local.x + j * COLUMN_GROUPS);
+        let seen = held & (s >= start) & (s <= t);
         scores[j] = params.scale * scores[j];
         own = max(own, select(vec4f(-3.0e38), scores[j], seen));
       }
@@ -85,7 +88,8 @@ fn main(
       let shrink = exp(most - next);
       total *= shrink;
       for (var j = 0u; j < SCORES; j++) {
-        let seen = held & (vec4u(key + local.x + j * COLUMN_GROUPS) <= t);
+        let s = vec4u(key + local.x + j * COLUMN_GROUPS);
+        let seen = held & (s >= start) & (s <= t);
         let p = select(vec4f(), exp(scores[j] - next), seen);
         total += p;
         keep_weight(0u, j, local, p);

@@ -1,8 +1,8 @@
 /**
  * Packed causal attention with grouped queries and its gradients. Sequences lie one after another in T; a query sees
- * the keys of its own sequence up to itself. The gradients recompute the probabilities from the saved log-sum-exp in
- * two passes, one owning dq and one owning dk and dv, so that nothing is added atomically and bits repeat
- * (Dao 2023, FlashAttention-2, arXiv 2307.08691; there dq is accumulated atomically).
+ * the keys of its own sequence up to itself, within a sliding window where there is one. The gradients recompute the
+ * probabilities from the saved log-sum-exp in two passes, one owning dq and one owning dk and dv, so that nothing is
+ * added atomically and bits repeat (Dao 2023, FlashAttention-2, arXiv 2307.08691; there dq is accumulated atomically).
  */
 
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
@@ -18,26 +18,28 @@ import code from './attention-subgroup.wgsl.ts';
 import workgroupCode from './attention-workgroup.wgsl.ts';
 import broadcastCode from './broadcast.wgsl.ts';
 import * as reference from './reference.ts';
+import windowCode from './window.wgsl.ts';
 import { attentionTileBytes, attentionTilePrelude, keyTile, queryTile } from './workgroup-tile.ts';
 import workgroupTileCode from './workgroup-tile.wgsl.ts';
 
-type Heads = { readonly T: number; readonly H: number; readonly K: number; readonly D: number; readonly scale: number };
+type Heads = Readonly<Record<'T' | 'H' | 'K' | 'D' | 'window' | 'scale', number>>;
 
-/** Bounds [start, end) of random sequences that fill T, most of them short. */
-function drawBounds({ T }: { T: number }, uniform: () => number): Uint32Array {
+/** Bounds [start, end) of random sequences that fill T, most of them short, longer ones where a window cuts them. */
+function drawBounds({ T, window }: Heads, uniform: () => number): Uint32Array {
+  const longest = window === 0 ? 60 : 250;
   const bounds = new Uint32Array(2 * T);
   for (let start = 0; start < T; ) {
-    const end = Math.min(T, start + 1 + Math.floor(60 * uniform() ** 2));
+    const end = Math.min(T, start + 1 + Math.floor(longest * uniform() ** 2));
     for (let t = start; t < end; t++) bounds.set([start, end], 2 * t);
     start = end;
   }
   return bounds;
 }
 
-const params = { T: 'u32', H: 'u32', K: 'u32', D: 'u32', scale: 'f32' } as const;
+const params = { T: 'u32', H: 'u32', K: 'u32', D: 'u32', window: 'u32', scale: 'f32' } as const;
 const queries = { type: 'f32' as const, shape: ({ T, H, D }: Heads) => [T, H * D] };
 const keys = { type: 'f32' as const, shape: ({ T, K, D }: Heads) => [T, K * D] };
-const bounds = { type: 'u32' as const, shape: ({ T }: { T: number }) => [T, 2], draw: drawBounds };
+const bounds = { type: 'u32' as const, shape: ({ T }: Heads) => [T, 2], draw: drawBounds };
 const stats = {
   type: 'f32' as const,
   shape: ({ T, H }: Heads) => [T, H, 2],
@@ -45,13 +47,17 @@ const stats = {
     Float64Array.from({ length: T * H * 2 }, (_, i) => (i % 2 === 0 ? 3 + uniform() : uniform() - 0.5)),
 };
 const cases = [
-  { T: 1, H: 1, K: 1, D: 4, scale: 0.5 },
-  { T: 7, H: 3, K: 1, D: 12, scale: 0.3 },
-  { T: 97, H: 3, K: 3, D: 32, scale: 0.1768 },
-  { T: 33, H: 2, K: 1, D: 80, scale: 0.1118 },
-  { T: 129, H: 4, K: 2, D: 32, scale: 0.1768 },
-  { T: 70, H: 2, K: 2, D: 64, scale: 0.125 },
-  { T: 35, H: 2, K: 1, D: 256, scale: 0.0625 },
+  { T: 1, H: 1, K: 1, D: 4, window: 0, scale: 0.5 },
+  { T: 7, H: 3, K: 1, D: 12, window: 0, scale: 0.3 },
+  { T: 97, H: 3, K: 3, D: 32, window: 0, scale: 0.1768 },
+  { T: 33, H: 2, K: 1, D: 80, window: 0, scale: 0.1118 },
+  { T: 129, H: 4, K: 2, D: 32, window: 0, scale: 0.1768 },
+  { T: 70, H: 2, K: 2, D: 64, window: 0, scale: 0.125 },
+  { T: 129, H: 4, K: 2, D: 32, window: 1, scale: 0.1768 },
+  { T: 33, H: 2, K: 1, D: 80, window: 7, scale: 0.1118 },
+  { T: 257, H: 3, K: 3, D: 32, window: 33, scale: 0.1768 },
+  { T: 150, H: 2, K: 2, D: 64, window: 19, scale: 0.125 },
+  { T: 35, H: 2, K: 1, D: 256, window: 0, scale: 0.0625 },
 ] as const;
 const tolerance = { floor: 4e-6, why: 'exp is polynomial on some adapters and sums run over a whole sequence' };
 
@@ -115,13 +121,14 @@ const keysPerWorkgroup = {
 };
 
 /**
- * y = softmax(scale q k^T) v with query t of a sequence [start, end) over the keys start..t; query head h reads
- * key/value head floor(h K / H). q (T, H D), k, v (T, K D) f32, bounds (T, 2) u32 = [start, end) of each token's
+ * y = softmax(scale q k^T) v with query t of a sequence [start, end) over the keys start..t, of which only the last
+ * `window` count where that is not 0 (the query's own among them, as transformers' sliding window has it); query head h
+ * reads key/value head floor(h K / H). q (T, H D), k, v (T, K D) f32, bounds (T, 2) u32 = [start, end) of each token's
  * sequence -> y (T, H D), logSumExp (T, H), both overwritten. D is a multiple of 4 and H of K.
  */
 export const attention = defineOp({
   name: 'attention',
-  formula: 'y = softmax(scale q k^T) v, block-diagonal and causal',
+  formula: 'y = softmax(scale q k^T) v, block-diagonal, causal and within a window',
   source: 'Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped queries: Ainslie et al. 2023, arXiv 2305.13245',
   params,
   inputs: { q: queries, k: keys, v: keys, bounds },
@@ -130,9 +137,9 @@ export const attention = defineOp({
     logSumExp: { type: 'f32', mode: 'overwrite', shape: ({ T, H }) => [T, H] },
   },
   variants: [
-    { ...queryPerLane(64), code: broadcastCode + code },
-    { ...queriesPerWorkgroup, code: workgroupTileCode + workgroupCode },
-    { ...queryPerInvocation, code: plainCode },
+    { ...queryPerLane(64), code: windowCode + broadcastCode + code },
+    { ...queriesPerWorkgroup, code: windowCode + workgroupTileCode + workgroupCode },
+    { ...queryPerInvocation, code: windowCode + plainCode },
   ],
   reference: (sizes, { q, k, v, bounds }) => reference.forward(sizes, q, k, v, bounds),
   gradient: {
@@ -185,9 +192,9 @@ export const attentionBackwardQuery = defineOp({
   inputs: backwardInputs,
   outputs: { dq: { ...queries, mode: 'overwrite' } },
   variants: [
-    { ...queryPerLane(32), code: broadcastCode + queryCode },
-    { ...queriesPerWorkgroup, code: workgroupTileCode + queryWorkgroupCode },
-    { ...queryPerInvocation, code: queryPlainCode },
+    { ...queryPerLane(32), code: windowCode + broadcastCode + queryCode },
+    { ...queriesPerWorkgroup, code: windowCode + workgroupTileCode + queryWorkgroupCode },
+    { ...queryPerInvocation, code: windowCode + queryPlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => ({
     dq: reference.backward(sizes, q, k, v, dy, stats, bounds).dq,
@@ -209,9 +216,9 @@ export const attentionBackwardKeyValue = defineOp({
   inputs: backwardInputs,
   outputs: { dk: { ...keys, mode: 'overwrite' }, dv: { ...keys, mode: 'overwrite' } },
   variants: [
-    { ...keyPerLane, code: broadcastCode + keyValueCode },
-    { ...keysPerWorkgroup, code: workgroupTileCode + keyValueWorkgroupCode },
-    { ...keyPerInvocation, code: keyValuePlainCode },
+    { ...keyPerLane, code: windowCode + broadcastCode + keyValueCode },
+    { ...keysPerWorkgroup, code: windowCode + workgroupTileCode + keyValueWorkgroupCode },
+    { ...keyPerInvocation, code: windowCode + keyValuePlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => {
     const { dk, dv } = reference.backward(sizes, q, k, v, dy, stats, bounds);

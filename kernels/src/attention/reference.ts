@@ -1,11 +1,14 @@
 import type { Numbers } from '../op.ts';
 
-/** Sizes of packed attention: T tokens, H query heads, K key/value heads, D numbers a head. */
+/**
+ * Sizes of packed attention: T tokens, H query heads, K key/value heads, D numbers a head, keys of a sliding window or 0.
+ */
 export interface AttentionSizes {
   readonly T: number;
   readonly H: number;
   readonly K: number;
   readonly D: number;
+  readonly window: number;
   readonly scale: number;
 }
 
@@ -15,15 +18,21 @@ function dot(a: Numbers, aStart: number, b: Numbers, bStart: number, length: num
   return sum;
 }
 
-/** y = softmax(scale q k^T) v over the keys start..t of each query's sequence; logSumExp = log sum exp(scale q k^T). */
-export function forward({ T, H, K, D, scale }: AttentionSizes, q: Numbers, k: Numbers, v: Numbers, bounds: Numbers) {
+/** The first key that query t sees: the first of its sequence, or of the last `window` keys up to itself. */
+function firstKey(bounds: Numbers, t: number, window: number): number {
+  return window === 0 ? bounds[2 * t] : Math.max(bounds[2 * t], t - window + 1);
+}
+
+/** y = softmax(scale q k^T) v over the keys that each query sees; logSumExp = log sum exp(scale q k^T). */
+export function forward({ T, H, K, D, window, scale }: AttentionSizes, q: Numbers, k: Numbers, v: Numbers, bounds: Numbers) {
   const y = new Float64Array(T * H * D);
   const logSumExp = new Float64Array(T * H);
   for (let t = 0; t < T; t++) {
     for (let h = 0; h < H; h++) {
       const query = (t * H + h) * D;
       const head = Math.floor((h * K) / H);
-      const keys = Array.from({ length: t + 1 - bounds[2 * t] }, (_, i) => ((bounds[2 * t] + i) * K + head) * D);
+      const first = firstKey(bounds, t, window);
+      const keys = Array.from({ length: t + 1 - first }, (_, i) => ((first + i) * K + head) * D);
       const scores = keys.map((key) => scale * dot(q, query, k, key, D));
       const most = Math.max(...scores);
       logSumExp[t * H + h] = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
@@ -48,7 +57,7 @@ export function delta(T: number, H: number, D: number, y: Numbers, dy: Numbers, 
 
 /** With p = exp(scale q k^T - logSumExp) and ds = scale p (dy v^T - delta): dq = ds k, dk = ds^T q, dv = p^T dy. */
 export function backward(
-  { T, H, K, D, scale }: AttentionSizes,
+  { T, H, K, D, window, scale }: AttentionSizes,
   q: Numbers,
   k: Numbers,
   v: Numbers,
@@ -63,7 +72,7 @@ export function backward(
     for (let h = 0; h < H; h++) {
       const query = (t * H + h) * D;
       const head = Math.floor((h * K) / H);
-      for (let s = bounds[2 * t]; s <= t; s++) {
+      for (let s = firstKey(bounds, t, window); s <= t; s++) {
         const key = (s * K + head) * D;
         const p = Math.exp(scale * dot(q, query, k, key, D) - stats[2 * (t * H + h)]);
         const ds = scale * p * (dot(dy, query, v, key, D) - stats[2 * (t * H + h) + 1]);

@@ -146,7 +146,7 @@ export class Generator {
       const { key: keyCache, value: valueCache } = this.#caches[layer];
       record.run(
         attentionDecode,
-        { B: rows, H, K, D, S, slots, scale: D ** -0.5 },
+        { B: rows, H, K, D, S, slots, window: 0, scale: D ** -0.5 },
         { q: block.query, keyCache, valueCache, slot: this.#slot, length: this.#length, y: block.mixed },
         ({ tokens }) => ({ B: tokens }),
       );

@@ -58,13 +58,13 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 const rowsOf = (tokens: number): BatchRows => ({ M: tokens, dynamic: (step) => ({ M: step.tokens }) });
 const byTiles = ({ tiles }: Step) => ({ tiles });
 
-/** y = x W^T with frozen weights; forward only. */
+/** y = x W^T + bias with frozen weights; forward only. */
 export function frozenLinears(model: Model, tokens: number): Linears {
   return {
     forward(record, layer, projection, x) {
       const w = model.matrix(layerTensor(layer, projection));
       const y = record.temporary(projection, tokens * w.rows);
-      multiplyTransposed(record, rowsOf(tokens), x, w, y);
+      multiplyTransposed(record, rowsOf(tokens), x, w, y, model.bias(layer, projection));
       return y;
     },
     backward() {
@@ -89,27 +89,33 @@ export function trainedLinears(model: Model, gradients: ParameterArena, tokens: 
 export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTables, tokens: number): Linears {
   const R = pack.config.rank;
   const E = pack.capacity;
-  const { stride, places } = pack.layout;
+  const { places } = pack.layout;
   const plain = frozenLinears(model, tokens);
   const find = (layer: number, projection: Projection) =>
     places.find((place) => place.layer === layer && place.projection === projection);
   const saved = new Map<LoraPlace, Slice>();
 
-  const project = (record: Recording<Step>, K: number, offset: number, x: Slice) => {
+  /** Where the two matrices of a place lie: the arena, and offsets in its rows. */
+  const locate = (place: LoraPlace) => {
+    const index = pack.arenaOf(place);
+    const { start, stride, parameters } = pack.arenas[index];
+    return { index, stride, parameters, offsetA: place.offsetA - start, offsetB: place.offsetB - start };
+  };
+  const project = (record: Recording<Step>, K: number, { stride, parameters }: ReturnType<typeof locate>, offset: number, x: Slice) => {
     const h = record.temporary('low-rank', tokens * R);
     record.run(
       loraProject,
       { T: tokens, K, R, E, stride, offset, tiles: tables.tileCapacity },
-      { x, arena: pack.parameters, tiles: tables.tiles, scaling: pack.scaling, h },
+      { x, arena: parameters, tiles: tables.tiles, scaling: pack.scaling, h },
       byTiles,
     );
     return h;
   };
-  const gradient = (record: Recording<Step>, N: number, offset: number, h: Slice, d: Slice) =>
+  const gradient = (record: Recording<Step>, N: number, { index, stride }: ReturnType<typeof locate>, offset: number, h: Slice, d: Slice) =>
     record.run(
       loraGradient,
       { T: tokens, R, N, E, stride, offset },
-      { h, d, segments: tables.segments, arena: pack.gradient },
+      { h, d, segments: tables.segments, arena: pack.trained[index].gradient },
       ({ adapters }) => ({ E: adapters }),
     );
 
@@ -117,17 +123,21 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
     forward(record, layer, projection, x) {
       const place = find(layer, projection);
       if (!place) return plain.forward(record, layer, projection, x);
-      const h = project(record, place.inner, place.offsetA, x);
+      const at = locate(place);
+      const { stride } = at;
+      const h = project(record, place.inner, at, at.offsetA, x);
       saved.set(place, h);
       const y = record.temporary(projection, tokens * place.out);
       const w = model.matrix(layerTensor(layer, projection));
-      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 };
-      const lowRank = { h, arena: pack.parameters, blocks: tables.blocks };
+      const bias = model.bias(layer, projection);
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetB };
+      const lowRank = { h, arena: at.parameters, blocks: tables.blocks };
       if (w.parts.length === 1) {
-        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
+        const operands = { x, w: w.parts[0].slice, ...lowRank, y, ...(bias && { bias }) };
+        record.run(loraLinear, { ...sizes, accumulate: 0, hasBias: Number(bias !== null) }, operands, byTokens);
       } else {
-        multiplyTransposed(record, rowsOf(tokens), x, w, y);
-        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
+        multiplyTransposed(record, rowsOf(tokens), x, w, y, bias);
+        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1, hasBias: 0 }, { x, w: x, ...lowRank, y }, byTokens);
       }
       return y;
     },
@@ -140,12 +150,14 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       }
       const h = saved.get(place);
       if (!h) throw new TypeError(`Cannot record the backward pass of ${projection}: its forward pass comes first`);
-      const g = project(record, place.out, place.offsetB, dy);
-      gradient(record, place.out, place.offsetB, h, dy);
-      gradient(record, place.inner, place.offsetA, g, x);
+      const at = locate(place);
+      const { stride } = at;
+      const g = project(record, place.out, at, at.offsetB, dy);
+      gradient(record, place.out, at, at.offsetB, h, dy);
+      gradient(record, place.inner, at, at.offsetA, g, x);
       if (!dx) return;
-      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetA, hasBias: 0 };
-      const lowRank = { g, arena: pack.parameters, blocks: tables.blocks };
+      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetA, hasBias: 0 };
+      const lowRank = { g, arena: at.parameters, blocks: tables.blocks };
       if (w.parts.length === 1) {
         const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
         record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);

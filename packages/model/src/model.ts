@@ -5,8 +5,9 @@ import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernel
 import { digest } from '@seal/runs';
 import { createStorage, readFloats, upload } from './buffers.ts';
 import type { ModelConfig } from './config.ts';
-import { parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
+import { layerTensor, parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout, type Projection } from './parameters.ts';
 import type { Matrix } from './products.ts';
+import { inverseFrequencies } from './rope.ts';
 
 /**
  * Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffers until `destroy`, none of
@@ -110,7 +111,7 @@ export class Model {
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config), this.byteLimit);
-    const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
+    const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
   }
@@ -149,6 +150,12 @@ export class Model {
   /** A tensor of the weights by its parts. */
   matrix(name: string): Matrix {
     return this.weights.matrix(name);
+  }
+
+  /** What a linear layer adds to its result, (out); null where it adds nothing. */
+  bias(layer: number, projection: Projection): Slice | null {
+    if (!this.config.biasedProjections.includes(projection)) return null;
+    return this.weight(layerTensor(layer, projection, 'bias'));
   }
 
   destroy(): void {

@@ -21,12 +21,20 @@ export interface BatchRows {
 
 const columnsFrom = (slice: Slice, column: number) => (column === 0 ? slice : part(slice, column * 4));
 
-/** y = x W^T, overwritten. x (M, K), W (N, K) -> y (M, N). */
-export function multiplyTransposed(record: Recording<Step>, { M, dynamic }: BatchRows, x: Slice, w: Matrix, y: Slice): void {
+/** y = x W^T + bias, overwritten. x (M, K), W (N, K), bias (N) or none -> y (M, N). */
+export function multiplyTransposed(
+  record: Recording<Step>,
+  { M, dynamic }: BatchRows,
+  x: Slice,
+  w: Matrix,
+  y: Slice,
+  bias: Slice | null = null,
+): void {
   const { columns: K, rows: N } = w;
   for (const { firstRow, rows, slice } of w.parts) {
-    const sizes = { M, N: rows, K, accumulate: 0, hasBias: 0, lda: K, ldc: N };
-    record.run(matmulNT, sizes, { a: x, b: slice, c: columnsFrom(y, firstRow) }, dynamic);
+    const sizes = { M, N: rows, K, accumulate: 0, hasBias: Number(bias !== null), lda: K, ldc: N };
+    const own = bias && { bias: columnsFrom(bias, firstRow) };
+    record.run(matmulNT, sizes, { a: x, b: slice, c: columnsFrom(y, firstRow), ...own }, dynamic);
   }
 }
 

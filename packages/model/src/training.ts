@@ -2,6 +2,7 @@
 
 import {
   adamw,
+  add,
   embeddingBackward,
   normChunks,
   occurrencesOf,
@@ -45,7 +46,7 @@ export interface StepSizes {
   readonly recompute?: boolean;
 }
 
-/** P parameters of each of the E sets with their gradient and moments, all (E, P); several only where E is 1. */
+/** P parameters of each of the E sets with their gradient and moments, all (E, P). */
 interface Stretch {
   readonly parameters: GPUBuffer;
   readonly gradient: GPUBuffer;
@@ -108,18 +109,19 @@ class TrainingCore {
     const sums = record.temporary('segment losses', E);
     const byAdapters = ({ adapters }: Step) => ({ E: adapters });
     record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.segments, sums }, byAdapters);
-    const partials = stretches.map(({ P }) => normChunks(P));
-    // Where there are several, each one's sums start where a binding may, and the gaps count as zeros.
-    const starts = partials.map((_, i) => partials.slice(0, i).reduce((sum, B) => sum + Math.ceil(B / 64) * 64, 0));
-    const B = (starts.at(-1) ?? 0) + (partials.at(-1) ?? 0);
-    const partial = record.temporary('partial norms', E * B);
-    const norm = record.temporary('squared norms', E);
-    if (stretches.length > 1) record.clear(partial);
-    stretches.forEach(({ P, gradient }, i) => {
-      const own = part(partial, starts[i] * 4);
-      record.run(squaredNorm, { E, P, B: partials[i] }, { x: gradient, partial: own }, byAdapters);
+    const norms = stretches.map(({ P, gradient }): Slice => {
+      const B = normChunks(P);
+      const partial = record.temporary('partial norms', E * B);
+      const own = record.temporary('squared norms', E);
+      record.run(squaredNorm, { E, P, B }, { x: gradient, partial }, byAdapters);
+      record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: own }, byAdapters);
+      return own;
     });
-    record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
+    const norm = norms.reduce((before, own) => {
+      const both = record.temporary('squared norms', E);
+      record.run(add, { n: E }, { a: before, b: own, y: both });
+      return both;
+    });
     for (const { P, decayElements, ...arenas } of stretches) {
       const operands = { ...arenas, squaredNorm: norm, schedule: this.#schedule };
       record.run(adamw, { E, P, ...optimiser, decayElements }, operands, byAdapters);
@@ -207,7 +209,6 @@ export class LoraTrainer {
     sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
-    const { stride } = pack.layout;
     this.#pack = pack;
     this.#core = new TrainingCore(
       model,
@@ -215,7 +216,7 @@ export class LoraTrainer {
       optimiser,
       (tables) => adaptedLinears(model, pack, tables, sizes.tokens),
       null,
-      [{ parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v, P: stride, decayElements: stride }],
+      pack.trained.map(({ stride, parameters, gradient, m, v }) => ({ parameters, gradient, m, v, P: stride, decayElements: stride })),
     );
   }
 

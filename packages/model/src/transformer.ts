@@ -1,5 +1,6 @@
 /**
- * The Llama decoder (Touvron et al. 2023, arXiv 2302.13971), forward and backward, as a list of kernels.
+ * The Llama decoder (Touvron et al. 2023, arXiv 2302.13971), forward and backward, as a list of kernels. Other families
+ * add to it what their configuration says: biases, a norm of queries and keys, windows.
  *
  * Activations are (T, width) with all packed sequences one after another, each a temporary of the recording: it lives
  * as long as something reads it, in a training step until the backward pass. The residual stream's gradient is one
@@ -55,7 +56,7 @@ export interface Heads {
 /** Records how queries meet keys: over the batch itself, or over a cache. */
 export type Attend = (record: Recording<Step>, layer: number, heads: Heads) => void;
 
-/** A normalised (T, C) with what its derivative needs. */
+/** Normalised rows with what their derivative needs. */
 interface Normalised {
   readonly x: Slice;
   readonly y: Slice;
@@ -65,6 +66,9 @@ interface Normalised {
 /** What the backward pass of a block reads. */
 interface Block extends Heads {
   readonly attentionInput: Normalised;
+  /** Heads of queries and keys before they are turned; null in families that do not normalise them. */
+  readonly queryNorm: Normalised | null;
+  readonly keyNorm: Normalised | null;
   /** Residual stream between attention and feed-forward. */
   readonly middle: Slice;
   readonly mlpInput: Normalised;
@@ -88,7 +92,7 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens: number }, bounds: Slice): Attend {
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   return (record, _layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
-    record.run(attention, { T, H, K, D, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+    record.run(attention, { T, H, K, D, window: 0, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
 }
 
 /** y = a + b, both (T, C). */
@@ -105,11 +109,12 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   const { config, cosSin } = model;
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, x);
-  const normalise = (part: string, x: Slice): Normalised => {
+  const normalise = (part: string, x: Slice, width = C, heads = 1): Normalised => {
     const weight = model.weight(layerTensor(layer, part));
-    const y = record.temporary(part, T * C);
-    const inverseRms = record.temporary('inverse rms', T);
-    record.run(rmsNorm, { T, C, eps: config.rmsNormEps }, { x, weight, y, inverseRms }, byTokens);
+    const y = record.temporary(part, T * heads * width);
+    const inverseRms = record.temporary('inverse rms', T * heads);
+    const sizes = { T: T * heads, C: width, eps: config.rmsNormEps };
+    record.run(rmsNorm, sizes, { x, weight, y, inverseRms }, ({ tokens }) => ({ T: tokens * heads }));
     return { x, y, inverseRms };
   };
   const rotate = (heads: number, x: Slice) => {
@@ -118,11 +123,18 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
     record.run(rope, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, x, y }, byTokens);
     return y;
   };
+  /** Projected queries or keys, normalised head by head in families that do so, turned by their positions. */
+  const place = (part: string, heads: number, projected: Slice) => {
+    const norm = config.queryKeyNorm ? normalise(part, projected, D, heads) : null;
+    return { norm, y: rotate(heads, norm?.y ?? projected) };
+  };
 
   const attentionInput = normalise('input_layernorm', input);
+  const query = place('self_attn.q_norm', H, linear('self_attn.q_proj', attentionInput.y));
+  const key = place('self_attn.k_norm', K, linear('self_attn.k_proj', attentionInput.y));
   const heads: Heads = {
-    query: rotate(H, linear('self_attn.q_proj', attentionInput.y)),
-    key: rotate(K, linear('self_attn.k_proj', attentionInput.y)),
+    query: query.y,
+    key: key.y,
     value: linear('self_attn.v_proj', attentionInput.y),
     mixed: record.temporary('mixed', T * H * D),
     logSumExp: record.temporary('log-sum-exp', T * H),
@@ -135,7 +147,7 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   const up = linear('mlp.up_proj', mlpInput.y);
   const product = record.temporary('product', T * F);
   record.run(swiglu, { T, F }, { gate, up, y: product }, byTokens);
-  return { ...heads, attentionInput, middle, mlpInput, gate, up, product };
+  return { ...heads, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput, gate, up, product };
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
@@ -182,12 +194,20 @@ export function recordBackward(
     const make = (label: string, width: number) => record.temporary(label, T * width);
     const backward = (projection: Projection, x: Slice, dy: Slice, dx: Slice | null, accumulate: boolean) =>
       linears.backward(record, layer, projection, { x, dy, dx, accumulate });
-    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice) => {
+    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice, dx = dStream, width = C, heads = 1) => {
       const name = layerTensor(layer, part);
       const weight = model.weight(name);
-      record.run(rmsNormBackward, { T, C }, { x, weight, inverseRms, dy, dx: dStream }, byTokens);
+      const rows = ({ tokens }: Step) => ({ T: tokens * heads });
+      record.run(rmsNormBackward, { T: T * heads, C: width }, { x, weight, inverseRms, dy, dx }, rows);
       if (!normGradients) return;
-      record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
+      record.run(rmsNormBackwardWeight, { T: T * heads, C: width }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
+    };
+    const normaliseHeadsBackward = (part: string, heads: number, normalised: Normalised | null, dy: Slice) => {
+      if (!normalised) return dy;
+      const dx = make('d heads', heads * D);
+      record.clear(dx);
+      normaliseBackward(part, normalised, dy, dx, D, heads);
+      return dx;
     };
     const rotateBackward = (heads: number, dy: Slice) => {
       const dx = make('d unrotated', heads * D);
@@ -195,7 +215,8 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    const { attentionInput, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput, gate, up, product } = block;
+    const { attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp } = block;
+    const { mlpInput, gate, up, product } = block;
 
     const dProduct = make('d product', F);
     backward('mlp.down_proj', product, dStream, dProduct, false);
@@ -215,13 +236,15 @@ export function recordBackward(
     const dQuery = make('d query', H * D);
     const dKey = make('d key', K * D);
     const dValue = make('d value', K * D);
-    record.run(attentionBackwardQuery, { T, H, K, D, scale }, { ...saved, dq: dQuery }, byTokens);
-    record.run(attentionBackwardKeyValue, { T, H, K, D, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
+    record.run(attentionBackwardQuery, { T, H, K, D, window: 0, scale }, { ...saved, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, { T, H, K, D, window: 0, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
 
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
-    backward('self_attn.q_proj', attentionInput.y, rotateBackward(H, dQuery), dAttentionInput, false);
-    backward('self_attn.k_proj', attentionInput.y, rotateBackward(K, dKey), dAttentionInput, true);
+    const dProjectedQuery = normaliseHeadsBackward('self_attn.q_norm', H, queryNorm, rotateBackward(H, dQuery));
+    backward('self_attn.q_proj', attentionInput.y, dProjectedQuery, dAttentionInput, false);
+    const dProjectedKey = normaliseHeadsBackward('self_attn.k_norm', K, keyNorm, rotateBackward(K, dKey));
+    backward('self_attn.k_proj', attentionInput.y, dProjectedKey, dAttentionInput, true);
     backward('self_attn.v_proj', attentionInput.y, dValue, dAttentionInput, true);
     if (dAttentionInput) normaliseBackward('input_layernorm', attentionInput, dAttentionInput);
   });
