@@ -138,7 +138,7 @@ const byKind = ({ input: { answers, result }, evaluation }: Material): Html | nu
 };
 
 export const resultsSection = (material: Material): Html => {
-  const { rows, comparisons } = material.input.result;
+  const { rows, comparisons, notes = [] } = material.input.result;
   const ordered = orderComparisons(rows, comparisons);
   const first = headline(rows, comparisons);
   const greedy =
@@ -157,5 +157,10 @@ export const resultsSection = (material: Material): Html => {
     <p class="verdict">${verdict(rows, comparisons)}${
       greedy !== null && !isBeyondNoise(greedy) && ' For greedy self-edits the difference is not beyond noise.'
     }</p>
+    ${
+      notes.length > 0 &&
+      html`<h3 style="margin-top: 2.2rem">To know besides</h3>
+      <ul class="limits">${notes.map((note) => html`<li class="model">${note}</li>`)}</ul>`
+    }
     <div style="margin-top: 2.2rem">${byKind(material)}</div></section>`;
 };

@@ -47,15 +47,23 @@ export interface Fitted {
 /**
  * Contexts with the text of each shortened, at the end of a sentence where there is one, until it can be asked for a
  * self-edit and trained on. Throws RangeError for a question that does not fit and for a context of which nothing does;
- * `place` names where they come from.
+ * `place` names where they come from and `items` the place of each there.
  */
-export function fitContexts(contexts: readonly Context[], domain: Domain, codec: Codec, lengths: Lengths, place: string): Fitted {
+export function fitContexts(
+  contexts: readonly Context[],
+  domain: Domain,
+  codec: Codec,
+  lengths: Lengths,
+  place: string,
+  items: readonly number[] = [...contexts.keys()],
+): Fitted {
   const asking = (context: Context) => codec.prompt(domain.prompt(context)).length;
   const fits = (context: Context) =>
     asking(context) <= lengths.prompt &&
     domain.baseline(context).every((sequence) => codec.length(sequence) <= lengths.document);
   let [count, tokensBefore, tokensAfter] = [0, 0, 0];
-  const fitted = contexts.map((context, item) => {
+  const fitted = contexts.map((context, i) => {
+    const item = items[i];
     domain.tasks(context).forEach(({ prompt }, number) => {
       const { length } = codec.prompt(prompt);
       if (length <= lengths.question) return;
