@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Gpu } from '@seal/device';
-import { initialAdapter, initialWeights, loadModel, LoraPack, LoraTrainer, parseConfig, PROJECTIONS } from '@seal/model';
+import { initialAdapter, initialWeights, LoraPack, LoraTrainer, Model, parseConfig, PROJECTIONS } from '@seal/model';
 import { stream } from '@seal/domains';
 
 /** Growth between the first and the last of `steps` warm steps. */
@@ -38,7 +38,8 @@ const MICRO = parseConfig(
 /** Two adapters of rank 4 take `steps` steps after a hundred that warm everything up. */
 export async function memoryGrowth(gpu: Gpu, steps: number): Promise<MemoryGrowth> {
   const random = stream(0, 'memory');
-  const model = loadModel(gpu, { config: MICRO, weights: initialWeights(MICRO, () => 2 * random.next() - 1) });
+  const model = new Model(gpu, MICRO);
+  model.write(initialWeights(MICRO, () => 2 * random.next() - 1));
   const pack = new LoraPack(gpu.device, MICRO, { rank: 4, alpha: 8, targets: PROJECTIONS }, 2);
   const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 });
   const counted = countUse(gpu.device);

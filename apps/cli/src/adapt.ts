@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
-import { loraConfig, presets, weightsDigest, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
+import { loraConfig, presets, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf } from './policy.ts';
-import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
 import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
@@ -38,10 +38,10 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const session = await openSession(model, checkpoint);
   const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
-    const own = { weights: session.checkpoint.weights, digest: weightsDigest(session.checkpoint.weights) };
-    bench.use(command.policy === undefined ? own : await policyOf(command.policy, own, session.model.config));
+    const own = command.policy === undefined ? null : await initialPolicy(session);
+    if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
     const edits = await writeEdits(bench, domain, contexts, { ...command, temperature: config.outer.temperature });
-    bench.use(own);
+    if (own) bench.use(own);
     const parsed = contexts.flatMap((context, i) => (edits[i] ?? []).map((text) => domain.parse(context, text)));
     const sequences = contexts.flatMap((context, i) => [
       ...domain.baseline(context),

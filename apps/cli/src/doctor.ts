@@ -46,8 +46,8 @@ export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
 
 async function checkModel(directory: string): Promise<ModelCheck & { readonly config: ModelConfig | null }> {
   try {
-    const { config, weights } = await openCheckpoint(directory);
-    const parameters = [...weights.values()].reduce((sum, { length }) => sum + length, 0);
+    const { config, source } = await openCheckpoint(directory);
+    const parameters = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
     return { directory, parameters, vocabulary: config.vocabSize, problem: null, config };
   } catch (error) {
     return { directory, parameters: null, vocabulary: null, problem: messageOf(error), config: null };

@@ -22,8 +22,8 @@ import {
   resultDocument,
   SealRun,
   SHORTENED,
-  weightsDigest,
   Workbench,
+  type Policy,
   type PresetName,
   type RunInput,
   type SealConfig,
@@ -32,7 +32,7 @@ import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readContexts, writeReport } from './report.ts';
-import { openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
+import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
 import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
@@ -67,14 +67,15 @@ export async function run(command: RunCommand): Promise<void> {
   const session = await openSession(model, checkpoint);
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
   try {
-    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, { preset, mode, seed, config, ...origin }));
+    const initial = await initialPolicy(session);
+    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, initial, { preset, mode, seed, config, ...origin }));
     const place = placeOf(command, headers);
     const finished: Finished[] = [];
     for (const header of headers) {
       const store = await openStore(command, header, place);
       sayWhatDiffers(store.header, header);
       const contexts = await orClose(store, () => contextsFor(store, subject, config, source));
-      finished.push(await complete(session, subject, bench, store, { config, ...contexts }, signal, place.goOn));
+      finished.push(await complete(initial, subject, bench, store, { config, ...contexts }, signal, place.goOn));
     }
     conclude(command, finished, place);
   } finally {
@@ -104,6 +105,7 @@ async function readHeader(dir: string): Promise<RunHeader> {
 
 function headerOf(
   session: Session,
+  initial: Policy,
   what: Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'source'> & { readonly config: SealConfig },
 ): RunHeader {
   const commit = sourceCommit();
@@ -118,7 +120,7 @@ function headerOf(
       ...(commit !== undefined && { commit }),
       ...(session.tuningDigest !== null && { kernels: session.tuningDigest }),
     },
-    modelDigest: weightsDigest(session.checkpoint.weights),
+    modelDigest: initial.digest,
   };
   return { runId: deriveRunId(header), ...header };
 }
@@ -176,7 +178,7 @@ function checkPolicies(store: RunDirectory): void {
 }
 
 async function complete(
-  session: Session,
+  initial: Policy,
   { domain, baseModel }: Subject,
   bench: Workbench,
   store: RunDirectory,
@@ -193,7 +195,7 @@ async function complete(
       ...what,
       seed: header.seed,
       domain,
-      initial: { weights: session.checkpoint.weights, digest: header.modelDigest },
+      initial,
       baseModel,
     };
     const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), onNote: say, signal });

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
-import { loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
+import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
+import { weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readTuning } from './tuning.ts';
 
@@ -20,6 +21,12 @@ export interface Session {
   /** Names the measured choice of kernels; null where the defaults run. */
   readonly tuningDigest: string | null;
   readonly close: () => void;
+}
+
+/** The checkpoint's weights on the host, with their digest. */
+export async function initialPolicy({ checkpoint }: Session): Promise<Policy> {
+  const weights = await orExit(EXIT.unavailable, () => hostWeights(checkpoint));
+  return { weights, digest: weightsDigest(weights) };
 }
 
 /** Opens a device, or ends with exit code 4 and what to do. */

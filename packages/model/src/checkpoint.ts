@@ -1,80 +1,38 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json` and, where there is one,
- * `tokenizer_config.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`
+ * and, where there is one, `tokenizer_config.json`.
  */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
 import type { ChoiceOptions } from '@seal/kernels';
 import { configFile, parseConfig, type ModelConfig } from './config.ts';
+import { readJson } from './directory.ts';
 import { Model, type HostWeights } from './model.ts';
-import { headTensor, parameterLayout } from './parameters.ts';
-import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
+import { parameterLayout } from './parameters.ts';
+import { writeSafetensors } from './safetensors.ts';
+import { openWeights, rowShape, type WeightSource } from './sources.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
-/** A checkpoint on the host. */
+/** A checkpoint whose weights are still in their files. */
 export interface Checkpoint {
+  readonly directory: string;
   readonly config: ModelConfig;
-  readonly weights: HostWeights;
   readonly tokenizer: Tokenizer;
-}
-
-/** A file that a checkpoint needs is not there. */
-export class CheckpointError extends Error {
-  override readonly name = 'CheckpointError';
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    const problem = missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
-    throw new CheckpointError(`Cannot read ${path}: ${problem}`, { cause });
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readBytes(path));
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read ${path}: it is not JSON`, { cause });
-  }
-}
-
-/** Tensors that some writers store although they follow from the others. */
-function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
-  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
+  /** The tensors of `parameterLayout(config)`. */
+  readonly source: WeightSource;
 }
 
 /**
- * Reads a model directory. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed and
- * RangeError when configuration, weights and tokenizer disagree.
+ * Reads a model directory but for its weights, whose names, shapes and dtypes are checked. Throws CheckpointError when a
+ * file is missing, SyntaxError when one cannot be parsed, TypeError for weights of a dtype that holds none and RangeError
+ * when configuration, weights and tokenizer disagree.
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const place = join(directory, 'config.json');
   const config = parseConfig(await readJson(place), place);
-  const weightsPlace = join(directory, 'model.safetensors');
-  const stored = parseSafetensors(await readBytes(weightsPlace), weightsPlace);
-  const weights = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterLayout(config).places.values()) {
-    // Of two tied tensors some writers keep the head only.
-    const alias = config.tieWordEmbeddings && name === headTensor(config) ? 'lm_head.weight' : name;
-    const tensor = stored.get(name) ?? stored.get(alias);
-    if (!tensor) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${name} is missing, config.json asks for it`);
-    if (tensor.shape.join() !== shape.join()) {
-      throw new RangeError(
-        `Cannot use ${weightsPlace}: tensor ${name} is (${tensor.shape.join(', ')}), config.json asks for (${shape.join(', ')})`,
-      );
-    }
-    stored.delete(name);
-    weights.set(name, finiteFloat32(tensor, name, weightsPlace));
-  }
-  const extra = [...stored.keys()].find((name) => !isRedundant(name, config));
-  if (extra !== undefined) throw new RangeError(`Cannot use ${weightsPlace}: tensor ${extra} belongs to no part that config.json asks for`);
+  const source = await openWeights(directory, config);
   const tokenizerPlace = join(directory, 'tokenizer.json');
   const configPlace = join(directory, 'tokenizer_config.json');
   const tokenizerConfig = existsSync(configPlace) ? await readJson(configPlace) : {};
@@ -84,18 +42,53 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
     );
   }
-  return { config, weights, tokenizer };
+  return { directory, config, tokenizer, source };
 }
 
-/** Puts a checkpoint's weights on a device. */
-export function loadModel(
+/** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */
+export async function hostWeights({ source }: Pick<Checkpoint, 'source'>): Promise<Map<string, Float32Array>> {
+  const weights = new Map<string, Float32Array>();
+  for (const [name, { shape }] of source.tensors) weights.set(name, await source.readRows(name, 0, rowShape(shape)[0]));
+  return weights;
+}
+
+/** Most bytes of float32 that are on the host at once while weights are loaded. */
+const PIECE_BYTES = 16 * 1024 * 1024;
+/** Bytes written after which the device is waited for. */
+const PENDING_BYTES = 64 * 1024 * 1024;
+
+/** Puts a checkpoint's weights on a device, piece by piece. Throws as `WeightSource.readRows` and `Model`. */
+export async function loadModel(
   gpu: Gpu,
-  { config, weights }: Pick<Checkpoint, 'config' | 'weights'>,
+  { config, source }: Pick<Checkpoint, 'config' | 'source'>,
   choice: ChoiceOptions = {},
-): Model {
+): Promise<Model> {
   const model = new Model(gpu, config, choice);
-  model.write(weights);
-  return model;
+  try {
+    const { queue } = gpu.device;
+    const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
+    const piece = new Float32Array(Math.max(PIECE_BYTES / 4, widest));
+    let pending = 0;
+    for (const [name, { shape }] of source.tensors) {
+      const [rows, columns] = rowShape(shape);
+      const step = Math.floor(piece.length / columns);
+      for (let first = 0; first < rows; first += step) {
+        const values = await source.readRows(name, first, Math.min(step, rows - first), piece);
+        model.writeRows(name, first, values);
+        pending += values.byteLength;
+        if (pending < PENDING_BYTES) continue;
+        // What is written stays on the host until the device has taken it.
+        await queue.onSubmittedWorkDone();
+        pending = 0;
+      }
+    }
+    await queue.onSubmittedWorkDone();
+    gpu.throwIfFailed();
+    return model;
+  } catch (error) {
+    model.destroy();
+    throw error;
+  }
 }
 
 /** `config.json` and `model.safetensors` of a model, in layout order. */

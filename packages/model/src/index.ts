@@ -2,15 +2,25 @@
 
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
-  CheckpointError,
   checkpointFiles,
+  hostWeights,
   initialWeights,
   loadModel,
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
-export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
+export { CheckpointError } from './directory.ts';
+export {
+  Generator,
+  type BoundDigest,
+  type Completion,
+  type GenerationOptions,
+  type GenerationRequest,
+  type GeneratorSizes,
+  type Piece,
+  type TokenLogProbability,
+} from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
 export {
   initialAdapter,
@@ -27,6 +37,8 @@ export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape,
 export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
-export { sampleToken, type SamplingOptions } from './sampler.ts';
+export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
+export { hostSource, type WeightSource } from './sources.ts';
+export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { createTokenizer, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';

@@ -51,6 +51,19 @@ export class ParameterArena {
     };
   }
 
+  /** Overwrites rows of a tensor from `first` on, those of `values`. */
+  writeRows(name: string, first: number, values: Float32Array): void {
+    const { columns, parts } = this.matrix(name);
+    const end = first + values.length / columns;
+    for (const { firstRow, rows, slice } of parts) {
+      const from = Math.max(first, firstRow);
+      const to = Math.min(end, firstRow + rows);
+      if (from >= to) continue;
+      const own = values.subarray((from - first) * columns, (to - first) * columns);
+      upload(this.#device, slice.buffer, own, (slice.offset ?? 0) + (from - firstRow) * columns * 4);
+    }
+  }
+
   /** Overwrites everything; `values` in layout order. */
   write(values: Float32Array): void {
     this.buffers.forEach((buffer, i) => {
@@ -128,6 +141,11 @@ export class Model {
       values.set(tensor, offset);
     }
     this.weights.write(values);
+  }
+
+  /** Uploads rows of one tensor, from row `first` on; a vector is one row. */
+  writeRows(name: string, first: number, values: Float32Array): void {
+    this.weights.writeRows(name, first, values);
   }
 
   /** The weights, read back from the device. */
