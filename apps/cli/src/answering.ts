@@ -22,13 +22,14 @@ export interface Answers {
 /** Asks every task; an adapter directory that cannot be used ends with exit code 3. */
 export async function answerTasks(
   session: Session,
-  { preset, codec, lengths }: Subject,
+  subject: Subject,
   adapterDir: string | undefined,
   tasks: readonly Task[],
   { temperature, seed } = { temperature: 0, seed: 0 },
 ): Promise<Answers> {
   const { model } = session;
-  const { answering: length } = lengths(presets[preset]);
+  const { preset, codec } = subject;
+  const { answering: length } = subject.lengths(presets[preset]);
   const adapter = adapterDir === undefined ? null : await loadAdapter(session, adapterDir);
   const slots = Math.min(SLOTS, slotsFor(model, length));
   const generator = new Generator(model, adapter?.pack ?? null, { slots, length, prefillTokens: 2_048 });
