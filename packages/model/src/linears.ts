@@ -114,7 +114,7 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
   const gradient = (record: Recording<Step>, N: number, { index, stride }: ReturnType<typeof locate>, offset: number, h: Slice, d: Slice) =>
     record.run(
       loraGradient,
-      { T: tokens, R, N, E, stride, offset },
+      { T: tokens, R, N, E, stride, offset, accumulate: 0 },
       { h, d, segments: tables.segments, arena: pack.trained[index].gradient },
       ({ adapters }) => ({ E: adapters }),
     );
