@@ -14,7 +14,16 @@ export {
 } from './checkpoint.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export { CheckpointError } from './directory.ts';
-export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
+export {
+  Generator,
+  type BoundDigest,
+  type Completion,
+  type GenerationOptions,
+  type GenerationRequest,
+  type GeneratorSizes,
+  type Piece,
+  type TokenLogProbability,
+} from './generation.ts';
 export { InferencePass, scoreLogits } from './inference.ts';
 export {
   initialAdapter,
@@ -29,11 +38,13 @@ export { mergeAdapter } from './merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
-export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
-export { sampleToken, type SamplingOptions } from './sampler.ts';
+export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, type WeightSource } from './sources.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer.ts';
+export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';

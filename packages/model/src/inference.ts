@@ -1,6 +1,6 @@
 /** Recorded forward passes without a backward pass: hidden states of a batch, logits and best tokens of chosen rows. */
 
-import { argmax, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
+import { argmax, crossEntropy, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, Readback, upload } from './buffers.ts';
 import { chunkRows } from './head.ts';
@@ -20,6 +20,8 @@ interface Chunk {
   readonly start: number;
   readonly rows: number;
   readonly record: Recording<Step>;
+  /** Puts -log softmax of the best tokens into `#surprise`, which leaves no logits. Made when it is first asked for. */
+  score: Recording<Step> | null;
 }
 
 /**
@@ -35,10 +37,14 @@ export class InferencePass {
   #hidden: GPUBuffer;
   #logits: GPUBuffer;
   #best: GPUBuffer;
+  /** f32 (rows): 1 for every row. */
+  #ones: GPUBuffer;
+  /** f32 (rows): -log softmax of the best token. */
+  #surprise: GPUBuffer;
   #logitsBack: Readback;
   #bestBack: Readback;
   /** The last pass, and the chunk whose logits are on the device. */
-  #last: { readonly step: Step; resident: Chunk | undefined } | null = null;
+  #last: { readonly step: Step; readonly scored: boolean; resident: Chunk | undefined } | null = null;
 
   /** `pack` may be null: the weights alone. `attend` is told the capacity and the tables. */
   constructor(
@@ -58,6 +64,9 @@ export class InferencePass {
     this.#hidden = createStorage(device, 'final hidden', N * C);
     this.#logits = createStorage(device, 'logits', held * V);
     this.#best = createStorage(device, 'best tokens', N);
+    this.#ones = createStorage(device, 'ones', N);
+    upload(device, this.#ones, new Float32Array(N).fill(1));
+    this.#surprise = createStorage(device, 'surprise', N);
     this.#logitsBack = new Readback(device, Math.min(held * V, STAGED_LOGITS));
     this.#bestBack = new Readback(device, N);
 
@@ -86,11 +95,24 @@ export class InferencePass {
     const best = part(this.#best, start * 4, M * 4);
     record.run(argmax, { T: M, V }, { x: this.#logits, index: best }, (step) => ({ T: inChunk(step) }));
     record.seal();
-    return { start, rows: M, record };
+    return { start, rows: M, record, score: null };
   }
 
-  /** Uploads a batch and submits the pass; `rows` are the tokens whose logits are wanted. */
-  submit(batch: PackedBatch, rows: Uint32Array, cached = 0): void {
+  #recordScore({ start, rows: M }: Chunk): Recording<Step> {
+    const record = new Recording<Step>(this.model.kernels);
+    const [targets, weight, loss] = [this.#best, this.#ones, this.#surprise].map((buffer) => part(buffer, start * 4, M * 4));
+    const inChunk = ({ rows }: Step) => ({ T: Math.max(0, Math.min(rows - start, M)) });
+    const sizes = { T: M, V: this.model.config.vocabSize };
+    record.run(crossEntropy, sizes, { targets, weight, loss, logits: this.#logits }, inChunk);
+    record.seal();
+    return record;
+  }
+
+  /**
+   * Uploads a batch and submits the pass; `rows` are the tokens whose logits are wanted. With `scored` the
+   * log-probabilities of the best tokens are computed too.
+   */
+  submit(batch: PackedBatch, rows: Uint32Array, cached = 0, scored = false): void {
     const { device } = this.model.gpu;
     this.tables.write(batch);
     upload(device, this.#index, rows);
@@ -105,9 +127,12 @@ export class InferencePass {
     };
     this.#record.encode(encoder, step);
     const wanted = this.#chunks.filter(({ start }) => start < rows.length);
-    for (const { record } of wanted) record.encode(encoder, step);
+    for (const chunk of wanted) {
+      chunk.record.encode(encoder, step);
+      if (scored) (chunk.score ??= this.#recordScore(chunk)).encode(encoder, step);
+    }
     device.queue.submit([encoder.finish()]);
-    this.#last = { step, resident: wanted.at(-1) };
+    this.#last = { step, scored, resident: scored ? undefined : wanted.at(-1) };
   }
 
   /** Logits of the first `count` rows of the last pass, (count, V). */
@@ -138,11 +163,27 @@ export class InferencePass {
     return values;
   }
 
+  /**
+   * log softmax of those tokens. Throws RangeError where the last pass did not score them, and for logits that are not
+   * finite.
+   */
+  async bestLogProbabilities(count: number): Promise<Float32Array> {
+    if (!this.#last?.scored) throw new RangeError('Cannot read log-probabilities: the last pass was submitted without them');
+    const values = await this.#bestBack.floats(this.#surprise, 0, count);
+    this.model.gpu.throwIfFailed();
+    if (!values.every(Number.isFinite)) throw new RangeError('Cannot sample: the logits are not finite');
+    return values.map((surprise) => -surprise);
+  }
+
   destroy(): void {
     this.tables.destroy();
     this.#record.destroy();
-    for (const { record } of this.#chunks) record.destroy();
-    for (const owned of [this.#index, this.#hidden, this.#logits, this.#best, this.#logitsBack, this.#bestBack]) owned.destroy();
+    for (const { record, score } of this.#chunks) {
+      record.destroy();
+      score?.destroy();
+    }
+    const buffers = [this.#index, this.#hidden, this.#logits, this.#best, this.#ones, this.#surprise];
+    for (const owned of [...buffers, this.#logitsBack, this.#bestBack]) owned.destroy();
   }
 }
 

@@ -23,6 +23,7 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
+import type { ModelConfig } from './config.ts';
 import type { Linears, Step } from './linears.ts';
 import type { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
@@ -91,9 +92,13 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 
 /** Attention within the packed sequences themselves, bounds u32 (T, 2). */
 export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens: number }, bounds: Slice): Attend {
-  const { numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  return (record, _layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
-    record.run(attention, { T, H, K, D, window: 0, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+  return (record, layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
+    record.run(attention, { T, ...attentionSizes(config, layer) }, { q, k, v, bounds, y, logSumExp }, byTokens);
+}
+
+/** What a layer's attention is like, whatever it reads; a window of 0 sees everything. */
+export function attentionSizes({ numAttentionHeads: H, numKeyValueHeads: K, headDim: D, windows }: ModelConfig, layer: number) {
+  return { H, K, D, window: windows[layer] ?? 0, scale: D ** -0.5 };
 }
 
 /** y = a + b, both (T, C). */
@@ -187,7 +192,6 @@ export function recordBackward(
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const { positions } = tables;
   const { normGradients } = options;
-  const scale = D ** -0.5;
 
   forward.inputs.toReversed().forEach((input, fromLast) => {
     const layer = forward.inputs.length - 1 - fromLast;
@@ -236,8 +240,9 @@ export function recordBackward(
     const dQuery = make('d query', H * D);
     const dKey = make('d key', K * D);
     const dValue = make('d value', K * D);
-    record.run(attentionBackwardQuery, { T, H, K, D, window: 0, scale }, { ...saved, dq: dQuery }, byTokens);
-    record.run(attentionBackwardKeyValue, { T, H, K, D, window: 0, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
+    const sizes = { T, ...attentionSizes(config, layer) };
+    record.run(attentionBackwardQuery, sizes, { ...saved, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, sizes, { ...saved, dk: dKey, dv: dValue }, byTokens);
 
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
