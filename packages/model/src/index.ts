@@ -42,5 +42,5 @@ export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, type WeightSource } from './sources.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer.ts';
+export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
