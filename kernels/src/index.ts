@@ -20,6 +20,7 @@ export {
 export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } from './choice.ts';
 export { operandsOf } from './half.ts';
 export { profileOf } from './profile.ts';
+export { GROUP, packedShape, packRows, unpackRows, WEIGHT_FORMATS, type PackedRows, type WeightFormat } from './weight-format.ts';
 export {
   Kernels,
   part,
@@ -47,3 +48,6 @@ export * from './argmax/index.ts';
 export * from './attention/index.ts';
 export * from './attention-decode/index.ts';
 export * from './kv-cache/index.ts';
+export * from './dequantise/index.ts';
+export * from './quantised-embedding/index.ts';
+export * from './quantised-matmul/index.ts';

@@ -1,9 +1,10 @@
 /** Small models of every family against transformers and PEFT in float64; families/README.md tells what was recorded. */
 
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { FullTrainer, Generator, LoraTrainer, scoreLogits } from '@seal/model';
-import { openFixture, relativeL2, settings, type Expected } from './fixture.ts';
+import { adapterFiles, FullTrainer, Generator, LoraTrainer, parseAdapterConfig, parseAdapterFile, scoreLogits } from '@seal/model';
+import { logProbability, openFixture, readJson, readTensors, relativeL2, settings, type Expected } from './fixture.ts';
 
 interface Continuation {
   readonly tokens: readonly number[];
@@ -37,13 +38,6 @@ afterAll(() => gpu.close());
 
 const open = (variant: string, change?: object) =>
   openFixture<FamilyExpected>(gpu, new URL(`families/${variant}/`, import.meta.url), change);
-
-/** log softmax of one row of logits at `token`. */
-function logProbability(row: ArrayLike<number>, token: number): number {
-  const values = Array.from(row);
-  const largest = Math.max(...values);
-  return row[token] - largest - Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
-}
 
 describe.each(VARIANTS)('%s', (variant) => {
   it('has the logits of transformers and PEFT', async () => {
@@ -108,6 +102,28 @@ describe.each(['qwen3'])('all weights of %s', (variant) => {
     for (const { name, error } of weightErrors('full.after', await model.read(), rowStride)) {
       expect(error, name).toBeLessThanOrEqual(1e-4);
     }
+  });
+});
+
+describe.each(['llama-untied', 'qwen2'])('an exported adapter of %s', (variant) => {
+  const at = (name: string) => new URL(`families/exported/${variant}/${name}`, import.meta.url);
+
+  it('has the logits that PEFT computes with it', async () => {
+    const { model, pack, layout, expected } = open(variant);
+    const lora = parseAdapterConfig(readJson(at('adapter_config.json')), 'adapter_config.json');
+    expect(lora).toEqual(pack.config);
+    pack.write(0, parseAdapterFile(readFileSync(at('adapter_model.safetensors')), layout, lora.rank, 'adapter'));
+    const { tokens } = expected.sequences[1];
+    const [logits] = await scoreLogits(model, pack, [[{ tokens }]]);
+    expect(relativeL2(logits, readTensors(at('peft-logits.safetensors')).get('logits') ?? [])).toBeLessThanOrEqual(1e-5);
+  });
+
+  it('is what is written today', () => {
+    const { layout, lora } = open(variant);
+    const bytes = readFileSync(at('adapter_model.safetensors'));
+    const files = adapterFiles(layout, lora, parseAdapterFile(bytes, layout, lora.rank, 'adapter'), variant);
+    expect(bytes.equals(files['adapter_model.safetensors'])).toBe(true);
+    expect(files['adapter_config.json']).toBe(readFileSync(at('adapter_config.json'), 'utf8'));
   });
 });
 

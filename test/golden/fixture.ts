@@ -46,6 +46,13 @@ export function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number
   return Math.sqrt(difference / norm);
 }
 
+/** log softmax of one row of logits at `token`. */
+export function logProbability(row: ArrayLike<number>, token: number): number {
+  const values = Array.from(row);
+  const largest = Math.max(...values);
+  return row[token] - largest - Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+}
+
 /** A safetensors file by name, in float32. */
 export function readTensors(file: URL): Map<string, Float32Array> {
   const parsed = parseSafetensors(readFileSync(file), file.pathname);

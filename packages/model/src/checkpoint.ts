@@ -1,9 +1,7 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`
- * and, where there is one, `tokenizer_config.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`.
  */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
 import type { ChoiceOptions } from '@seal/kernels';
@@ -34,9 +32,7 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const config = parseConfig(await readJson(place), place);
   const source = await openWeights(directory, config);
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const configPlace = join(directory, 'tokenizer_config.json');
-  const tokenizerConfig = existsSync(configPlace) ? await readJson(configPlace) : {};
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerConfig, tokenizerPlace);
+  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerPlace);
   if (tokenizer.largestId >= config.vocabSize) {
     throw new RangeError(
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,

@@ -34,11 +34,12 @@ export {
 export { mergeAdapter } from './merge.ts';
 export { Model, ParameterArena, type HostWeights } from './model.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
-export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './peft.ts';
 export { problemsOf } from './problems.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, type WeightSource } from './sources.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer.ts';
+export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';

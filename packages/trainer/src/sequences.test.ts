@@ -3,12 +3,9 @@ import { parseConfig, type Tokenizer } from '@seal/model';
 import { createCodec, padWithEnd } from './sequences.ts';
 
 /** One token per letter. */
-const letters: Tokenizer = {
+const letters: Pick<Tokenizer, 'encode' | 'decode'> = {
   encode: (text) => Array.from(text, (letter) => letter.charCodeAt(0)),
   decode: (ids) => String.fromCharCode(...ids),
-  id: (token) => token.charCodeAt(0),
-  unknownId: null,
-  largestId: 127,
 };
 
 const config = (extra: object) =>

@@ -14,7 +14,7 @@ export interface Codec {
 }
 
 /** Throws RangeError when the model has no end token. */
-export function createCodec(tokenizer: Tokenizer, config: ModelConfig, maxTokens: number): Codec {
+export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, config: ModelConfig, maxTokens: number): Codec {
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
   const begin = config.bosTokenId === null ? [] : [config.bosTokenId];

@@ -1,0 +1,57 @@
+/** Kernels read held weights bit for bit as the host does, weights so small that their scales are subnormal f16 among them. */
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import {
+  canRun,
+  dequantise,
+  Kernels,
+  packRows,
+  quantisedEmbedding,
+  quantisedMatmulNT,
+  unpackRows,
+  WEIGHT_FORMATS,
+  type AnyOp,
+} from '@seal/kernels';
+import { runOnGpu, uniformFrom } from './harness.ts';
+
+let gpu: Gpu;
+let core: Kernels;
+beforeAll(async () => {
+  gpu = await openGpu();
+  core = new Kernels(gpu.device, gpu.description);
+});
+afterAll(() => {
+  core.destroy();
+  gpu.close();
+});
+
+const N = 44;
+const K = 132;
+const identity = Float64Array.from({ length: K * K }, (_, i) => Number(i % (K + 1) === 0));
+const tokens = Uint32Array.from({ length: N }, (_, i) => (i * 7) % N);
+const empty = new Float64Array(0);
+
+it.each(WEIGHT_FORMATS)('%s', async (format) => {
+  const uniform = uniformFrom(9);
+  const values = Float32Array.from({ length: N * K }, (_, i) => 2 ** (2 - Math.floor(i / K)) * (uniform() - 0.5));
+  const packed = packRows(format, values, K);
+  const held = Float64Array.from(unpackRows(format, packed, K));
+  const index = WEIGHT_FORMATS.indexOf(format);
+  const column = (_: unknown, i: number) => (held[(i % N) * K + Math.floor(i / N)] as number) + 0;
+  const runs: [AnyOp, Record<string, number>, Record<string, Float64Array | Uint32Array>, Float64Array][] = [
+    [dequantise, { N, K, format: index }, {}, held],
+    [quantisedEmbedding, { T: N, V: N, C: K, first: 0, format: index }, { tokens }, held.map((_, i) => held[((Math.floor(i / K) * 7) % N) * K + (i % K)] as number)],
+    // The rows of the unit matrix pick the columns of W; a sum has no negative zero.
+    [quantisedMatmulNT, { M: K, N, K, format: index, hasBias: 0, ldc: N }, { a: identity, bias: empty }, held.map(column)],
+  ];
+  for (const [op, sizes, inputs, expected] of runs) {
+    const [output] = Object.keys(op.outputs) as [string];
+    const before = { [output]: new Float64Array(expected.length).fill(NaN) };
+    for (const variant of op.variants) {
+      if (!canRun(variant, core.profile, sizes)) continue;
+      const actual = await runOnGpu(core, op, sizes, { ...inputs, ...packed } as never, before, variant.name);
+      expect(actual[output], `${op.name} ${variant.name}`).toEqual(expected);
+    }
+  }
+});
