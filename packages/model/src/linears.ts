@@ -11,10 +11,11 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
+import type { ParameterArena } from './arena.ts';
 import type { LoraPack } from './lora.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
-import { multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
+import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
 
 /** What changes from step to step within the recorded capacity. */
 export interface Step {
@@ -146,8 +147,9 @@ export function adaptedLinears(model: Model, pack: LoraPack): Linears {
       const bias = model.bias(layer, projection);
       const sizes = { T, K, N, R, E, stride, offset };
       const byTokens = (step: Step) => ({ T: tokensIn(range, step) });
-      if (w.parts.length === 1) {
-        const operands = { x, w: w.parts[0].slice, h, arena, blocks, y, ...(bias && { bias }) };
+      const whole = denseOperand(record, w, T);
+      if (whole) {
+        const operands = { x, w: whole, h, arena, blocks, y, ...(bias && { bias }) };
         record.run(loraLinear, { ...sizes, accumulate: 0, hasBias: Number(bias !== null) }, operands, byTokens);
       } else {
         multiplyTransposed(record, rowsOf(range), x, w, y, bias);
@@ -172,8 +174,9 @@ export function adaptedLinears(model: Model, pack: LoraPack): Linears {
       if (!dx) return;
       const sizes = { T, K, N, R, E, stride, offset, hasBias: 0 };
       const byTokens = (step: Step) => ({ T: tokensIn(range, step) });
-      if (w.parts.length === 1) {
-        const operands = { dy, w: w.parts[0].slice, g, arena, blocks, dx };
+      const whole = denseOperand(record, w, T);
+      if (whole) {
+        const operands = { dy, w: whole, g, arena, blocks, dx };
         record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
       } else {
         multiplyBackward(record, rowsOf(range), dy, w, dx, accumulate);
