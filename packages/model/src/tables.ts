@@ -10,21 +10,14 @@ import type { Model } from './model.ts';
 const TOKEN_MULTIPLE = 512;
 
 /**
- * Tokens of the ranges in which a feed-forward of width F is computed over T tokens, so that an activation (tokens, F)
- * f32 takes at most `byteLimit` bytes: all T where they fit, else ranges as equal as multiples of 512 can be. Throws
- * RangeError where 512 tokens do not fit.
+ * Tokens of the ranges in which a feed-forward of width F is computed over T tokens: all T where an activation (T, F) f32
+ * takes at most `byteLimit` bytes, else ranges as equal as multiples of 512 can be, of 512 even where these take more.
  */
 export function feedForwardTokens(T: number, F: number, byteLimit: number): number {
   const fitting = Math.floor(byteLimit / (4 * F));
   if (T <= fitting) return T;
-  const most = Math.floor(fitting / TOKEN_MULTIPLE) * TOKEN_MULTIPLE;
-  if (most === 0) {
-    throw new RangeError(
-      `Cannot compute a feed-forward of width ${F} for ${T} tokens: ${Math.min(T, TOKEN_MULTIPLE)} of them take more than the ` +
-        `${byteLimit} bytes that the device binds at most; make the batch at most ${fitting} tokens`,
-    );
-  }
-  return Math.ceil(T / Math.ceil(T / most) / TOKEN_MULTIPLE) * TOKEN_MULTIPLE;
+  const most = Math.max(1, Math.floor(fitting / TOKEN_MULTIPLE)) * TOKEN_MULTIPLE;
+  return Math.min(T, Math.ceil(T / Math.ceil(T / most) / TOKEN_MULTIPLE) * TOKEN_MULTIPLE);
 }
 
 /** A range with buffers of its own. */
