@@ -34,7 +34,7 @@ function endToken([end]: readonly number[]): number {
 }
 
 /** The codec of a vocabulary of whole words. Throws RangeError when the model has no end token. */
-export function createCodec(tokenizer: Tokenizer, config: ModelConfig, maxTokens: number): Codec {
+export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, config: ModelConfig, maxTokens: number): Codec {
   const end = endToken(config.eosTokenIds);
   const begin = config.bosTokenId === null ? [] : [config.bosTokenId];
   const cut = new Set<string>();
@@ -61,7 +61,7 @@ export function createCodec(tokenizer: Tokenizer, config: ModelConfig, maxTokens
 
 /** The text side of a model with a real tokenizer. */
 export interface TextSide {
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
   /** Tokens that every text begins with. */
   readonly begin: readonly number[];
   /** Tokens that end a completion; documents end with the first. */
