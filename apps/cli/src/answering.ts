@@ -3,8 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream, type Task } from '@seal/domains';
-import { Generator, LoraPack, loraLayout, parseAdapterConfig, parseAdapterFile } from '@seal/model';
-import { digest } from '@seal/runs';
+import { Generator, LoraPack, readAdapter } from '@seal/model';
 import { presets, slotsFor } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readJson } from './files.ts';
@@ -55,11 +54,11 @@ async function loadAdapter({ model }: Session, directory: string): Promise<{ pac
     if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
   }
   return orExit(EXIT.data, () => {
-    const lora = parseAdapterConfig(readJson(configPath, EXIT.data), configPath);
-    const bytes = readFileSync(weightsPath);
-    const values = parseAdapterFile(bytes, loraLayout(model.config, lora), lora.rank, weightsPath);
-    const pack = new LoraPack(model.gpu.device, model.config, lora, 1);
-    pack.write(0, values);
-    return { pack, digest: digest(new Uint8Array(bytes)) };
+    const config = { json: readJson(configPath, EXIT.data), place: configPath };
+    const weights = { bytes: new Uint8Array(readFileSync(weightsPath)), place: weightsPath };
+    const adapter = readAdapter(config, weights, model.config);
+    const pack = new LoraPack(model.gpu.device, model.config, adapter.lora, 1);
+    pack.write(0, adapter.values);
+    return { pack, digest: adapter.digest };
   });
 }

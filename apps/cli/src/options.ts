@@ -10,7 +10,9 @@ const json = option('--json', { description: message`Print one JSON document on 
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
 const model = optional(
-  option('--model', string({ metavar: 'DIR' }), { description: message`Model directory; the shipped tiny model if absent` }),
+  option('--model', string({ metavar: 'NAME|DIR' }), {
+    description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
+  }),
 );
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
@@ -169,6 +171,16 @@ const tune = command(
   { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
 );
 
+const pull = command(
+  'pull',
+  object('Options', {
+    command: constant('pull'),
+    name: argument(string({ metavar: 'NAME[@REVISION]' }), { description: message`For example: HuggingFaceTB/SmolLM2-135M-Instruct` }),
+    json,
+  }),
+  { description: message`Download a model from the Hugging Face hub into its standard cache` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -184,7 +196,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

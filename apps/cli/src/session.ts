@@ -7,6 +7,7 @@ import { openGpu, type Gpu } from '@seal/device';
 import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
 import { weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
+import { modelDirectory } from './hub.ts';
 import { readTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
@@ -34,8 +35,9 @@ export function openDevice(): Promise<Gpu> {
   return orExit(EXIT.unavailable, () => openGpu());
 }
 
-/** Reads a model directory, or ends with exit code 4. */
-export async function openCheckpoint(directory: string = SHIPPED_MODEL): Promise<Checkpoint> {
+/** Reads a model by directory or, from the cache, by its hub name; or ends with exit code 4. */
+export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): Promise<Checkpoint> {
+  const directory = await modelDirectory(nameOrDirectory);
   if (!existsSync(join(directory, 'config.json'))) {
     throw new Failure(EXIT.unavailable, `Cannot find a model in ${directory}: there is no config.json in it`);
   }

@@ -1,9 +1,9 @@
-// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena.
+// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena or added to it.
 // One workgroup is one subgroup of 8 lanes and computes 16 ranks by 32 columns of one adapter, four tokens at a time:
 // of each two, lanes 0-3 load the first token's 16 ranks, lanes 4-7 the second's. Fixed order, no atomics, no barriers.
 // N, R, stride and offset are multiples of 4.
 const code: string = /* wgsl */ `
-struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32 }
+struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4f>;
 @group(0) @binding(1) var<storage, read> d: array<vec4f>;
@@ -23,7 +23,11 @@ fn store(c: ptr<function, array<vec4f, 4>>, base: u32, rank: u32, column: u32) {
   let n4 = params.n / 4u;
   if (column >= n4) { return; }
   for (var i = 0u; i < 4u; i++) {
-    if (rank + i < params.r) { arena[base + (rank + i) * n4 + column] = (*c)[i]; }
+    if (rank + i >= params.r) { return; }
+    let at = base + (rank + i) * n4 + column;
+    var sum = (*c)[i];
+    if (params.accumulate != 0u) { sum += arena[at]; }
+    arena[at] = sum;
   }
 }
 

@@ -1,9 +1,9 @@
-// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena: one
+// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena or added to it: one
 // workgroup computes ROWS ranks by COLUMNS columns of one adapter, the tokens being the inner size of the tile of
 // workgroup-tile.wgsl.ts, taken in order. No subgroups, no atomics; any size: where a size is not a multiple of 4 the
 // operands are bound as single numbers.
 const code: string = /* wgsl */ `
-struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32 }
+struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 
 @group(0) @binding(0) var<storage, read> h: array<Element>;
 @group(0) @binding(1) var<storage, read> d: array<Element>;
@@ -53,7 +53,11 @@ fn main(
   let base = adapter * params.stride + params.offset;
   for (var r = 0u; r < 4u; r++) {
     for (var j = 0u; j < 4u; j++) {
-      if (rank + r < params.r && column + j < params.n) { arena[base + (rank + r) * params.n + column + j] = sums[r][j]; }
+      if (rank + r >= params.r || column + j >= params.n) { continue; }
+      let at = base + (rank + r) * params.n + column + j;
+      var sum = sums[r][j];
+      if (params.accumulate != 0u) { sum += arena[at]; }
+      arena[at] = sum;
     }
   }
 }

@@ -12,9 +12,10 @@ import {
   type Slice,
 } from '@seal/kernels';
 import type { LoraPack, LoraPlace } from './lora.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
-import { multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
+import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
 
 /** What changes from step to step within the recorded capacity. */
 export interface Step {
@@ -114,7 +115,7 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
   const gradient = (record: Recording<Step>, N: number, { index, stride }: ReturnType<typeof locate>, offset: number, h: Slice, d: Slice) =>
     record.run(
       loraGradient,
-      { T: tokens, R, N, E, stride, offset },
+      { T: tokens, R, N, E, stride, offset, accumulate: 0 },
       { h, d, segments: tables.segments, arena: pack.trained[index].gradient },
       ({ adapters }) => ({ E: adapters }),
     );
@@ -132,8 +133,9 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       const bias = model.bias(layer, projection);
       const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetB };
       const lowRank = { h, arena: at.parameters, blocks: tables.blocks };
-      if (w.parts.length === 1) {
-        const operands = { x, w: w.parts[0].slice, ...lowRank, y, ...(bias && { bias }) };
+      const whole = denseOperand(record, w, tokens);
+      if (whole) {
+        const operands = { x, w: whole, ...lowRank, y, ...(bias && { bias }) };
         record.run(loraLinear, { ...sizes, accumulate: 0, hasBias: Number(bias !== null) }, operands, byTokens);
       } else {
         multiplyTransposed(record, rowsOf(tokens), x, w, y, bias);
@@ -158,8 +160,9 @@ export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTabl
       if (!dx) return;
       const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: at.offsetA, hasBias: 0 };
       const lowRank = { g, arena: at.parameters, blocks: tables.blocks };
-      if (w.parts.length === 1) {
-        const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
+      const whole = denseOperand(record, w, tokens);
+      if (whole) {
+        const operands = { dy, w: whole, ...lowRank, dx };
         record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
       } else {
         multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);

@@ -19,7 +19,8 @@ import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
-import { ParameterArena, type Model } from './model.ts';
+import { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { BatchTables } from './tables.ts';
 import { attendWithin, recordBackward, recordForward } from './transformer.ts';
 

@@ -13,7 +13,6 @@ import {
   attentionBackwardKeyValue,
   attentionBackwardQuery,
   attentionDelta,
-  embedding,
   rmsNorm,
   rmsNormBackward,
   rmsNormBackwardWeight,
@@ -26,8 +25,10 @@ import {
 } from '@seal/kernels';
 import type { ModelConfig } from './config.ts';
 import type { Linears, Step } from './linears.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
+import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */
 export interface Pass {
@@ -160,9 +161,8 @@ export function recordForward(pass: Pass): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
   const { hiddenSize: C, numHiddenLayers: L } = model.config;
   let stream: Slice = record.temporary('embedded', T * C);
-  for (const { firstRow: first, rows: V, slice: weight } of model.matrix('model.embed_tokens.weight').parts) {
-    record.run(embedding, { T, V, C, first }, { tokens: tables.tokens, weight, y: stream }, byTokens);
-  }
+  const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
+  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), stream);
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
   for (let layer = 0; layer < L; layer++) {
