@@ -23,6 +23,9 @@ const template = optional(
     description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
   }),
 );
+const config = optional(
+  option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
+);
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
@@ -46,9 +49,7 @@ const run = command(
       }),
       'corrected',
     ),
-    config: optional(
-      option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
-    ),
+    config,
     seed,
     seeds: optional(
       option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
@@ -83,6 +84,7 @@ const adapt = command(
       8,
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
+    config,
     seed,
     maxTime,
     json,
