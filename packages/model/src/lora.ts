@@ -17,9 +17,16 @@ import { PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
 /** Rank, scale and targets shared by the adapters of a pack. */
 export interface LoraConfig {
   readonly rank: number;
-  /** The update is scaled by alpha / rank. */
+  /** The update is scaled by alpha / rank; by alpha / sqrt(rank) where `rankStabilised`. */
   readonly alpha: number;
+  /** Kalajdzievski 2023, arXiv 2312.03732. */
+  readonly rankStabilised?: boolean;
   readonly targets: readonly Projection[];
+}
+
+/** What an adapter's update is multiplied with. */
+export function loraScaling({ rank, alpha, rankStabilised }: LoraScale): number {
+  return alpha / (rankStabilised ? Math.sqrt(rank) : rank);
 }
 
 /** Where the two matrices of one adapted projection lie within an adapter; offsets in elements. */
@@ -32,8 +39,8 @@ export interface LoraPlace {
   readonly offsetB: number;
 }
 
-/** Rank and alpha of one adapter of a pack. */
-export type LoraScale = Pick<LoraConfig, 'rank' | 'alpha'>;
+/** Rank and scale of one adapter of a pack. */
+export type LoraScale = Pick<LoraConfig, 'rank' | 'alpha' | 'rankStabilised'>;
 
 /** The arena row of an adapter of one rank. */
 export interface LoraLayout {
@@ -140,7 +147,7 @@ export class LoraPack {
   readonly capacity: number;
   /** In order of their stretches. */
   readonly arenas: readonly LoraArena[];
-  /** f32 (E): alpha / rank of every adapter. */
+  /** f32 (E): what the update of every adapter is multiplied with. */
   readonly scaling: GPUBuffer;
   #device: GPUDevice;
   #model: ModelConfig;
@@ -157,7 +164,7 @@ export class LoraPack {
     const stretches = splitAdapter(this.layout, capacity, Math.min(byteLimit, maxStorageBufferBindingSize, maxBufferSize));
     this.arenas = stretches.map((stretch) => ({ ...stretch, parameters: this.#make('lora parameters', stretch) }));
     this.scaling = createStorage(device, 'lora scaling', capacity);
-    device.queue.writeBuffer(this.scaling, 0, new Float32Array(capacity).fill(config.alpha / config.rank));
+    device.queue.writeBuffer(this.scaling, 0, new Float32Array(capacity).fill(loraScaling(config)));
   }
 
   #make(label: string, { stride }: LoraStretch): GPUBuffer {
@@ -202,7 +209,7 @@ export class LoraPack {
     for (const { start, stride, parameters } of this.arenas) {
       queue.writeBuffer(parameters, e * stride * 4, row.subarray(start, start + stride) as Float32Array<ArrayBuffer>);
     }
-    queue.writeBuffer(this.scaling, e * 4, new Float32Array([scale.alpha / scale.rank]));
+    queue.writeBuffer(this.scaling, e * 4, new Float32Array([loraScaling(scale)]));
     for (const { stride, gradient, m, v } of this.#trained ?? []) {
       const zeros = new Float32Array(stride);
       for (const buffer of [gradient, m, v]) queue.writeBuffer(buffer, e * stride * 4, zeros);
@@ -224,6 +231,26 @@ export class LoraPack {
     const own = this.layoutOf(scale);
     const [row] = await this.#rows(this.arenas.map(({ parameters }) => parameters), e, 1);
     return own === this.layout ? row : resizeAdapter(row, this.layout, own);
+  }
+
+  /** Adam's moments of slot `e`, in the pack's layout. */
+  async readMoments(e: number): Promise<Readonly<Record<'m' | 'v', Float32Array>>> {
+    const read = (name: 'm' | 'v') => this.#rows(this.trained.map((arena) => arena[name]), e, 1);
+    const [[m], [v]] = await Promise.all([read('m'), read('v')]);
+    return { m, v };
+  }
+
+  /** Overwrites Adam's moments of slot `e`. Throws RangeError for those of another layout. */
+  writeMoments(e: number, moments: Readonly<Record<'m' | 'v', Float32Array>>): void {
+    for (const name of ['m', 'v'] as const) {
+      const row = moments[name];
+      if (row.length !== this.layout.stride) {
+        throw new RangeError(`Cannot load ${row.length} moments into slots of ${this.layout.stride}`);
+      }
+      for (const { start, stride, [name]: buffer } of this.trained) {
+        this.#device.queue.writeBuffer(buffer, e * stride * 4, row.subarray(start, start + stride) as Float32Array<ArrayBuffer>);
+      }
+    }
   }
 
   /** Rows first .. first+count-1 of one buffer an arena. All are copied before the first is waited for. */

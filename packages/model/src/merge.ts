@@ -1,17 +1,19 @@
 /** Adding an adapter to the weights it was trained on. */
 
-import type { AdapterValues, LoraConfig, LoraLayout } from './lora.ts';
+import { loraScaling, type AdapterValues, type LoraConfig, type LoraLayout } from './lora.ts';
 import type { HostWeights } from './model.ts';
 import { layerTensor } from './parameters.ts';
 
-/** W + alpha / rank * (A, B) for every target: sums in float64, rounded once. Returns new tensors for the targets. */
+/** W + scaling * (A, B) for every target: sums in float64, rounded once. Returns new tensors for the targets. */
 export function mergeAdapter(
   weights: HostWeights,
   layout: LoraLayout,
-  { rank, alpha }: LoraConfig,
+  lora: LoraConfig,
   values: AdapterValues,
 ): Map<string, Float32Array> {
   const merged = new Map(weights);
+  const { rank } = lora;
+  const scaling = loraScaling(lora);
   for (const { layer, projection, inner, out, offsetA, offsetB } of layout.places) {
     const name = layerTensor(layer, projection);
     const base = weights.get(name);
@@ -21,7 +23,7 @@ export function mergeAdapter(
       const k = i % inner;
       let product = 0;
       for (let r = 0; r < rank; r++) product += values[offsetB + r * out + n] * values[offsetA + r * inner + k];
-      return base[i] + (alpha / rank) * product;
+      return base[i] + scaling * product;
     });
     merged.set(name, sum);
   }

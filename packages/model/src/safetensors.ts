@@ -5,7 +5,7 @@
  */
 
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { brief, problemsOf } from './problems.ts';
 
 /** One stored tensor; `bytes` are its elements, at any alignment. */
 export interface StoredTensor {
@@ -30,10 +30,11 @@ export const BYTE_SIZES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U32
 
 const entrySchema = type({
   dtype: 'string',
-  shape: '(number.integer >= 0)[]',
+  shape: '(number.integer >= 0)[] <= 8',
   data_offsets: ['number.integer >= 0', 'number.integer >= 0'],
 });
 const MAX_HEADER_BYTES = 100_000_000;
+const MAX_NAME = 512;
 const LFS_POINTER = 'version https://git-lfs';
 
 /** Bytes at the beginning of a file that `headerEnd` looks at. */
@@ -74,10 +75,11 @@ export function parseHeader(head: Uint8Array, fileBytes: number, place: string):
   const ranges: { name: string; start: number; end: number }[] = [];
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') continue;
+    if (name.length > MAX_NAME) fail(place, `it has a tensor whose name is ${name.length} characters long, at most ${MAX_NAME} are read`);
     const entry = entrySchema(value);
     if (entry instanceof type.errors) return fail(place, `tensor ${name}: ${problemsOf(entry)}`);
     const { dtype, shape } = entry;
-    if (!isDType(dtype)) return fail(place, `tensor ${name} has the unknown dtype ${dtype}`);
+    if (!isDType(dtype)) return fail(place, `tensor ${name} has the unknown dtype ${brief(dtype)}`);
     const [start, end] = entry.data_offsets;
     const needed = shape.reduce((product, axis) => product * axis, BYTE_SIZES[dtype]);
     if (start > end || end > dataBytes) {
@@ -164,9 +166,9 @@ export function finiteFloat32(tensor: StoredTensor, name: string, place: string)
 
 /** Throws RangeError naming file, tensor and element where a value is not finite; `values` begin at element `first`. */
 export function checkFinite(values: Float32Array, name: string, place: string, first: number): void {
-  for (let i = 0; i < values.length; i++) {
-    // NaN and the infinities are the only values whose difference from themselves is not 0.
-    if (values[i] - values[i] === 0) continue;
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    if ((bits[i] & 0x7f800000) !== 0x7f800000) continue;
     throw new RangeError(`Cannot use ${place}: tensor ${name} holds ${values[i]} at element ${first + i}; the file is damaged`);
   }
 }

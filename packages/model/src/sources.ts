@@ -10,7 +10,7 @@ import { type } from 'arktype';
 import type { ModelConfig } from './config.ts';
 import { CheckpointError, fileProblem, readJson } from './directory.ts';
 import { headTensor, parameterLayout } from './parameters.ts';
-import { problemsOf } from './problems.ts';
+import { brief, problemsOf } from './problems.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -122,7 +122,7 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
   const files = new Set(shards.values());
   const outside = [...files].find((shard) => !/^[^/\\:\0]+\.safetensors$/.test(shard));
   if (outside !== undefined) {
-    throw new SyntaxError(`Cannot read ${place}: ${JSON.stringify(outside)} is not the name of a safetensors file in its directory`);
+    throw new SyntaxError(`Cannot read ${place}: ${brief(JSON.stringify(outside))} is not the name of a safetensors file in its directory`);
   }
   const tensors = new Map<string, Located>();
   for (const shard of files) {
@@ -135,7 +135,7 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
     }
   }
   const missing = [...shards].find(([name]) => !tensors.has(name));
-  if (missing) throw new RangeError(`Cannot use ${place}: tensor ${missing[0]} is not in ${missing[1]}`);
+  if (missing) throw new RangeError(`Cannot use ${place}: tensor ${brief(missing[0])} is not in ${missing[1]}`);
   return tensors;
 }
 
