@@ -1,5 +1,6 @@
 /** A Llama-style transformer on WebGPU. */
 
+export { AdapterPool, PoolGenerator, type Lease, type PooledAdapter, type PoolRequest, type PoolSizes } from './adapter-pool.ts';
 export { ParameterArena } from './arena.ts';
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
@@ -14,6 +15,7 @@ export {
   type LoadOptions,
   type TensorReport,
 } from './checkpoint.ts';
+export { largestFitting, measureCapacity, parameterCount, type Capacity, type CapacityParts, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export { CheckpointError } from './directory.ts';
 export {
