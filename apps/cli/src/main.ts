@@ -30,6 +30,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./pull.ts')).pull(command);
     case 'words':
       return (await import('./words.ts')).words(command);
+    case 'convert':
+      return (await import('./convert.ts')).convert(command);
     case 'report':
       return (await import('./report.ts')).report(command);
   }

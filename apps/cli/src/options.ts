@@ -14,6 +14,14 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
@@ -69,6 +77,7 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
     template,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
@@ -96,6 +105,7 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
@@ -114,7 +124,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -179,6 +189,30 @@ const pull = command(
   { description: message`Download a model from the Hugging Face hub into its standard cache` },
 );
 
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -194,7 +228,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, words, report, convert);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;
