@@ -16,11 +16,10 @@ import {
   initialAdapter,
   initialWeights,
   loraLayout,
-  parseAdapterConfig,
-  parseAdapterFile,
   parseConfig,
   parseSafetensors,
   PROJECTIONS,
+  readAdapter,
   readCheckpoint,
   writeSafetensors,
 } from '@seal/model';
@@ -149,8 +148,8 @@ describe('damaged directories', () => {
   beforeAll(() => {
     directory = join(base, 'model');
     mkdirSync(directory);
-    const vocab = Object.fromEntries(Array.from({ length: 24 }, (_, id) => [id === 0 ? '[unk]' : `w${id}`, id]));
-    const tokenizer = { version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: { type: 'WhitespaceSplit' }, post_processor: null, decoder: null, model: { type: 'WordLevel', vocab, unk_token: '[unk]' } };
+    const vocab = Object.fromEntries(Array.from('abcdefghijklmnopqrstuvwx', (letter, id) => [letter, id]));
+    const tokenizer = { version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model: { type: 'BPE', vocab, merges: [], unk_token: 'a' } };
     writeFileSync(join(directory, 'config.json'), model.config);
     writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer));
   });
@@ -196,8 +195,12 @@ describe('damaged directories', () => {
       const damagedConfig = number % 2 === 0 ? mutateJson(adapterConfig, own) : adapterConfig;
       const damaged = number % 4 === 1 ? mutateBytes(file, own, 2_000) : number % 4 === 3 ? withHeader(file, mutateJson(header, own)) : file;
       return tryReading(outcomes, 'adapter_', () => JSON.stringify(damagedConfig), () => {
-        const read = parseAdapterConfig(damagedConfig, 'adapter_config.json');
-        const values = parseAdapterFile(damaged, loraLayout(config, read), read.rank, 'adapter_model.safetensors');
+        const { values, layout: own } = readAdapter(
+          { json: damagedConfig, place: 'adapter_config.json' },
+          { bytes: damaged, place: 'adapter_model.safetensors' },
+          config,
+        );
+        expect(values.length).toBe(own.stride);
         expect(values.every(Number.isFinite)).toBe(true);
       });
     });

@@ -16,8 +16,13 @@ const model = optional(
 );
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
-  description: message`JSON list of {title, context, questions: [{question, answer}]}`,
+  description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
 });
+const template = optional(
+  option('--template', string({ metavar: 'NAME' }), {
+    description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
+  }),
+);
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
@@ -26,7 +31,15 @@ const run = command(
   'run',
   object('Options', {
     command: constant('run'),
-    preset: withDefault(option('--preset', choice(['tiny']), { description: message`Configuration to start from` }), 'tiny'),
+    preset: withDefault(
+      option('--preset', choice(['tiny', 'squad']), {
+        description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
+      }),
+      'tiny',
+    ),
+    model,
+    passages: optional(passages),
+    template,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
@@ -56,6 +69,7 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    template,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -83,6 +97,8 @@ const ask = command(
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
     adapter,
+    topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
+    template,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -98,7 +114,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 

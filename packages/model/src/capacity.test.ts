@@ -137,6 +137,15 @@ describe('a plan', () => {
     }
   });
 
+  it('refuses caches beyond a binding and says how many slots fit', () => {
+    const generation = { slots: 33, length: 2_048, prefillTokens: 512 };
+    const request = { weights: 'int8', pack: null, step: null, generation } as const;
+    expect(() => measureCapacity(llama1b, request)).toThrow(
+      'Cannot keep keys and values of 33 sequences of 2048 tokens: the device binds those of 32 at most; use 32 slots or shorter sequences',
+    );
+    expect(plan('Llama-3.2-1B, answering 32', llama1b, { ...request, generation: { ...generation, slots: 32 } }).parts.optimiser).toBe(0);
+  });
+
   it('records a step of Qwen2.5-7B whose every dispatch is within the limits', () => {
     const dry = dryGpu();
     const model = new Model(dry.gpu, qwen7b, { weights: 'int4' });

@@ -16,6 +16,7 @@ export { largestFitting, measureCapacity, parameterCount, type Capacity, type Ca
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export { CheckpointError } from './directory.ts';
 export {
+  cacheSlots,
   Generator,
   type BoundDigest,
   type Completion,

@@ -11,12 +11,14 @@ export {
   type PretrainingSettings,
   type PretrainingState,
 } from './pretraining.ts';
-export { presets, resolveConfig, type PresetName } from './presets.ts';
+export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
+export { notesOf, SHORTENED } from './notes.ts';
+export { presets, promptTokens, resolveConfig, type PresetName } from './presets.ts';
 export type { Progress } from './progress.ts';
 export { ENGINE_VERSION, type Timings } from './examiner.ts';
 export { SealRun, weightsDigest, type RunInput } from './run.ts';
 export { groupWithoutConflicts, selectBest, selectRandom, type Candidate, type Choice } from './selection.ts';
-export { createCodec, padWithEnd, type Codec } from './sequences.ts';
+export { createCodec, createTextCodec, padWithEnd, type Codec } from './sequences.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { resultDocument, pooledDocument } from './table.ts';
-export { loraConfig, QUESTION_TOKENS, Workbench, type Policy } from './workbench.ts';
+export { loraConfig, slotsFor, Workbench, type Policy } from './workbench.ts';
