@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, dryGpu, openGpu, type Gpu } from '@seal/device';
-import { largestFitting, measureCapacity, type CapacityRequest } from './capacity.ts';
+import { largestFitting, measureCapacity, stepFlops, type CapacityRequest } from './capacity.ts';
 import { parseConfig, type ModelConfig } from './config.ts';
 import { smallConfig, watchDevice } from './fixture.ts';
 import { Generator } from './generation.ts';
@@ -155,6 +155,17 @@ describe('a plan', () => {
     trainer.step(Array.from({ length: 8 }, () => [sequence]), Array.from({ length: 8 }, () => 1e-3));
     expect(pack.arenas.length).toBeGreaterThan(8);
     dry.gpu.close();
+  });
+});
+
+describe('stepFlops', () => {
+  it('is a bit more than four times parameters and tokens, and six with recomputation but for head and adapters', () => {
+    const [linear, head, low] = [6_525_288_448, 152_064 * 3_584, 40_370_176];
+    // No attention to speak of: sequences of one token.
+    const at = (recompute: boolean) => stepFlops(qwen7b, rank16, { tokens: 1, length: 1, recompute });
+    const one = 28 * 2 * 28 * 128;
+    expect(at(false)).toBe(4 * linear + 4 * head + 6 * low + 7 * one);
+    expect(at(true)).toBe(6 * linear + 4 * head + 8 * low + 9 * one);
   });
 });
 
