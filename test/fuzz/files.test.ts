@@ -195,13 +195,10 @@ describe('damaged directories', () => {
       const damagedConfig = number % 2 === 0 ? mutateJson(adapterConfig, own) : adapterConfig;
       const damaged = number % 4 === 1 ? mutateBytes(file, own, 2_000) : number % 4 === 3 ? withHeader(file, mutateJson(header, own)) : file;
       return tryReading(outcomes, 'adapter_', () => JSON.stringify(damagedConfig), () => {
-        const { values, layout: own } = readAdapter(
-          { json: damagedConfig, place: 'adapter_config.json' },
-          { bytes: damaged, place: 'adapter_model.safetensors' },
-          config,
-        );
-        expect(values.length).toBe(own.stride);
+        const json = { json: damagedConfig, place: 'adapter_config.json' };
+        const { values, modules } = readAdapter(json, { bytes: damaged, place: 'adapter_model.safetensors' }, config);
         expect(values.every(Number.isFinite)).toBe(true);
+        expect(modules.length).toBeGreaterThan(0);
       });
     });
   });

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
-import { loraConfig, presets, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
+import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { cannotWrite } from './files.ts';
+import { cannotWrite, readJson } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf } from './policy.ts';
 import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
@@ -15,9 +15,14 @@ import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
 import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
 
-/** One adapter at a time, however many passages it is to learn. */
-function configOf(preset: PresetName): SealConfig {
-  return { ...presets[preset], inner: { ...presets[preset].inner, packSize: 1, tokensPerStep: 2_048 } };
+/** Tokens of a step that trains one adapter, at most. */
+const STEP_TOKENS = 2_048;
+
+/** The preset, changed by a file if there is one, for one adapter, however many passages it is to learn. */
+async function configOf(preset: PresetName, file: string | undefined): Promise<SealConfig> {
+  const overrides = file === undefined ? undefined : readJson(file, EXIT.usage);
+  const config = await orExit(EXIT.usage, () => resolveConfig(preset, 'corrected', overrides, file ?? 'the preset'));
+  return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep: Math.min(STEP_TOKENS, config.inner.tokensPerStep) } };
 }
 
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
@@ -30,9 +35,9 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const checkpoint = await openCheckpoint(model);
   const subject = await subjectOf(checkpoint, model, { template });
   const { domain, codec } = subject;
-  const config = configOf(subject.preset);
+  const config = await configOf(subject.preset, command.config);
   const { contexts, shortened } = await subject.read(command.passages, config);
-  if (shortened) say(`Warning: ${shortened}`);
+  if (shortened) say(shortened);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint);
@@ -50,7 +55,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
     const invalid = parsed.filter((one) => one.sequences.length === 0);
     if (invalid.length > 0) {
       const reasons = new Set(invalid.flatMap(({ rejected }) => (rejected.length > 0 ? rejected.map(({ reason }) => reason) : ['empty'])));
-      say(`Warning: ${invalid.length} of ${counted(parsed.length, 'self-edit')} hold nothing to train on: ${[...reasons].join(', ')}`);
+      say(`${invalid.length} of ${counted(parsed.length, 'self-edit')} hold nothing to train on: ${[...reasons].join(', ')}`);
     }
     const texts = counted(sequences.length, 'text');
     say(`Training ${steps} steps on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);

@@ -28,6 +28,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tune.ts')).tune(command);
     case 'pull':
       return (await import('./pull.ts')).pull(command);
+    case 'sft':
+      return (await import('./sft.ts')).sft(command);
     case 'words':
       return (await import('./words.ts')).words(command);
     case 'report':

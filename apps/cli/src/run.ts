@@ -257,7 +257,7 @@ async function contextsFor(
   const contexts = await drawn(subject, config, store.header.seed, place);
   store.writeFile('contexts.json', `${JSON.stringify([...contexts.rounds.flat(), ...contexts.evaluation], null, 1)}\n`);
   if (contexts.shortened !== null) {
-    say(`Warning: ${contexts.shortened}`);
+    say(contexts.shortened);
     store.append('events', { time: new Date().toISOString(), type: SHORTENED, message: contexts.shortened, details: null });
   }
   return contexts;

@@ -26,7 +26,7 @@ export function sayWhatBrokeOff({ broken, codec }: Workbench): void {
     ...(broken.answers > 0 ? [`${counted(broken.answers, 'answer')} reached the most tokens`] : []),
     ...(codec.cutDocuments > 0 ? [`${counted(codec.cutDocuments, 'training text')} did not fit whole`] : []),
   ];
-  if (parts.length > 0) say(`Warning: ${parts.join('; ')}`);
+  if (parts.length > 0) say(`${parts.join('; ')}.`);
 }
 
 /** `83` seconds as `1 min 23 s`. */

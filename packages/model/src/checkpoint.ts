@@ -1,5 +1,6 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files and
+ * `tokenizer.json`.
  */
 
 import { join } from 'node:path';

@@ -160,9 +160,11 @@ describe('Generator', () => {
   });
 
   it('tells pieces as they come, and ends at a stop string', async () => {
-    const decode = (tokens: readonly number[]) => tokens.map((token) => String.fromCodePoint(97 + token)).join('');
+    const letter = (token: number) => String.fromCodePoint(97 + token);
+    const decode = (tokens: readonly number[]) => tokens.map(letter).join('');
+    const tokenizer = { stream: () => ({ push: letter, end: () => '' }) };
     const requests = [1, 3, 8].map((length, i) => ({ prompt: prompt(i, length), draws: [() => 0] }));
-    const whole = await plain.generate(requests, { ...greedy, stopTokens: [], text: { decode } });
+    const whole = await plain.generate(requests, { ...greedy, stopTokens: [], text: { tokenizer } });
     const texts = whole.map(([completion]) => completion?.text ?? '');
     expect(texts).toEqual(whole.map(([completion]) => decode(completion?.tokens ?? [])));
     // Two characters of the first text, which are two tokens.
@@ -172,7 +174,7 @@ describe('Generator', () => {
       ...greedy,
       stopTokens: [],
       logProbabilities: { top: 0 },
-      text: { decode, stop },
+      text: { tokenizer, stop },
       onPieces: (pieces) => {
         for (const { request, text, tokens } of pieces) {
           const seen = streamed[request]!;

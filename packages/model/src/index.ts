@@ -1,5 +1,6 @@
 /** A Llama-style transformer on WebGPU. */
 
+export { AdapterPool, PoolGenerator, type Lease, type PooledAdapter, type PoolRequest, type PoolSizes } from './adapter-pool.ts';
 export { ParameterArena } from './arena.ts';
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {

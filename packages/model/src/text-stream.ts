@@ -1,13 +1,13 @@
 /**
- * The text of a completion while its tokens arrive, and where a stop string ends it.
- *
- * A token is decoded behind the tokens before it that gave the last piece of text, as its text may depend on them; bytes
- * that are not a whole character yet, and what may become a stop string, are held back.
+ * The text of a completion while its tokens arrive, and where a stop string ends it. What may become a stop string is
+ * held back.
  */
+
+import type { DecodeStream, Tokenizer } from './tokenizer.ts';
 
 /** How tokens become text, and what ends it. */
 export interface TextOptions {
-  readonly decode: (tokens: readonly number[]) => string;
+  readonly tokenizer: Pick<Tokenizer, 'stream'>;
   /** Strings that end a completion; they and what follows are not part of it. */
   readonly stop?: readonly string[];
 }
@@ -18,26 +18,23 @@ export interface TextPiece {
   readonly tokens: readonly number[];
 }
 
-/** A character that is not complete decodes to this. */
-const INCOMPLETE = '\u{FFFD}';
-
 /** One completion's text. */
 export class TextStream {
-  #options: TextOptions;
+  #decoder: DecodeStream;
+  #stops: readonly string[];
   #tokens: number[] = [];
   /** Length of the text with each token; tokens of an incomplete character have the length that completes it. */
   #ends: number[] = [];
   #text = '';
-  #window = 0;
-  #decoded = 0;
   #releasedText = 0;
   #releasedTokens = 0;
   #stopped = false;
 
   /** Throws RangeError for an empty stop string. */
-  constructor(options: TextOptions) {
-    if (options.stop?.includes('')) throw new RangeError('Cannot stop at an empty string: it is everywhere');
-    this.#options = options;
+  constructor({ tokenizer, stop = [] }: TextOptions) {
+    if (stop.includes('')) throw new RangeError('Cannot stop at an empty string: it is everywhere');
+    this.#decoder = tokenizer.stream();
+    this.#stops = stop;
   }
 
   /** Whether a stop string has come. */
@@ -58,40 +55,25 @@ export class TextStream {
   /** Takes the next token and releases what no later one can change. */
   push(token: number): TextPiece {
     this.#tokens.push(token);
-    return this.#take(false);
+    return this.#take(this.#decoder.push(token), false);
   }
 
   /** Releases the rest, incomplete characters too. */
   finish(): TextPiece {
-    return this.#stopped ? { text: '', tokens: [] } : this.#take(true);
+    return this.#stopped ? { text: '', tokens: [] } : this.#take(this.#decoder.end(), true);
   }
 
-  #take(last: boolean): TextPiece {
+  #take(added: string, last: boolean): TextPiece {
     const from = this.#text.length;
-    const added = this.#decodeNew(last);
-    if (added !== null) {
-      this.#text += added;
-      while (this.#ends.length < this.#tokens.length) this.#ends.push(this.#text.length);
-      this.#cut(from);
-    }
+    this.#text += added;
+    if (added !== '' || last) while (this.#ends.length < this.#tokens.length) this.#ends.push(this.#text.length);
+    this.#cut(from);
     return this.#release(last);
-  }
-
-  /** Text that the tokens not decoded yet add, or null where it is not certain. */
-  #decodeNew(last: boolean): string | null {
-    const { decode } = this.#options;
-    const before = decode(this.#tokens.slice(this.#window, this.#decoded));
-    const now = decode(this.#tokens.slice(this.#window));
-    if (!last && (now.endsWith(INCOMPLETE) || now.length === before.length || !now.startsWith(before))) return null;
-    this.#window = this.#decoded;
-    this.#decoded = this.#tokens.length;
-    return now.slice(before.length);
   }
 
   /** Ends the text before the first stop string that the new text completes. */
   #cut(from: number): void {
-    const stops = this.#options.stop ?? [];
-    const places = stops.map((stop) => this.#text.indexOf(stop, Math.max(0, from - stop.length + 1))).filter((place) => place >= 0);
+    const places = this.#stops.map((stop) => this.#text.indexOf(stop, Math.max(0, from - stop.length + 1))).filter((place) => place >= 0);
     if (places.length === 0) return;
     const place = Math.min(...places);
     this.#stopped = true;
@@ -116,7 +98,7 @@ export class TextStream {
   /** Length of the longest end of the text that a stop string begins with. */
   #heldBack(): number {
     let most = 0;
-    for (const stop of this.#options.stop ?? []) {
+    for (const stop of this.#stops) {
       for (let length = Math.min(stop.length - 1, this.#text.length); length > most; length--) {
         if (stop.startsWith(this.#text.slice(-length))) most = length;
       }

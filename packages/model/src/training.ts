@@ -180,6 +180,11 @@ class TrainingCore {
     this.#stepsTaken.fill(taken);
   }
 
+  /** Optimiser steps behind the moments of one adapter. */
+  stepsOf(e: number): number {
+    return this.#stepsTaken[e];
+  }
+
   /** Starts counting the optimiser steps of one adapter anew. */
   forget(e: number): void {
     this.#stepsTaken[e] = 0;
@@ -239,6 +244,17 @@ export class LoraTrainer {
     const batch = packBatch(segments);
     this.#core.step(batch, learningRates);
     return batch;
+  }
+
+  /** The optimiser's state of the adapter in slot 0, for a checkpoint. */
+  async state(): Promise<OptimiserState> {
+    return { ...(await this.#pack.readMoments(0)), steps: this.#core.stepsOf(0) };
+  }
+
+  /** Continues the adapter that was put into slot 0 from a checkpoint's optimiser state. */
+  restore({ m, v, steps }: OptimiserState): void {
+    this.#pack.writeMoments(0, { m, v });
+    this.#core.restart(steps);
   }
 
   /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */

@@ -61,7 +61,7 @@ export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, con
 
 /** The text side of a model with a real tokenizer. */
 export interface TextSide {
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
   /** Tokens that every text begins with. */
   readonly begin: readonly number[];
   /** Tokens that end a completion; documents end with the first. */
