@@ -143,9 +143,37 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
-  description: message`What this machine offers, and whether everything works on it`,
-});
+const doctor = command(
+  'doctor',
+  object('Options', {
+    command: constant('doctor'),
+    model,
+    weights: withDefault(
+      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
+      'f32',
+    ),
+    pack: withDefault(
+      option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
+      8,
+    ),
+    rank: withDefault(
+      option('--rank', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Rank of the adapters; 16 if absent` }),
+      16,
+    ),
+    seq: optional(
+      option('--seq', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of the longest sequence; 1024 if absent` }),
+    ),
+    tokens: optional(
+      option('--tokens', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of a training step; 2048 if absent` }),
+    ),
+    memory: optional(
+      option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
+    ),
+    out: outFile,
+    json,
+  }),
+  { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
+);
 
 const bench = command(
   'bench',
