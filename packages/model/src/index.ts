@@ -22,7 +22,7 @@ export {
   type Piece,
   type TokenLogProbability,
 } from './generation.ts';
-export { InferencePass, scoreLogits } from './inference.ts';
+export { InferencePass, scoreLogits, scoreTokens } from './inference.ts';
 export {
   initialAdapter,
   loraLayout,
