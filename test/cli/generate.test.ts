@@ -132,7 +132,7 @@ describe('with the shipped model', () => {
     mkdirSync(model);
     for (const file of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']) symlinkSync(join(shippedModel, file), join(model, file));
     const { completions } = await generated('--prompt', prompt, '--max-tokens', '8');
-    const { tokenIds = [] } = completions[0] ?? {};
+    const [{ tokenIds }] = completions as [Completion];
     const last = tokenIds.at(-1);
     const write = (file: object) => writeFileSync(join(model, 'generation_config.json'), JSON.stringify(file));
     write({ do_sample: true, temperature: 0.7, top_p: 0.8, top_k: 20, repetition_penalty: 1.1, eos_token_id: [0, last], transformers_version: '4' });

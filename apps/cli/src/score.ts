@@ -29,10 +29,9 @@ export async function score({ model: name = SHIPPED_MODEL, adapter: adapterDirec
   if (scorable.length === 0) throw new Failure(EXIT.data, `Cannot score ${place}: no line has a token behind another one`);
   const long = sequences.findIndex(({ length }) => length > config.maxPositionEmbeddings);
   if (long >= 0) {
-    const { length = 0 } = sequences[long] ?? [];
     throw new Failure(
       EXIT.data,
-      `Cannot score line ${long + 1} of ${place}: it has ${length} tokens, the model has ${config.maxPositionEmbeddings} positions; divide it`,
+      `Cannot score line ${long + 1} of ${place}: it has ${sequences[long]?.length} tokens, the model has ${config.maxPositionEmbeddings} positions; divide it`,
     );
   }
   const adapter = adapterDirectory === undefined ? null : await openAdapter(adapterDirectory, { name, config });
