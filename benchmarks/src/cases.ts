@@ -136,7 +136,7 @@ export function loraCases(T: number, K: number, N: number, E: number, R: number)
     { ...common, op: loraProject, sizes: { T, K, R, E, stride, offset: 0, tiles: tiles.length / 3 }, flops: 2 * T * K * R },
     { ...common, op: loraLinear, sizes: fused, flops: 2 * T * N * (K + R), problem: { kind: 'lora-linear', T, K, N, R, E } },
     { ...common, op: loraLinearBackward, sizes: fused, flops: 2 * T * K * (N + R) },
-    { ...common, op: loraGradient, sizes: { T, R, N, E, stride, offset: 0 }, flops: 2 * T * N * R },
+    { ...common, op: loraGradient, sizes: { T, R, N, E, stride, offset: 0, accumulate: 0 }, flops: 2 * T * N * R },
   ];
 }
 

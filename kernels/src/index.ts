@@ -51,3 +51,4 @@ export * from './kv-cache/index.ts';
 export * from './dequantise/index.ts';
 export * from './quantised-embedding/index.ts';
 export * from './quantised-matmul/index.ts';
+export * from './column-sum/index.ts';

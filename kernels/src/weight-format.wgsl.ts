@@ -2,13 +2,14 @@
 // Scales and minima are decoded bit by bit: unpack2x16float may flush subnormal f16, which scales of small weights are.
 // Prelude: FORMAT (0 f16, 1 int8, 2 int4).
 const code: string = /* wgsl */ `
-// Both f16 of a word, exactly.
+// Both f16 of a word, exactly: a subnormal one takes the exponent above it, whose leading one is subtracted again.
 fn halves(word: u32) -> vec2f {
-  let half = vec2u(word & 0xffffu, word >> 16u);
-  let subnormal = vec2f(half & vec2u(0x3ffu)) * 0x1p-24;
-  let normal = bitcast<vec2f>(((half & vec2u(0x7fffu)) << vec2u(13u)) + vec2u(0x38000000u));
-  let magnitude = select(normal, subnormal, (half & vec2u(0x7c00u)) == vec2u());
-  return select(magnitude, -magnitude, (half & vec2u(0x8000u)) != vec2u());
+  let half = vec2u(word, word >> 16u);
+  let magnitude = (half & vec2u(0x7fffu)) << vec2u(13u);
+  let subnormal = magnitude < vec2u(0x00800000u);
+  let raised = bitcast<vec2f>(magnitude + select(vec2u(0x38000000u), vec2u(0x38800000u), subnormal));
+  let exact = raised - select(vec2f(), vec2f(0x1p-14), subnormal);
+  return bitcast<vec2f>(bitcast<vec2u>(exact) | ((half & vec2u(0x8000u)) << vec2u(16u)));
 }
 
 fn groups_of(k: u32) -> u32 { return (k + 63u) / 64u; }

@@ -148,8 +148,8 @@ describe('damaged directories', () => {
   beforeAll(() => {
     directory = join(base, 'model');
     mkdirSync(directory);
-    const vocab = Object.fromEntries(Array.from({ length: 24 }, (_, id) => [id === 0 ? '[unk]' : `w${id}`, id]));
-    const tokenizer = { version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: { type: 'WhitespaceSplit' }, post_processor: null, decoder: null, model: { type: 'WordLevel', vocab, unk_token: '[unk]' } };
+    const vocab = Object.fromEntries(Array.from('abcdefghijklmnopqrstuvwx', (letter, id) => [letter, id]));
+    const tokenizer = { version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model: { type: 'BPE', vocab, merges: [], unk_token: 'a' } };
     writeFileSync(join(directory, 'config.json'), model.config);
     writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer));
   });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { adapterFiles, FullTrainer, Generator, LoraTrainer, parseAdapterConfig, parseAdapterFile, scoreLogits } from '@seal/model';
+import { adapterFiles, FullTrainer, Generator, LoraTrainer, parseAdapterFile, readAdapter, scoreLogits } from '@seal/model';
 import { logProbability, openFixture, readJson, readTensors, relativeL2, settings, type Expected } from './fixture.ts';
 
 interface Continuation {
@@ -109,10 +109,12 @@ describe.each(['llama-untied', 'qwen2'])('an exported adapter of %s', (variant) 
   const at = (name: string) => new URL(`families/exported/${variant}/${name}`, import.meta.url);
 
   it('has the logits that PEFT computes with it', async () => {
-    const { model, pack, layout, expected } = open(variant);
-    const { lora } = parseAdapterConfig(readJson(at('adapter_config.json')), 'adapter_config.json', model.config);
+    const { model, pack, expected } = open(variant);
+    const config = { json: readJson(at('adapter_config.json')), place: 'adapter_config.json' };
+    const weights = { bytes: readFileSync(at('adapter_model.safetensors')), place: 'adapter_model.safetensors' };
+    const { lora, values } = readAdapter(config, weights, model.config);
     expect(lora).toEqual(pack.config);
-    pack.write(0, parseAdapterFile(readFileSync(at('adapter_model.safetensors')), layout, lora.rank, 'adapter'));
+    pack.write(0, values);
     const { tokens } = expected.sequences[1];
     const [logits] = await scoreLogits(model, pack, [[{ tokens }]]);
     expect(relativeL2(logits, readTensors(at('peft-logits.safetensors')).get('logits') ?? [])).toBeLessThanOrEqual(1e-5);

@@ -32,6 +32,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./generate.ts')).generate(command);
     case 'score':
       return (await import('./score.ts')).score(command);
+    case 'sft':
+      return (await import('./sft.ts')).sft(command);
     case 'words':
       return (await import('./words.ts')).words(command);
     case 'report':

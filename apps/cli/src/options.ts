@@ -16,8 +16,16 @@ const model = optional(
 );
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
-  description: message`JSON list of {title, context, questions: [{question, answer}]}`,
+  description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
 });
+const template = optional(
+  option('--template', string({ metavar: 'NAME' }), {
+    description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
+  }),
+);
+const config = optional(
+  option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
+);
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
@@ -26,16 +34,22 @@ const run = command(
   'run',
   object('Options', {
     command: constant('run'),
-    preset: withDefault(option('--preset', choice(['tiny']), { description: message`Configuration to start from` }), 'tiny'),
+    preset: withDefault(
+      option('--preset', choice(['tiny', 'squad']), {
+        description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
+      }),
+      'tiny',
+    ),
+    model,
+    passages: optional(passages),
+    template,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
       }),
       'corrected',
     ),
-    config: optional(
-      option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
-    ),
+    config,
     seed,
     seeds: optional(
       option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
@@ -56,6 +70,7 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    template,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -69,6 +84,7 @@ const adapt = command(
       8,
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
+    config,
     seed,
     maxTime,
     json,
@@ -83,6 +99,8 @@ const ask = command(
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
     adapter,
+    topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
+    template,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -98,7 +116,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -210,6 +228,41 @@ const score = command(
   { description: message`Log-probability of texts, token by token, and perplexity` },
 );
 
+const sft = command(
+  'sft',
+  object('Options', {
+    command: constant('sft'),
+    model,
+    data: option('--data', string({ metavar: 'FILE' }), {
+      description: message`JSONL: {prompt, completion}, {messages: [{role, content}]} or {text} a line`,
+    }),
+    adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the adapter or model; an unfinished one is continued` }),
+    adapterInit: optional(option('--adapter-init', string({ metavar: 'DIR' }), { description: message`Train this adapter on instead of a fresh one` })),
+    rank: optional(option('--rank', integer({ min: 1, max: 4_096, metavar: 'N' }), { description: message`Rank of the adapter; 16 if absent` })),
+    alpha: optional(option('--alpha', float({ min: 0, metavar: 'A' }), { description: message`The update is scaled by alpha / rank; twice the rank if absent` })),
+    targets: optional(
+      option('--targets', string({ metavar: 'NAME,NAME,...' }), { description: message`Linear layers to adapt, such as q_proj,v_proj; all seven if absent` }),
+    ),
+    full: option('--full', { description: message`Train all weights and save a whole model` }),
+    learningRate: optional(
+      option('--lr', float({ min: 0, metavar: 'RATE' }), { description: message`Largest learning rate; 2e-4 if absent, 2e-5 with --full` }),
+    ),
+    schedule: withDefault(option('--schedule', choice(['constant', 'linear', 'cosine']), { description: message`Course of the learning rate after the warm-up` }), 'linear'),
+    warmUp: withDefault(option('--warmup', integer({ min: 0, max: 1_000_000, metavar: 'N' }), { description: message`Steps in which the rate rises from 0` }), 0),
+    epochs: optional(option('--epochs', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Times through the examples; 3 if absent` })),
+    steps: optional(option('--steps', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Training steps, instead of --epochs` })),
+    batch: withDefault(option('--batch', integer({ min: 1, max: 4_096, metavar: 'N' }), { description: message`Examples a step` }), 4),
+    seq: optional(
+      option('--seq', integer({ min: 2, max: 1_048_576, metavar: 'N' }), { description: message`Tokens an example may have, what is longer is cut; 1024 if absent` }),
+    ),
+    recompute: option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` }),
+    seed,
+    maxTime,
+    json,
+  }),
+  { description: message`Fine-tune a model on examples: an adapter, or with --full all weights` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -225,7 +278,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, generate, score, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, generate, score, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
 import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
-import { createCodec, weightsDigest, type Codec, type Policy } from '@seal/trainer';
+import { weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { modelDirectory } from './hub.ts';
 import { readTuning } from './tuning.ts';
@@ -13,15 +13,11 @@ import { readTuning } from './tuning.ts';
 /** The shipped tiny model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
 
-/** Longest sequence that a codec makes. */
-const MAX_SEQUENCE = 512;
-
 /** An open model; `close` gives everything back. */
 export interface Session {
   readonly gpu: Gpu;
   readonly checkpoint: Checkpoint;
   readonly model: Model;
-  readonly codec: Codec;
   readonly directory: string;
   /** Names the measured choice of kernels; null where the defaults run. */
   readonly tuningDigest: string | null;
@@ -49,11 +45,8 @@ export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): P
 }
 
 /** Opens device and model. Files are read first: a bad model is reported without a device. */
-export async function openSession(directory: string = SHIPPED_MODEL): Promise<Session> {
-  const checkpoint = await openCheckpoint(directory);
-  const codec = await orExit(EXIT.unavailable, () =>
-    createCodec(checkpoint.tokenizer, checkpoint.config, Math.min(MAX_SEQUENCE, checkpoint.config.maxPositionEmbeddings)),
-  );
+export async function openSession(directory: string = SHIPPED_MODEL, read?: Checkpoint): Promise<Session> {
+  const checkpoint = read ?? (await openCheckpoint(directory));
   const gpu = await openDevice();
   const tuning = readTuning(gpu.description);
   const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, tuning ?? {}));
@@ -61,7 +54,6 @@ export async function openSession(directory: string = SHIPPED_MODEL): Promise<Se
     gpu,
     checkpoint,
     model,
-    codec,
     directory,
     tuningDigest: tuning?.digest ?? null,
     close() {

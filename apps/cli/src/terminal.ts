@@ -2,7 +2,7 @@
 
 import { SingleBar, Presets } from 'cli-progress';
 import type { PullProgress } from '@seal/hub';
-import type { Progress } from '@seal/trainer';
+import type { Progress, Workbench } from '@seal/trainer';
 
 /** A line for people, on stderr so that stdout stays a document. */
 export function say(line: string): void {
@@ -17,6 +17,16 @@ export function print(document: string): void {
 /** `1 passage`, `2 passages`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Says how many texts a bench broke off or cut so far, once for all of them. */
+export function sayWhatBrokeOff({ broken, codec }: Workbench): void {
+  const parts = [
+    ...(broken.selfEdits > 0 ? [`${counted(broken.selfEdits, 'self-edit')} reached the most tokens and ended at the last whole sentence`] : []),
+    ...(broken.answers > 0 ? [`${counted(broken.answers, 'answer')} reached the most tokens`] : []),
+    ...(codec.cutDocuments > 0 ? [`${counted(codec.cutDocuments, 'training text')} did not fit whole`] : []),
+  ];
+  if (parts.length > 0) say(`${parts.join('; ')}.`);
 }
 
 /** `83` seconds as `1 min 23 s`. */

@@ -369,15 +369,16 @@ export const loraLinearBackward = defineOp({
 });
 
 /**
- * dL_e = sum over segment e of h[t]^T d[t], e = 0 .. E-1; an empty segment gives zeros. h (T, R), d (T, N), segments u32
- * (E, 2) [start, end) -> arena (E, stride): the R * N numbers at offset are overwritten, the rest stays. For dB pass
- * h and dy, for dA pass g and x.
+ * dL_e (+)= sum over segment e of h[t]^T d[t], e = 0 .. E-1; an empty segment gives zeros. h (T, R), d (T, N), segments
+ * u32 (E, 2) [start, end) -> arena (E, stride): the R * N numbers at offset are overwritten, or where accumulate the sum
+ * goes on from them token by token, to the bits of one call over all tokens; the rest stays. For dB pass h and dy, for
+ * dA pass g and x.
  */
 export const loraGradient = defineOp({
   name: 'lora-linear-gradient',
   formula: 'dL_e = sum_{t in e} h[t]^T d[t]',
   source,
-  params: { T: 'u32', R: 'u32', N: 'u32', E: 'u32', stride: 'u32', offset: 'u32' },
+  params: { T: 'u32', R: 'u32', N: 'u32', E: 'u32', stride: 'u32', offset: 'u32', accumulate: 'u32' },
   inputs: {
     h: { type: 'f32', shape: ({ T, R }) => [T, R] },
     d: { type: 'f32', shape: ({ T, N }) => [T, N] },
@@ -404,11 +405,13 @@ export const loraGradient = defineOp({
   reference: (sizes, { h, d, segments }, { arena }) => ({ arena: reference.gradient(sizes, h, d, segments, arena) }),
   gradient: { none: 'itself a gradient; lora-linear and lora-linear-project check it through theirs' },
   cases: [
-    { T: 1, R: 1, N: 1, E: 1, stride: 5, offset: 2 },
-    { T: 33, R: 3, N: 7, E: 2, stride: 33, offset: 5 },
-    { T: 97, R: 4, N: 36, E: 3, stride: 200, offset: 8 },
-    { T: 129, R: 16, N: 32, E: 2, stride: 600, offset: 12 },
-    { T: 64, R: 20, N: 64, E: 5, stride: 1_300, offset: 0 },
+    { T: 1, R: 1, N: 1, E: 1, stride: 5, offset: 2, accumulate: 0 },
+    { T: 33, R: 3, N: 7, E: 2, stride: 33, offset: 5, accumulate: 0 },
+    { T: 33, R: 3, N: 7, E: 2, stride: 33, offset: 5, accumulate: 1 },
+    { T: 97, R: 4, N: 36, E: 3, stride: 200, offset: 8, accumulate: 1 },
+    { T: 129, R: 16, N: 32, E: 2, stride: 600, offset: 12, accumulate: 0 },
+    { T: 64, R: 20, N: 64, E: 5, stride: 1_300, offset: 0, accumulate: 0 },
+    { T: 64, R: 20, N: 64, E: 5, stride: 1_300, offset: 0, accumulate: 1 },
   ],
   tolerance: { floor: 1e-6, why: 'float32 sums over at most 72 tokens' },
 });

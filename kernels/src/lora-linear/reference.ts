@@ -74,9 +74,9 @@ export function backward(
   return dx;
 }
 
-/** dL_e[r, n] = sum over the tokens t of segment e of h[t, r] d[t, n], at its place; the rest of the arena stays. */
+/** dL_e[r, n] (+)= sum over the tokens t of segment e of h[t, r] d[t, n], at its place; the rest of the arena stays. */
 export function gradient(
-  { R, N, E, stride, offset }: Place & Record<'R' | 'N' | 'E', number>,
+  { R, N, E, stride, offset, accumulate }: Place & Record<'R' | 'N' | 'E' | 'accumulate', number>,
   h: Numbers,
   d: Numbers,
   segments: Numbers,
@@ -86,9 +86,10 @@ export function gradient(
   for (let e = 0; e < E; e++) {
     for (let r = 0; r < R; r++) {
       for (let n = 0; n < N; n++) {
-        let sum = 0;
+        const at = e * stride + offset + r * N + n;
+        let sum = accumulate ? arena[at] : 0;
         for (let t = segments[e * 2]; t < segments[e * 2 + 1]; t++) sum += h[t * R + r] * d[t * N + n];
-        arena[e * stride + offset + r * N + n] = sum;
+        arena[at] = sum;
       }
     }
   }

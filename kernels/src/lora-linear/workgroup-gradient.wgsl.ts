@@ -1,9 +1,10 @@
 // dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena: one
 // workgroup computes ROWS ranks by COLUMNS columns of one adapter, the tokens being the inner size of the tile of
-// workgroup-tile.wgsl.ts, taken in order. No subgroups, no atomics; any size: where a size is not a multiple of 4 the
+// workgroup-tile.wgsl.ts, taken in order, from what is there already where it
+// accumulates. No subgroups, no atomics; any size: where a size is not a multiple of 4 the
 // operands are bound as single numbers.
 const code: string = /* wgsl */ `
-struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32 }
+struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 
 @group(0) @binding(0) var<storage, read> h: array<Element>;
 @group(0) @binding(1) var<storage, read> d: array<Element>;
@@ -41,16 +42,23 @@ fn main(
 ) {
   let adapter = group.z;
   end = min(segments[adapter * 2u + 1u], params.t);
+  let rank = group.y * ROWS + 4u * local.y;
+  let column = group.x * COLUMNS + 4u * local.x;
+  let base = adapter * params.stride + params.offset;
   var sums: array<vec4f, SUMS>;
+  if (params.accumulate != 0u) {
+    for (var r = 0u; r < 4u; r++) {
+      for (var j = 0u; j < 4u; j++) {
+        if (rank + r < params.r && column + j < params.n) { sums[r][j] = arena[base + (rank + r) * params.n + column + j]; }
+      }
+    }
+  }
   for (var token = segments[adapter * 2u]; token < min(segments[adapter * 2u + 1u], params.t); token += STEP) {
     workgroupBarrier();
     stage(group.y * ROWS, group.x * COLUMNS, token, index);
     workgroupBarrier();
     multiply(&sums, end - token, local.y, local.x);
   }
-  let rank = group.y * ROWS + 4u * local.y;
-  let column = group.x * COLUMNS + 4u * local.x;
-  let base = adapter * params.stride + params.offset;
   for (var r = 0u; r < 4u; r++) {
     for (var j = 0u; j < 4u; j++) {
       if (rank + r < params.r && column + j < params.n) { arena[base + (rank + r) * params.n + column + j] = sums[r][j]; }

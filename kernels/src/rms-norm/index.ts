@@ -4,6 +4,7 @@ import { rowsPerSubgroup, workgroupPerRow } from '../layout.ts';
 import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
 import reductionCode from '../row-reduction.wgsl.ts';
 import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
+import backwardWeightWorkgroupCode from './rms-norm-backward-weight-workgroup.wgsl.ts';
 import backwardWeightCode from './rms-norm-backward-weight.wgsl.ts';
 import backwardWorkgroupCode from './rms-norm-backward-workgroup.wgsl.ts';
 import backwardCode from './rms-norm-backward.wgsl.ts';
@@ -64,6 +65,7 @@ export const rmsNorm = defineOp({
     { T: 33, C: 128, eps: 1e-6 },
     { T: 97, C: 7, eps: 1e-5 },
     { T: 129, C: 100, eps: 1e-5 },
+    { T: 7 * 33, C: 64, eps: 1e-6 },
     { T: 3, C: 1_031, eps: 1e-5 },
   ],
   tolerance: { floor: 1e-6, why: 'inverseSqrt may be off by 2 units in the last place' },
@@ -106,12 +108,13 @@ export const rmsNormBackward = defineOp({
     { T: 33, C: 128 },
     { T: 97, C: 7 },
     { T: 129, C: 100 },
+    { T: 7 * 33, C: 64 },
     { T: 3, C: 1_031 },
   ],
   tolerance: { floor: 1e-6, why: 'rounding of the rank-one correction' },
 });
 
-/** dweight += sum over t of dy x inverseRms. x, dy (T, C), inverseRms (T) -> dweight (C). */
+/** dweight += sum over t of dy x inverseRms. x, dy (T, C), inverseRms (T) -> dweight (C). Norms over heads have T H rows. */
 export const rmsNormBackwardWeight = defineOp({
   name: 'rms-norm-backward-weight',
   formula: 'dweight += sum_t dy x inverseRms',
@@ -119,7 +122,15 @@ export const rmsNormBackwardWeight = defineOp({
   params: { T: 'u32', C: 'u32' },
   inputs: { x: { type: 'f32', shape: ({ T, C }) => [T, C] }, ...backwardInputs },
   outputs: { dweight: { type: 'f32', mode: 'update', shape: ({ C }) => [C] } },
-  variants: [{ name: 'plain', code: backwardWeightCode, workgroups: ({ C }) => [ceilDiv(C, 8)] }],
+  variants: [
+    {
+      name: 'workgroup',
+      code: backwardWeightWorkgroupCode,
+      workgroupBytes: () => 1_024,
+      workgroups: ({ C }) => [ceilDiv(C, 16)],
+    },
+    { name: 'plain', code: backwardWeightCode, workgroups: ({ C }) => [ceilDiv(C, 8)] },
+  ],
   reference: ({ T, C }, { x, inverseRms, dy }, before) => ({
     dweight: reference.backwardWeight(T, C, x, inverseRms, dy, before.dweight),
   }),
@@ -128,6 +139,7 @@ export const rmsNormBackwardWeight = defineOp({
     { T: 1, C: 4 },
     { T: 7, C: 33 },
     { T: 129, C: 100 },
+    { T: 7 * 33, C: 64 },
   ],
   tolerance: { floor: 1e-6, why: 'sums over rows' },
 });

@@ -1,5 +1,6 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files and
+ * `tokenizer.json`.
  */
 
 import { join } from 'node:path';
@@ -8,7 +9,9 @@ import type { ChoiceOptions } from '@seal/kernels';
 import { configFile, parseConfig, type ModelConfig } from './config.ts';
 import { readJson } from './directory.ts';
 import { Model, type HostWeights } from './model.ts';
+import { measureChannels, packTensorRows } from './packed.ts';
 import { parameterLayout } from './parameters.ts';
+import type { HeldFormat } from './products.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, rowShape, type WeightSource } from './sources.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -53,13 +56,35 @@ const PIECE_BYTES = 16 * 1024 * 1024;
 /** Bytes written after which the device is waited for. */
 const PENDING_BYTES = 64 * 1024 * 1024;
 
-/** Puts a checkpoint's weights on a device, piece by piece. Throws as `WeightSource.readRows` and `Model`. */
+/** How one tensor came to be held. */
+export interface TensorReport {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly format: HeldFormat;
+  /** What packing lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
+  readonly channelErrors: Float32Array;
+}
+
+/** How a checkpoint is loaded. */
+export interface LoadOptions extends ChoiceOptions {
+  /** How matrices are held on the device; float32 unless given. */
+  readonly weights?: HeldFormat;
+  /** Most bytes that a buffer of weights has; what the device can bind unless given. */
+  readonly byteLimit?: number;
+  /** Called with every tensor that is loaded. Measuring what packing lost takes as long as packing. */
+  readonly onTensor?: (report: TensorReport) => void;
+}
+
+/**
+ * Puts a checkpoint's weights on a device, piece by piece, packed where `weights` says so. Throws as
+ * `WeightSource.readRows` and `Model`, and RangeError for a value that the format does not hold.
+ */
 export async function loadModel(
   gpu: Gpu,
   { config, source }: Pick<Checkpoint, 'config' | 'source'>,
-  choice: ChoiceOptions = {},
+  { onTensor, ...options }: LoadOptions = {},
 ): Promise<Model> {
-  const model = new Model(gpu, config, choice);
+  const model = new Model(gpu, config, options);
   try {
     const { queue } = gpu.device;
     const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
@@ -67,16 +92,25 @@ export async function loadModel(
     let pending = 0;
     for (const [name, { shape }] of source.tensors) {
       const [rows, columns] = rowShape(shape);
+      const { format } = model.matrix(name);
+      const channelErrors = new Float32Array(format === 'f32' || !onTensor ? 0 : rows);
       const step = Math.floor(piece.length / columns);
       for (let first = 0; first < rows; first += step) {
         const values = await source.readRows(name, first, Math.min(step, rows - first), piece);
-        model.writeRows(name, first, values);
+        if (format === 'f32') {
+          model.writeRows(name, first, values);
+        } else {
+          const packed = packTensorRows(format, values, columns, name, first * columns);
+          model.writePackedRows(name, first, packed);
+          if (onTensor) measureChannels(format, values, packed, columns, channelErrors.subarray(first));
+        }
         pending += values.byteLength;
         if (pending < PENDING_BYTES) continue;
         // What is written stays on the host until the device has taken it.
         await queue.onSubmittedWorkDone();
         pending = 0;
       }
+      onTensor?.({ name, shape, format, channelErrors });
     }
     await queue.onSubmittedWorkDone();
     gpu.throwIfFailed();

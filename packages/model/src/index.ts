@@ -1,6 +1,7 @@
 /** A Llama-style transformer on WebGPU. */
 
 export { AdapterPool, PoolGenerator, type Lease, type PooledAdapter, type PoolRequest, type PoolSizes } from './adapter-pool.ts';
+export { ParameterArena } from './arena.ts';
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
   checkpointFiles,
@@ -9,7 +10,10 @@ export {
   loadModel,
   readCheckpoint,
   type Checkpoint,
+  type LoadOptions,
+  type TensorReport,
 } from './checkpoint.ts';
+export { largestFitting, measureCapacity, parameterCount, type Capacity, type CapacityParts, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export { CheckpointError } from './directory.ts';
 export {
@@ -33,11 +37,13 @@ export {
   type LoraScale,
 } from './lora.ts';
 export { mergeAdapter } from './merge.ts';
-export { Model, ParameterArena, type HostWeights } from './model.ts';
+export { Model, type HostWeights } from './model.ts';
+export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
 export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
 export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './peft.ts';
 export { problemsOf } from './problems.ts';
+export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, type WeightSource } from './sources.ts';

@@ -61,7 +61,7 @@ export class InferencePass {
     const { tokens: T, rows: N } = sizes;
     const held = chunkRows(V, N);
     this.model = model;
-    this.tables = new BatchTables(device, T, pack?.capacity ?? 1);
+    this.tables = new BatchTables(model, T, pack?.capacity ?? 1);
     this.#index = createStorage(device, 'row index', N);
     this.#hidden = createStorage(device, 'final hidden', N * C);
     this.#logits = createStorage(device, 'logits', held * V);
@@ -76,7 +76,7 @@ export class InferencePass {
     const record = new Recording<Step>(model.kernels);
     this.#record = record;
     const { tables } = this;
-    const linears = pack ? adaptedLinears(model, pack, tables, T) : frozenLinears(model, T);
+    const linears = pack ? adaptedLinears(model, pack) : frozenLinears(model);
     const { output: x } = recordForward({ record, model, tokens: T, linears, tables, attend: attend(sizes, tables) });
     const gathered = record.temporary('gathered rows', N * C);
     const inverseRms = record.temporary('final inverse rms', N);
@@ -117,19 +117,12 @@ export class InferencePass {
    */
   submit(batch: PackedBatch, rows: Uint32Array, cached = 0, scored: 'best' | Uint32Array | null = null): void {
     const { device } = this.model.gpu;
-    this.tables.write(batch);
+    const sizes = this.tables.write(batch);
     upload(device, this.#index, rows);
     const given = scored !== null && scored !== 'best';
     if (given) upload(device, this.#given, scored);
     const encoder = device.createCommandEncoder({ label: 'inference' });
-    const step: Step = {
-      tokens: batch.tokenCount,
-      tiles: batch.tileCount,
-      adapters: batch.segments.length / 2,
-      rows: rows.length,
-      cached,
-      index: 0,
-    };
+    const step: Step = { ...sizes, rows: rows.length, cached, index: 0 };
     this.#record.encode(encoder, step);
     const wanted = this.#chunks.filter(({ start }) => start < rows.length);
     for (const chunk of wanted) {

@@ -233,6 +233,26 @@ export class LoraPack {
     return own === this.layout ? row : resizeAdapter(row, this.layout, own);
   }
 
+  /** Adam's moments of slot `e`, in the pack's layout. */
+  async readMoments(e: number): Promise<Readonly<Record<'m' | 'v', Float32Array>>> {
+    const read = (name: 'm' | 'v') => this.#rows(this.trained.map((arena) => arena[name]), e, 1);
+    const [[m], [v]] = await Promise.all([read('m'), read('v')]);
+    return { m, v };
+  }
+
+  /** Overwrites Adam's moments of slot `e`. Throws RangeError for those of another layout. */
+  writeMoments(e: number, moments: Readonly<Record<'m' | 'v', Float32Array>>): void {
+    for (const name of ['m', 'v'] as const) {
+      const row = moments[name];
+      if (row.length !== this.layout.stride) {
+        throw new RangeError(`Cannot load ${row.length} moments into slots of ${this.layout.stride}`);
+      }
+      for (const { start, stride, [name]: buffer } of this.trained) {
+        this.#device.queue.writeBuffer(buffer, e * stride * 4, row.subarray(start, start + stride) as Float32Array<ArrayBuffer>);
+      }
+    }
+  }
+
   /** Rows first .. first+count-1 of one buffer an arena. All are copied before the first is waited for. */
   async #rows(buffers: readonly GPUBuffer[], first: number, count: number): Promise<AdapterValues[]> {
     const read = await Promise.all(

@@ -166,9 +166,9 @@ export function finiteFloat32(tensor: StoredTensor, name: string, place: string)
 
 /** Throws RangeError naming file, tensor and element where a value is not finite; `values` begin at element `first`. */
 export function checkFinite(values: Float32Array, name: string, place: string, first: number): void {
-  for (let i = 0; i < values.length; i++) {
-    // NaN and the infinities are the only values whose difference from themselves is not 0.
-    if (values[i] - values[i] === 0) continue;
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    if ((bits[i] & 0x7f800000) !== 0x7f800000) continue;
     throw new RangeError(`Cannot use ${place}: tensor ${name} holds ${values[i]} at element ${first + i}; the file is damaged`);
   }
 }

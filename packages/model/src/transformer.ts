@@ -13,7 +13,7 @@ import {
   attentionBackwardKeyValue,
   attentionBackwardQuery,
   attentionDelta,
-  embedding,
+  part,
   rmsNorm,
   rmsNormBackward,
   rmsNormBackwardWeight,
@@ -25,9 +25,11 @@ import {
   type Slice,
 } from '@seal/kernels';
 import type { ModelConfig } from './config.ts';
-import type { Linears, Step } from './linears.ts';
-import type { Model, ParameterArena } from './model.ts';
+import { tokensIn, type Linears, type Step, type TokenRange } from './linears.ts';
+import type { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
+import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */
 export interface Pass {
@@ -43,6 +45,10 @@ export interface Pass {
 export interface TokenTables {
   readonly tokens: Slice;
   readonly positions: Slice;
+  /** All tokens. */
+  readonly whole: TokenRange;
+  /** All tokens in order, a range at a time: what of a feed-forward exists at once. */
+  readonly ranges: readonly TokenRange[];
 }
 
 /** Queries and keys (already rotated) and values of a block, and where attention puts its result and statistics. */
@@ -64,7 +70,7 @@ interface Normalised {
   readonly inverseRms: Slice;
 }
 
-/** What the backward pass of a block reads. */
+/** What the backward pass of a block reads, its feed-forward aside. */
 interface Block extends Heads {
   readonly attentionInput: Normalised;
   /** Heads of queries and keys before they are turned; null in families that do not normalise them. */
@@ -73,6 +79,10 @@ interface Block extends Heads {
   /** Residual stream between attention and feed-forward. */
   readonly middle: Slice;
   readonly mlpInput: Normalised;
+}
+
+/** What the backward pass of a feed-forward over a range of tokens reads, (tokens, F). */
+interface FeedForward {
   readonly gate: Slice;
   readonly up: Slice;
   readonly product: Slice;
@@ -83,6 +93,8 @@ export interface Forward {
   /** Residual stream before each block, (T, C). */
   readonly inputs: readonly Slice[];
   readonly blocks: readonly Block[];
+  /** Of each block, a range at a time. */
+  readonly feedForwards: readonly (readonly FeedForward[])[];
   /** Residual stream after the last block, (T, C). */
   readonly output: Slice;
 }
@@ -100,20 +112,23 @@ export function attentionSizes({ numAttentionHeads: H, numKeyValueHeads: K, head
   return { H, K, D, window: windows[layer] ?? 0, scale: D ** -0.5 };
 }
 
-/** y = a + b, both (T, C). */
-function sum({ record, model, tokens }: Pass, a: Slice, b: Slice): Slice {
-  const { hiddenSize: C } = model.config;
-  const y = record.temporary('residual stream', tokens * C);
-  record.run(add, { n: tokens * C }, { a, b, y }, (step) => ({ n: step.tokens * C }));
-  return y;
+/** The rows of an activation (T, width) that lie in a range. */
+function rowsIn({ start, tokens }: TokenRange, x: Slice, width: number): Slice {
+  return part(x, start * width * 4, tokens * width * 4);
 }
 
-/** Everything of a block but its last product and sum, from the residual stream before it. */
+/** y = a + b over a range of tokens, all (tokens, C). */
+function sum({ record, model }: Pass, range: TokenRange, a: Slice, b: Slice, y: Slice): void {
+  const { hiddenSize: C } = model.config;
+  record.run(add, { n: range.tokens * C }, { a, b, y }, (step) => ({ n: tokensIn(range, step) * C }));
+}
+
+/** Everything of a block before its feed-forward, from the residual stream before it. */
 function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   const { record, model, tokens: T, linears, tables, attend } = pass;
   const { config, cosSin } = model;
-  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, x);
+  const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, tables.whole, x);
   const normalise = (part: string, x: Slice, width = C, heads = 1): Normalised => {
     const weight = model.weight(layerTensor(layer, part));
     const y = record.temporary(part, T * heads * width);
@@ -145,14 +160,41 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
     logSumExp: record.temporary('log-sum-exp', T * H),
   };
   attend(record, layer, heads);
-  const middle = sum(pass, input, linear('self_attn.o_proj', heads.mixed));
-
+  const middle = record.temporary('residual stream', T * C);
+  sum(pass, tables.whole, input, linear('self_attn.o_proj', heads.mixed), middle);
   const mlpInput = normalise('post_attention_layernorm', middle);
-  const gate = linear('mlp.gate_proj', mlpInput.y);
-  const up = linear('mlp.up_proj', mlpInput.y);
-  const product = record.temporary('product', T * F);
-  record.run(swiglu, { T, F }, { gate, up, y: product }, byTokens);
-  return { ...heads, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput, gate, up, product };
+  return { ...heads, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput };
+}
+
+/** The feed-forward of a block over a range of tokens but for its last product, from its whole input (T, C). */
+function recordFeedForward({ record, model, linears }: Pass, layer: number, range: TokenRange, input: Slice): FeedForward {
+  const { hiddenSize: C, intermediateSize: F } = model.config;
+  const x = rowsIn(range, input, C);
+  const gate = linears.forward(record, layer, 'mlp.gate_proj', range, x);
+  const up = linears.forward(record, layer, 'mlp.up_proj', range, x);
+  const product = record.temporary('product', range.tokens * F);
+  record.run(swiglu, { T: range.tokens, F }, { gate, up, y: product }, (step) => ({ T: tokensIn(range, step) }));
+  return { gate, up, product };
+}
+
+/** Its derivative: from the gradient of the residual stream to that of its input, both whole, (T, C). */
+function recordFeedForwardBackward(
+  { record, model, linears }: Pass,
+  layer: number,
+  range: TokenRange,
+  { gate, up, product }: FeedForward,
+  input: Slice,
+  dStream: Slice,
+  dInput: Slice,
+): void {
+  const { hiddenSize: C, intermediateSize: F } = model.config;
+  const [x, dy, dx] = [input, dStream, dInput].map((whole) => rowsIn(range, whole, C));
+  const [dProduct, dGate, dUp] = ['d product', 'd gate', 'd up'].map((label) => record.temporary(label, range.tokens * F));
+  linears.backward(record, layer, 'mlp.down_proj', range, { x: product, dy, dx: dProduct, accumulate: false });
+  const operands = { gate, up, dy: dProduct, dgate: dGate, dup: dUp };
+  record.run(swigluBackward, { T: range.tokens, F }, operands, (step) => ({ T: tokensIn(range, step) }));
+  linears.backward(record, layer, 'mlp.gate_proj', range, { x, dy: dGate, dx, accumulate: false });
+  linears.backward(record, layer, 'mlp.up_proj', range, { x, dy: dUp, dx, accumulate: true });
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
@@ -160,18 +202,26 @@ export function recordForward(pass: Pass): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
   const { hiddenSize: C, numHiddenLayers: L } = model.config;
   let stream: Slice = record.temporary('embedded', T * C);
-  for (const { firstRow: first, rows: V, slice: weight } of model.matrix('model.embed_tokens.weight').parts) {
-    record.run(embedding, { T, V, C, first }, { tokens: tables.tokens, weight, y: stream }, byTokens);
-  }
+  const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
+  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), stream);
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
+  const feedForwards: FeedForward[][] = [];
   for (let layer = 0; layer < L; layer++) {
     const block = recordBlock(pass, layer, stream);
     inputs.push(stream);
     blocks.push(block);
-    stream = sum(pass, block.middle, linears.forward(record, layer, 'mlp.down_proj', block.product));
+    const output = record.temporary('residual stream', T * C);
+    const feedForward = tables.ranges.map((range) => {
+      const own = recordFeedForward(pass, layer, range, block.mlpInput.y);
+      const down = linears.forward(record, layer, 'mlp.down_proj', range, own.product);
+      sum(pass, range, rowsIn(range, block.middle, C), down, rowsIn(range, output, C));
+      return own;
+    });
+    feedForwards.push(feedForward);
+    stream = output;
   }
-  return { inputs, blocks, output: stream };
+  return { inputs, blocks, feedForwards, output: stream };
 }
 
 /**
@@ -189,7 +239,7 @@ export function recordBackward(
 ): void {
   const { record, model, tokens: T, linears, tables } = pass;
   const { config, cosSin } = model;
-  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const { positions } = tables;
   const { normGradients } = options;
 
@@ -197,7 +247,7 @@ export function recordBackward(
     const layer = forward.inputs.length - 1 - fromLast;
     const make = (label: string, width: number) => record.temporary(label, T * width);
     const backward = (projection: Projection, x: Slice, dy: Slice, dx: Slice | null, accumulate: boolean) =>
-      linears.backward(record, layer, projection, { x, dy, dx, accumulate });
+      linears.backward(record, layer, projection, tables.whole, { x, dy, dx, accumulate });
     const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice, dx = dStream, width = C, heads = 1) => {
       const name = layerTensor(layer, part);
       const weight = model.weight(name);
@@ -219,17 +269,13 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    const { attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp } = block;
-    const { mlpInput, gate, up, product } = block;
+    const { attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
 
-    const dProduct = make('d product', F);
-    backward('mlp.down_proj', product, dStream, dProduct, false);
-    const dGate = make('d gate', F);
-    const dUp = make('d up', F);
-    record.run(swigluBackward, { T, F }, { gate, up, dy: dProduct, dgate: dGate, dup: dUp }, byTokens);
     const dMlpInput = make('d mlp input', C);
-    backward('mlp.gate_proj', mlpInput.y, dGate, dMlpInput, false);
-    backward('mlp.up_proj', mlpInput.y, dUp, dMlpInput, true);
+    tables.ranges.forEach((range, i) => {
+      const own = options.recompute ? recordFeedForward(pass, layer, range, mlpInput.y) : forward.feedForwards[layer][i];
+      recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dStream, dMlpInput);
+    });
     normaliseBackward('post_attention_layernorm', mlpInput, dMlpInput);
 
     const dMixed = make('d mixed', H * D);
