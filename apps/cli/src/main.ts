@@ -34,6 +34,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./score.ts')).score(command);
     case 'sft':
       return (await import('./sft.ts')).sft(command);
+    case 'tokenize':
+      return (await import('./tokenize.ts')).tokenize(command);
     case 'words':
       return (await import('./words.ts')).words(command);
     case 'report':

@@ -8,8 +8,6 @@ import {
   checkpointFiles,
   initialAdapter,
   loraLayout,
-  parseAdapterConfig,
-  parseAdapterFile,
   parseSafetensors,
   PROJECTIONS,
   toFloat32,
@@ -31,10 +29,11 @@ import {
   stepsPerEpoch,
   type FineTuningSettings,
 } from '@seal/trainer';
+import { openAdapter } from './adapters.ts';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { cannotWrite, fileProblem, readJson, readText, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { openCheckpoint, openSession } from './session.ts';
+import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { counted, print, say } from './terminal.ts';
 
@@ -192,16 +191,14 @@ async function adapterStart(command: CommandOf<'sft'>, config: ModelConfig): Pro
     const layout = await orExit(EXIT.usage, () => loraLayout(config, lora));
     return { lora, values: initialAdapter(layout, lora.rank, () => random.next()) };
   }
-  const place = join(directory, 'adapter_config.json');
-  const lora = await orExit(EXIT.data, () => parseAdapterConfig(readJson(place, EXIT.data), place));
+  const { lora, values } = await openAdapter(directory, { name: command.model ?? SHIPPED_MODEL, config });
   const other = Object.entries({
     '--rank': rank !== undefined && rank !== lora.rank,
     '--alpha': alpha !== undefined && alpha !== lora.alpha,
     '--targets': targets !== undefined && parseTargets(targets).join() !== lora.targets.join(),
   }).find(([, differs]) => differs);
   if (other) throw new Failure(EXIT.usage, `Cannot use ${other[0]} with --adapter-init: the adapter in ${directory} has another; leave it out`);
-  const path = join(directory, 'adapter_model.safetensors');
-  return orExit(EXIT.data, () => ({ lora, values: parseAdapterFile(readBytes(path), loraLayout(config, lora), lora.rank, path) }));
+  return { lora, values };
 }
 
 function parseTargets(text: string): Projection[] {
