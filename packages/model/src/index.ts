@@ -48,7 +48,7 @@ export {
   type LoraScale,
 } from './lora.ts';
 export { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
-export { mergeAdapter } from './merge.ts';
+export { mergeAdapter, mergedSource } from './merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
