@@ -15,7 +15,7 @@ import {
   type ParseMode,
   type Template,
 } from '@seal/domains';
-import type { Checkpoint } from '@seal/model';
+import { readStopTokens, type Checkpoint } from '@seal/model';
 import { contextsOf, readableContexts, tinyDomain, VOCABULARY } from '@seal/tiny';
 import {
   createCodec,
@@ -125,15 +125,15 @@ function tinySubject({ tokenizer, config: model }: Checkpoint, { template }: Tex
 }
 
 async function ownSubject(
-  { tokenizer, config: model }: Checkpoint,
+  { directory, tokenizer, config: model }: Checkpoint,
   name: string,
   { template, mode = 'corrected', passages }: TextOptions & { readonly passages?: string | undefined },
 ): Promise<Subject> {
   const domain = knowledgeIncorporation({ template: await templateOf(template), mode, grader: 'containment' });
-  const begin = model.bosTokenId === null ? [] : [model.bosTokenId];
-  const codec = await orExit(EXIT.unavailable, () =>
-    createTextCodec({ tokenizer, begin, stopTokens: model.eosTokenIds }, model.maxPositionEmbeddings),
-  );
+  const codec = await orExit(EXIT.unavailable, async () => {
+    const stopTokens = await readStopTokens(directory, model);
+    return createTextCodec({ tokenizer, stopTokens }, model.maxPositionEmbeddings);
+  });
   const all = async (path: string) => {
     const text = readText(path, EXIT.data);
     return orExit(EXIT.data, () => parsePassages(text, path));

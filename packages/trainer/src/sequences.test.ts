@@ -45,14 +45,14 @@ describe('createCodec', () => {
  * A tokenizer whose tokens depend on what stands before, as real ones do: two equal letters in a row are one token, a
  * space is put before the text, and the first space of a text is not shown.
  */
-const doubled: Pick<Tokenizer, 'encode' | 'decode'> = {
-  ...letters,
+const doubled: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'> = {
+  encodeWithSpecials: (text) => [1, ...doubled.encode(text), 5],
   encode: (text) => Array.from(` ${text}`.matchAll(/(.)\1?/gsu), ([found]) => found.charCodeAt(0) + (found.length > 1 ? 128 : 0)),
   decode: (ids) => ids.map((id) => String.fromCharCode(id % 128).repeat(id >= 128 ? 2 : 1)).join('').replace(/^ /, ''),
 };
 
 describe('createTextCodec', () => {
-  const side = { tokenizer: doubled, begin: [1], stopTokens: [2, 3] };
+  const side = { tokenizer: doubled, stopTokens: [2, 3] };
   const codec = createTextCodec(side, 100);
   const content = (tokens: ArrayLike<number>) => doubled.decode(Array.from(tokens).filter((id) => id > 3));
 
@@ -83,7 +83,7 @@ describe('createTextCodec', () => {
     const tokens = doubled.encode('It is. It wa').slice(1);
     expect(codec.decode(tokens, [], true)).toBe('It is.');
     expect(codec.decode(tokens, [], false)).toBe('It is. It wa');
-    const broken = createTextCodec({ ...side, tokenizer: { ...letters, decode: (ids) => (ids.length === 0 ? '' : 'caf\ufffd\ufffd') } }, 100);
+    const broken = createTextCodec({ ...side, tokenizer: { ...doubled, decode: (ids) => (ids.length === 0 ? '' : 'caf\ufffd\ufffd') } }, 100);
     expect(broken.decode([1], [], true)).toBe('caf');
   });
 
@@ -94,6 +94,12 @@ describe('createTextCodec', () => {
     expect(own.document(sequence, 14).tokens).not.toContain(2);
     expect(own.cutDocuments).toBe(1);
     expect(() => own.document(sequence, 3)).toThrow('Cannot train on a text behind 3 tokens: 3 fit in all');
+  });
+
+  it('begins a text as the rule of the tokenizer does, and ends no prompt as it ends texts', () => {
+    expect(codec.prompt('ab')).toEqual([1, 32, 97, 98]);
+    const plain = createTextCodec({ ...side, tokenizer: { ...doubled, encodeWithSpecials: doubled.encode } }, 100);
+    expect(plain.prompt('ab')).toEqual([32, 97, 98]);
   });
 
   it('refuses a model that never ends', () => {

@@ -29,7 +29,7 @@ export interface Codec {
 }
 
 function endToken([end]: readonly number[]): number {
-  if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
+  if (end === undefined) throw new RangeError('Cannot train this model: its configuration names no eos_token_id, and without one no text ends');
   return end;
 }
 
@@ -59,17 +59,27 @@ export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, con
   };
 }
 
-/** The text side of a model with a real tokenizer. */
-export interface TextSide {
-  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
-  /** Tokens that every text begins with. */
-  readonly begin: readonly number[];
+/** What the codec of a real tokenizer is made of. */
+export interface TextCodecParts {
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'>;
   /** Tokens that end a completion; documents end with the first. */
   readonly stopTokens: readonly number[];
 }
 
-/** The codec of a real tokenizer. Texts are cut at the end of a sentence. Throws RangeError when there is no end token. */
-export function createTextCodec({ tokenizer, begin, stopTokens }: TextSide, maxTokens: number): Codec {
+/** The tokens that a tokenizer's own rule puts before every text. */
+function beginOf(tokenizer: TextCodecParts['tokenizer']): readonly number[] {
+  const own = tokenizer.encode('a');
+  const framed = tokenizer.encodeWithSpecials('a');
+  const at = framed.findIndex((_, i) => own.every((token, j) => framed[i + j] === token));
+  return framed.slice(0, Math.max(0, at));
+}
+
+/**
+ * The codec of a real tokenizer. Texts begin as the tokenizer's own rule says and are cut at the end of a sentence. Throws
+ * RangeError when there is no end token.
+ */
+export function createTextCodec({ tokenizer, stopTokens }: TextCodecParts, maxTokens: number): Codec {
+  const begin = beginOf(tokenizer);
   const end = endToken(stopTokens);
   const cut = new Set<string>();
   const prompt = (text: string) => [...begin, ...tokenizer.encode(text)];
