@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { normalizeAnswer, parsePassages } from '@seal/domains';
 import { readRun } from '@seal/runs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contents } from '../loop/records.ts';
 import { seal, shippedModel, type Ended } from './seal.ts';
 
 const recordings = resolve(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data');
@@ -62,6 +63,21 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     const report = readFileSync(join(at('run'), 'report.html'), 'utf8');
     expect(report.includes('No self-edit was worth keeping')).toBe(!kept);
     expect(report).toContain('Every passage, before and after');
+  });
+
+  it('stops at Ctrl-C and goes on to the same result with the model and the passages it was begun with', async () => {
+    let sent = false;
+    const stopped = await seal(['run', ...own, '--config', config, '--out', at('stopped')], {
+      onStderr(soFar, child) {
+        if (!sent && soFar.includes('adaptation |')) sent = child.kill('SIGINT');
+      },
+    });
+    expect(stopped).toMatchObject({ code: 75, stdout: '' });
+    const resumed = await seal(['run', '--resume', at('stopped'), '--json']);
+    expect(resumed).toMatchObject({ code: 0 });
+    const [again, before] = [resumed, whole].map(({ stdout }) => JSON.parse(stdout) as object);
+    expect(again).toMatchObject({ ...before, runId: expect.any(String), dir: at('stopped'), timings: expect.any(Object) });
+    expect(contents(at('stopped'))).toEqual(contents(at('run')));
   });
 
   it('cuts what is longer than 512 positions at the end of a sentence, and says how much once', () => {

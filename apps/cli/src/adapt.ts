@@ -10,7 +10,7 @@ import { EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite, readJson } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf } from './policy.ts';
-import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
 import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
@@ -34,6 +34,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const { model = SHIPPED_MODEL, template } = command;
   const checkpoint = await openCheckpoint(model);
   const subject = await subjectOf(checkpoint, model, { template });
+  if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);
   const { contexts, shortened } = await subject.read(command.passages, config);

@@ -32,7 +32,7 @@ import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readContexts, writeReport } from './report.ts';
-import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
+import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
 import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
@@ -60,6 +60,8 @@ export async function run(command: RunCommand): Promise<void> {
   const { model = SHIPPED_MODEL, passages, template } = resumed ? { ...resumed.source } : command;
   const checkpoint = await openCheckpoint(model);
   checkPreset(preset, checkpoint, { model: resumed?.source?.model ?? command.model, passages });
+  const { rounds } = config.outer;
+  checkHostMemory(checkpoint, 1 + rounds * (config.evaluation.randomSelection ? 2 : 1));
   const subject = await subjectOf(checkpoint, model, { template, mode, passages });
   if (!resumed) for (const seed of seeds) await drawn(subject, config, seed, source);
   const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat: false } };
