@@ -1,6 +1,6 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files and
- * `tokenizer.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`
+ * and, where there is one, a chat template.
  */
 
 import { join } from 'node:path';
@@ -14,13 +14,12 @@ import { parameterLayout } from './parameters.ts';
 import type { HeldFormat } from './products.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, rowShape, type WeightSource } from './sources.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import { readTextSide, type TextSide } from './text-files.ts';
 
 /** A checkpoint whose weights are still in their files. */
-export interface Checkpoint {
+export interface Checkpoint extends TextSide {
   readonly directory: string;
   readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
 }
@@ -35,13 +34,13 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const config = parseConfig(await readJson(place), place);
   const source = await openWeights(directory, config);
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerPlace);
+  const { tokenizer, chat } = await readTextSide(directory);
   if (tokenizer.largestId >= config.vocabSize) {
     throw new RangeError(
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
     );
   }
-  return { directory, config, tokenizer, source };
+  return { directory, config, tokenizer, chat, source };
 }
 
 /** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */

@@ -15,6 +15,15 @@ export {
 } from './checkpoint.ts';
 export { largestFitting, measureCapacity, parameterCount, type Capacity, type CapacityParts, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export {
+  createChatTemplate,
+  parseMessages,
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type ChatTokens,
+  type RenderOptions,
+} from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
   Generator,
@@ -49,5 +58,6 @@ export { checkSampling, logProbabilities, mostLikely, sampleToken, type Sampling
 export { hostSource, type WeightSource } from './sources.ts';
 export { readStopTokens } from './stop-tokens.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
