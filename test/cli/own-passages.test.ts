@@ -131,6 +131,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     ['too few passages', ['run', ...own], 2, ['holds 30 passages', '2 rounds of 50 and 200 for the table make 300', 'lower outer.contexts']],
     ['an unknown template', ['run', ...own, '--config', config, '--template', 'essay'], 2, ['Cannot find template "essay": use implications']],
     ['a template with the tiny model', ['ask', 'who keeps the gecko ?', '--template', 'rewrite'], 2, ['Cannot use --template with the tiny model']],
+    ['a chat template that the model does not have', ['ask', 'why ?', '--model', model, '--chat'], 2, [`Cannot use --chat with ${model}`, 'it has no chat template']],
     ['a topic with the tiny model', ['ask', 'who keeps the gecko ?', '--topic', 'x'], 2, ['Cannot use --topic with the tiny model']],
     ['a question longer than the positions', ['ask', 'why ? '.repeat(400), '--model', model], 3, ['Cannot ask a question of', 'shorten it']],
     ['another model on going on', ['run', '--resume', base, '--model', model], 2, ['Cannot use --model with --resume']],

@@ -31,9 +31,9 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
     const what = statSync(out).isDirectory() ? 'it is not empty' : 'it is a file';
     throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: ${what}; choose another directory`);
   }
-  const { model = SHIPPED_MODEL, template } = command;
+  const { model = SHIPPED_MODEL } = command;
   const checkpoint = await openCheckpoint(model);
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
   if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);

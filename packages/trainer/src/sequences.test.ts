@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, type Tokenizer } from '@seal/model';
+import { parseConfig, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/model';
 import { createCodec, createTextCodec, padWithEnd } from './sequences.ts';
 
 /** One token per letter. */
@@ -104,6 +104,38 @@ describe('createTextCodec', () => {
 
   it('refuses a model that never ends', () => {
     expect(() => createTextCodec({ ...side, stopTokens: [] }, 10)).toThrow('eos_token_id');
+  });
+});
+
+describe('createTextCodec with a chat template', () => {
+  /** Turns between marks: 6 opens one, 7 ends it; the loss is on what the assistant says and its end. */
+  const turns = (messages: readonly ChatMessage[]) => messages.map(({ role, content }) => `\u0006${role}:${content}\u0007`).join('');
+  const chat: ChatTemplate = {
+    render: (messages, { addGenerationPrompt }) => turns(messages) + (addGenerationPrompt ? '\u0006assistant:' : ''),
+    tokenise(messages) {
+      const tokens = letters.encode(turns(messages));
+      const from = letters.encode(`${turns(messages.slice(0, -1))}\u0006assistant:`).length;
+      return { tokens, targetWeights: tokens.map((_, i) => (i < from ? 0 : 1)) };
+    },
+  };
+  const tokenizer = { ...letters, encodeWithSpecials: (text: string) => [1, ...letters.encode(text)] };
+  const codec = createTextCodec({ tokenizer, stopTokens: [2, 7], chat }, 100);
+
+  it('asks as a user, with what the template begins with and nothing before it', () => {
+    expect(letters.decode(codec.prompt('ask'))).toBe('\u0006user:ask\u0007\u0006assistant:');
+  });
+
+  it('trains on what the assistant says to a prompt, and on plain text without one', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask', text: 'yes' });
+    expect(Array.from(tokens)).toEqual([...codec.prompt('ask'), ...letters.encode('yes\u0007')]);
+    expect(Array.from(targetWeights).filter((weight) => weight === 1)).toHaveLength(4);
+    expect(codec.document({ prompt: '', text: 'yes' }).tokens).toEqual([1, ...letters.encode('yes'), 2]);
+  });
+
+  it('cuts what the assistant says at the end of a sentence, without the end of its turn', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask', text: 'One. Two.' }, codec.prompt('ask').length + 6);
+    expect(Array.from(tokens)).toEqual([...codec.prompt('ask'), ...letters.encode('One.')]);
+    expect(targetWeights).toHaveLength(tokens.length);
   });
 });
 
