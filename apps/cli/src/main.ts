@@ -32,6 +32,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./sft.ts')).sft(command);
     case 'words':
       return (await import('./words.ts')).words(command);
+    case 'convert':
+      return (await import('./convert.ts')).convert(command);
     case 'report':
       return (await import('./report.ts')).report(command);
   }
