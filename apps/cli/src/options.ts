@@ -278,6 +278,21 @@ const sft = command(
   { description: message`Fine-tune a model on examples: an adapter, or with --full all weights` },
 );
 
+const tokenize = command(
+  'tokenize',
+  object('Options', {
+    command: constant('tokenize'),
+    model,
+    input: option('--input', string({ metavar: 'FILE' }), { description: message`UTF-8 text, a line at a time; - is stdin` }),
+    special: option('--special', { description: message`With the tokens that the tokenizer puts before and behind every text` }),
+    isChat: option('--chat', {
+      description: message`The file is a conversation, JSON [{role, content}], or JSONL of {messages}; gives a mask of what the assistant says too`,
+    }),
+    json,
+  }),
+  { description: message`The token ids of a text's lines` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -293,7 +308,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, convert, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, convert, tokenize, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

@@ -17,6 +17,15 @@ export {
 } from './checkpoint.ts';
 export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export {
+  createChatTemplate,
+  parseMessages,
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type ChatTokens,
+  type RenderOptions,
+} from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
   cacheSlots,
@@ -52,6 +61,7 @@ export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
 export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './writing.ts';
