@@ -11,6 +11,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   'packages/device': 0,
   'packages/runs': 0,
   'packages/domains': 0,
+  'packages/hub': 0,
   'packages/model': 1,
   'packages/tiny': 1,
   'packages/report': 1,

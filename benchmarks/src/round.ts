@@ -105,7 +105,7 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
   }
   const stored = await readCheckpoint(checkpoint);
   const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
-  const model = loadModel(gpu, stored);
+  const model = await loadModel(gpu, stored);
   const bench = new Workbench(model, codec, config);
   const folder = mkdtempSync(join(tmpdir(), 'seal-bench-round-'));
   let peer: RoundPeer | null = null;

@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Gpu } from '@seal/device';
-import { initialAdapter, initialWeights, loadModel, LoraPack, LoraTrainer, PROJECTIONS, type ModelConfig } from '@seal/model';
+import { initialAdapter, initialWeights, LoraPack, LoraTrainer, Model, parseConfig, PROJECTIONS } from '@seal/model';
 import { stream } from '@seal/domains';
 
 /** Growth between the first and the last of `steps` warm steps. */
@@ -18,26 +18,28 @@ export interface MemoryGrowth {
   readonly submitsPerStep: number;
 }
 
-const MICRO: ModelConfig = {
-  vocabSize: 32,
-  hiddenSize: 16,
-  intermediateSize: 32,
-  numHiddenLayers: 1,
-  numAttentionHeads: 2,
-  numKeyValueHeads: 1,
-  headDim: 8,
-  maxPositionEmbeddings: 32,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10_000,
-  tieWordEmbeddings: true,
-  bosTokenId: null,
-  eosTokenIds: [2],
-};
+const MICRO = parseConfig(
+  {
+    model_type: 'llama',
+    vocab_size: 32,
+    hidden_size: 16,
+    intermediate_size: 32,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    max_position_embeddings: 32,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: true,
+    eos_token_id: 2,
+  },
+  'the benchmark',
+);
 
 /** Two adapters of rank 4 take `steps` steps after a hundred that warm everything up. */
 export async function memoryGrowth(gpu: Gpu, steps: number): Promise<MemoryGrowth> {
   const random = stream(0, 'memory');
-  const model = loadModel(gpu, { config: MICRO, weights: initialWeights(MICRO, () => 2 * random.next() - 1) });
+  const model = new Model(gpu, MICRO);
+  model.write(initialWeights(MICRO, () => 2 * random.next() - 1));
   const pack = new LoraPack(gpu.device, MICRO, { rank: 4, alpha: 8, targets: PROJECTIONS }, 2);
   const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 });
   const counted = countUse(gpu.device);

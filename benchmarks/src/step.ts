@@ -201,7 +201,7 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
 /** The first jobs of a reward phase that share a pack, with the plan of each, and the model they run on. */
 async function work(gpu: Gpu, stored: Checkpoint, config: SealConfig, phase: RewardPhase) {
   const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
-  const model = loadModel(gpu, stored);
+  const model = await loadModel(gpu, stored);
   const bench = new Workbench(model, codec, config);
   try {
     const jobs = (await rewardJobs(bench, tinyDomain, config, phase)).slice(0, config.inner.packSize);
@@ -309,7 +309,7 @@ async function ownAgainstPlainTiles(
   plans: readonly AdapterPlan[],
   turns: number,
 ) {
-  const plainModel = loadModel(gpu, stored);
+  const plainModel = await loadModel(gpu, stored);
   usePlainTiles(plainModel.kernels);
   const segments = [filled(plans, SOLO_TOKENS)];
   const make = (on: Model) => {

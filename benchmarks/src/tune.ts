@@ -43,7 +43,7 @@ const HOPELESS = 4;
  *
  * ```ts
  * const rows = await tuneKernels(gpu, config);
- * const model = loadModel(gpu, checkpoint, { choices: rows });
+ * const model = await loadModel(gpu, checkpoint, { choices: rows });
  * ```
  */
 export async function tuneKernels(gpu: Gpu, config: ModelConfig, options: TuneOptions = {}): Promise<TunedRow[]> {

@@ -50,14 +50,16 @@ it('refuses an adapter that is not there or is cut off, with exit code 3', async
   expect(cut.stderr).toMatch(new RegExp(`^seal: Cannot read ${weights}: [^\\n]+$`));
 });
 
-it('names the passage or the question that is too long, with exit code 3', async () => {
+it('cuts a passage that is too long with a warning, and names the question that is, with exit code 3', async () => {
   const write = (name: string, context: string, asked: string) =>
     writeFileSync(at(name), JSON.stringify([{ title: 't', context, questions: [{ question: asked, answer: 'dalric' }] }]));
   const passage = 'dalric holby : he keeps a gecko .';
   write('long-passage.json', passage + ' he keeps a gecko .'.repeat(100), question);
-  const learnt = await seal(['adapt', '--passages', at('long-passage.json'), '--out', at('never')]);
-  expect(learnt).toMatchObject({ code: 3, stdout: '' });
-  expect(learnt.stderr).toMatch(new RegExp(`^seal: Cannot learn item 0 of ${at('long-passage.json')}: it is \\d+ tokens long, at most 256 fit`));
+  const learnt = await seal(['adapt', '--passages', at('long-passage.json'), '--out', at('cut'), '--edits', '1', '--steps', '2']);
+  expect(learnt).toMatchObject({ code: 0 });
+  expect(learnt.stderr).toMatch(/^1 of 1 passage is longer than fits and was cut, .* \d+ tokens .* became \d+, at most 256 a passage/);
+  const { contexts } = JSON.parse(readFileSync(join(at('cut'), 'adaptation.json'), 'utf8')) as { contexts: { text: string }[] };
+  expect(contexts[0]?.text).toMatch(/^dalric holby : he keeps a gecko \.( he keeps a gecko \.)+$/);
   write('long-question.json', passage, `${question} `.repeat(100));
   const asked = await seal(['eval', '--passages', at('long-question.json')]);
   expect(asked).toMatchObject({ code: 3, stdout: '' });

@@ -144,7 +144,8 @@ describe('no usable model, exit code 4', () => {
   };
   const ask = (directory: string, ...texts: string[]) => refused(['ask', 'who keeps the gecko ?', '--model', directory], 4, directory, ...texts);
 
-  it.concurrent('that is not there', () => ask(at('nothing'), 'Cannot find a model', 'there is no config.json in it'));
+  it.concurrent('that is not there', () => ask(at('nothing'), 'Cannot find a model', 'there is no such directory'));
+  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal pull nobody/none loads it'));
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {
     const dir = model('cut');

@@ -83,7 +83,7 @@ function train(codec: Codec, sequences: readonly (readonly TrainingSequence[])[]
 describe.skipIf(absent !== undefined)(absent === undefined ? 'recorded self-edits' : `recorded self-edits (${reason})`, () => {
   const codec = () => {
     const json = (name: string) => JSON.parse(readFileSync(join(recordings, 'real/tokenizer-smollm2', name), 'utf8')) as unknown;
-    const tokenizer = createTokenizer(json('tokenizer.json'), json('tokenizer_config.json'), files.tokenizer);
+    const tokenizer = createTokenizer(json('tokenizer.json'), files.tokenizer);
     return createCodec(tokenizer, { eosTokenIds: [tokenizer.id('<|endoftext|>')], bosTokenId: null } as unknown as ModelConfig, 2_048);
   };
 

@@ -4,7 +4,7 @@ import { stream } from '@seal/domains';
 import type { Gpu } from '@seal/device';
 import { createTokenizer, initialWeights, Model, parseConfig } from '@seal/model';
 import { deriveRunId, type RunHeader } from '@seal/runs';
-import { contextsOf, tinyDomain, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
+import { contextsOf, tinyDomain, tinyModelConfig, tokenizerFile } from '@seal/tiny';
 import { createCodec, resolveConfig, weightsDigest, Workbench, type RunInput, type SealConfig } from '@seal/trainer';
 
 /** Two contexts an adapter, a handful of steps, two rounds. */
@@ -27,7 +27,7 @@ export function openWorld(gpu: Gpu, seed = 5, settings: SealConfig = config) {
   const weights = initialWeights(modelConfig, () => 3 * random.normal());
   const model = new Model(gpu, modelConfig);
   model.write(weights);
-  const tokenizer = createTokenizer(tokenizerFile(), tokenizerConfigFile(), 'tokenizer.json');
+  const tokenizer = createTokenizer(tokenizerFile(), 'tokenizer.json');
   const codec = createCodec(tokenizer, modelConfig, 128);
   const initial = { weights, digest: weightsDigest(weights) };
   const contexts = contextsOf('rl', settings.outer.rounds * settings.outer.contexts, seed);

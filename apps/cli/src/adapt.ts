@@ -1,55 +1,72 @@
 /** `seal adapt`: passages in, an adapter directory out. */
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { stream, type Context } from '@seal/domains';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
-import { tinyDomain } from '@seal/tiny';
-import { loraConfig, presets, QUESTION_TOKENS, weightsDigest, Workbench, type SealConfig } from '@seal/trainer';
+import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { cannotWrite } from './files.ts';
+import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { checkQuestions, readPassages } from './passages.ts';
 import { policyOf } from './policy.ts';
-import { openSession } from './session.ts';
+import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
-import { counted, print, say } from './terminal.ts';
+import { subjectOf } from './subject.ts';
+import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
 
-/** One adapter at a time, however many passages it is to learn. */
-const config: SealConfig = { ...presets.tiny, inner: { ...presets.tiny.inner, packSize: 1, tokensPerStep: 2_048 } };
+/** Tokens of a step that trains one adapter, at most. */
+const STEP_TOKENS = 2_048;
+
+/** The preset, changed by a file if there is one, for one adapter, however many passages it is to learn. */
+async function configOf(preset: PresetName, file: string | undefined): Promise<SealConfig> {
+  const overrides = file === undefined ? undefined : readJson(file, EXIT.usage);
+  const config = await orExit(EXIT.usage, () => resolveConfig(preset, 'corrected', overrides, file ?? 'the preset'));
+  return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep: Math.min(STEP_TOKENS, config.inner.tokensPerStep) } };
+}
 
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const out = command.adapterOut;
-  if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) {
-    const what = statSync(out).isDirectory() ? 'it is not empty' : 'it is a file';
-    throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: ${what}; choose another directory`);
+  checkVacant(out, 'an adapter');
+  const { model = SHIPPED_MODEL, template } = command;
+  const checkpoint = await openCheckpoint(model);
+  const held = command.weights ?? checkpoint.format;
+  if (command.policy !== undefined && held !== 'f32') {
+    throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
-  const contexts = await readPassages(command.passages);
+  const subject = await subjectOf(checkpoint, model, { template });
+  const { domain, codec } = subject;
+  const config = await configOf(subject.preset, command.config);
+  const { contexts, shortened } = await subject.read(command.passages, config);
+  if (shortened) say(shortened);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(command.model);
-  const bench = new Workbench(session.model, session.codec, { ...config, inner: { ...config.inner, steps } });
+  const session = await openSession(model, checkpoint, command);
+  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
-    checkLengths(bench, contexts, command.passages);
-    checkQuestions(bench.codec, contexts, command.passages);
-    const own = { weights: session.checkpoint.weights, digest: weightsDigest(session.checkpoint.weights) };
-    bench.use(command.policy === undefined ? own : await policyOf(command.policy, own, session.model.config));
-    const edits = await writeEdits(bench, contexts, command.edits, command.seed);
-    bench.use(own);
+    const own = command.policy === undefined ? null : await initialPolicy(session);
+    if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
+    const edits = await writeEdits(bench, domain, contexts, { ...command, temperature: config.outer.temperature });
+    if (own) bench.use(own);
+    const parsed = contexts.flatMap((context, i) => (edits[i] ?? []).map((text) => domain.parse(context, text)));
     const sequences = contexts.flatMap((context, i) => [
-      ...tinyDomain.baseline(context),
-      ...(edits[i] ?? []).flatMap((text) => tinyDomain.parse(context, text).sequences),
+      ...domain.baseline(context),
+      ...(edits[i] ?? []).flatMap((text) => domain.parse(context, text).sequences),
     ]);
+    const invalid = parsed.filter((one) => one.sequences.length === 0);
+    if (invalid.length > 0) {
+      const reasons = new Set(invalid.flatMap(({ rejected }) => (rejected.length > 0 ? rejected.map(({ reason }) => reason) : ['empty'])));
+      say(`${invalid.length} of ${counted(parsed.length, 'self-edit')} hold nothing to train on: ${[...reasons].join(', ')}`);
+    }
     const texts = counted(sequences.length, 'text');
     say(`Training ${steps} steps on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
-    const tasks = contexts.flatMap((context) => tinyDomain.tasks(context));
+    const tasks = contexts.flatMap((context) => domain.tasks(context));
     const [before = []] = await bench.answer([tasks]);
     const random = stream(command.seed, 'adapt');
-    const replay = tinyDomain.replay?.(contexts, stream(command.seed, 'replay')) ?? [];
+    const replay = domain.replay?.(contexts, stream(command.seed, 'replay')) ?? [];
     const adaptation = {
-      documents: sequences.map((sequence) => session.codec.document(sequence)),
-      replay: replay.map((sequence) => session.codec.document(sequence)),
+      documents: sequences.map((sequence) => codec.document(sequence, bench.lengths.document)),
+      replay: replay.map((sequence) => codec.document(sequence, bench.lengths.document)),
       steps,
       learningRate: config.inner.learningRate,
       random,
@@ -59,14 +76,15 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       if (!answered) continue;
       const { adapted, answers } = answered;
       if (adapted.status !== 'ok') throw new Failure(EXIT.training, `Cannot train the adapter: ${adapted.cause}; nothing was written`);
-      const right = (given: readonly string[]) => tasks.filter(({ gold }, i) => tinyDomain.grade(given[i] ?? '', gold)).length;
+      const right = (given: readonly string[]) => tasks.filter(({ gold }, i) => domain.grade(given[i] ?? '', gold)).length;
       const lora = loraConfig(config.inner.lora);
-      const files = adapterFiles(bench.inner.pack.layout, lora, adapted.values, 'seal-tiny');
+      const files = adapterFiles(bench.inner.pack.layout, lora, adapted.values, subject.baseModel);
       const document = {
         out,
         adapterDigest: digest(files['adapter_model.safetensors']),
         passages: contexts.length,
         selfEdits: edits.flat().length,
+        invalidSelfEdits: invalid.length,
         trainingSequences: sequences.length,
         steps,
         firstLoss: adapted.firstLoss,
@@ -74,10 +92,12 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
         questions: tasks.length,
         correctBefore: right(before),
         correctAfter: right(answers),
+        emptyAnswers: answers.filter((answer) => answer === '').length,
       };
-      writeDirectory(out, {
-        ...files,
-        'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n`,
+      sayWhatBrokeOff(bench);
+      const all = { ...files, 'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n` };
+      await writeDirectory(out, (temporary) => {
+        for (const [name, content] of Object.entries(all)) writeFileSync(join(temporary, name), content);
       });
       print(
         command.json
@@ -92,45 +112,21 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   }
 }
 
-/** A passage must leave room for what is written about it. */
-function checkLengths(bench: Workbench, contexts: readonly Context[], place: string): void {
-  contexts.forEach((context, index) => {
-    const length = bench.codec.prompt(tinyDomain.prompt(context)).length;
-    if (length > QUESTION_TOKENS) {
-      throw new Failure(
-        EXIT.data,
-        `Cannot learn item ${index} of ${place}: it is ${length} tokens long, at most ${QUESTION_TOKENS} fit; make two passages of it`,
-      );
-    }
-  });
-}
-
 /** Self-edits of every passage, in the model's own words. */
-async function writeEdits(bench: Workbench, contexts: readonly Context[], count: number, seed: number): Promise<string[][]> {
+async function writeEdits(
+  bench: Workbench,
+  domain: Domain,
+  contexts: readonly Context[],
+  { edits: count, seed, temperature }: { readonly edits: number; readonly seed: number; readonly temperature: number },
+): Promise<string[][]> {
   if (count === 0) return contexts.map(() => []);
   const prompts = contexts.map((context) => ({
-    prompt: tinyDomain.prompt(context),
+    prompt: domain.prompt(context),
     draws: Array.from({ length: count }, (_, sample) => {
       const random = stream(seed, 'self-edit', context.id, sample);
       return () => random.next();
     }),
   }));
-  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, config.outer.temperature));
+  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, temperature));
   return written.map((samples) => samples.map(({ text }) => text));
 }
-
-/** Writes a directory beside its place and moves it there: it is there whole or not at all. */
-function writeDirectory(path: string, files: Readonly<Record<string, string | Uint8Array>>): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    mkdirSync(temporary, { recursive: true });
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(temporary, name), content);
-    mkdirSync(dirname(path), { recursive: true });
-    if (existsSync(path)) rmSync(path, { recursive: true });
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
-    throw cannotWrite(path, cause);
-  }
-}
-

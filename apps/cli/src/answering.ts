@@ -3,15 +3,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream, type Task } from '@seal/domains';
-import { Generator, LoraPack, loraLayout, parseAdapterConfig, parseAdapterFile } from '@seal/model';
-import { digest } from '@seal/runs';
+import { Generator, LoraPack, readAdapter } from '@seal/model';
+import { presets, slotsFor } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readJson } from './files.ts';
 import type { Session } from './session.ts';
+import type { Subject } from './subject.ts';
 
 const SLOTS = 64;
-const LENGTH = 256;
-const MAX_ANSWER_TOKENS = 16;
 
 /** Answers and the SHA-256 of the adapter that gave them, null without one. */
 export interface Answers {
@@ -22,22 +21,25 @@ export interface Answers {
 /** Asks every task; an adapter directory that cannot be used ends with exit code 3. */
 export async function answerTasks(
   session: Session,
+  subject: Subject,
   adapterDir: string | undefined,
   tasks: readonly Task[],
   { temperature, seed } = { temperature: 0, seed: 0 },
 ): Promise<Answers> {
-  const { model, codec } = session;
+  const { model } = session;
+  const { preset, codec } = subject;
+  const { answering: length } = subject.lengths(presets[preset]);
   const adapter = adapterDir === undefined ? null : await loadAdapter(session, adapterDir);
-  const length = Math.min(LENGTH, model.config.maxPositionEmbeddings);
-  const generator = new Generator(model, adapter?.pack ?? null, { slots: SLOTS, length, prefillTokens: 2_048 });
+  const slots = Math.min(SLOTS, slotsFor(model, length));
+  const generator = new Generator(model, adapter?.pack ?? null, { slots, length, prefillTokens: 2_048 });
   try {
     const requests = tasks.map(({ prompt }, i) => {
       const random = stream(seed, 'answer', i);
       return { prompt: codec.prompt(prompt), draws: [() => random.next()] };
     });
-    const options = { temperature, topP: 1, maxNewTokens: MAX_ANSWER_TOKENS, stopTokens: codec.stopTokens };
+    const options = { temperature, topP: 1, maxNewTokens: presets[preset].inner.maxAnswerTokens, stopTokens: codec.stopTokens };
     const completions = await orExit(EXIT.data, () => generator.generate(requests, options));
-    const answers = completions.map(([completion]) => codec.decode(completion?.tokens ?? []));
+    const answers = completions.map(([completion], i) => codec.decode(completion?.tokens ?? [], requests[i]?.prompt).trim());
     return { answers, adapterDigest: adapter?.digest ?? null };
   } finally {
     generator.destroy();
@@ -52,11 +54,11 @@ async function loadAdapter({ model }: Session, directory: string): Promise<{ pac
     if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
   }
   return orExit(EXIT.data, () => {
-    const lora = parseAdapterConfig(readJson(configPath, EXIT.data), configPath);
-    const bytes = readFileSync(weightsPath);
-    const values = parseAdapterFile(bytes, loraLayout(model.config, lora), lora.rank, weightsPath);
-    const pack = new LoraPack(model.gpu.device, model.config, lora, 1);
-    pack.write(0, values);
-    return { pack, digest: digest(new Uint8Array(bytes)) };
+    const config = { json: readJson(configPath, EXIT.data), place: configPath };
+    const weights = { bytes: new Uint8Array(readFileSync(weightsPath)), place: weightsPath };
+    const adapter = readAdapter(config, weights, model.config);
+    const pack = new LoraPack(model.gpu.device, model.config, adapter.lora, 1);
+    pack.write(0, adapter.values);
+    return { pack, digest: adapter.digest };
   });
 }

@@ -1,25 +1,27 @@
 /** `seal eval`: the questions of a passages file, the passages out of sight. */
 
 import { stream } from '@seal/domains';
-import { tinyDomain } from '@seal/tiny';
-import { bootstrapMean, mean } from '@seal/trainer';
+import { bootstrapMean, mean, presets } from '@seal/trainer';
 import { answerTasks } from './answering.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { checkQuestions, readPassages } from './passages.ts';
-import { openSession } from './session.ts';
+import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { subjectOf } from './subject.ts';
 import { counted, print } from './terminal.ts';
 
 export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
-  const contexts = await readPassages(command.passages);
-  const tasks = contexts.flatMap((context) => tinyDomain.tasks(context).map((task) => ({ task, context })));
-  const session = await openSession(command.model);
+  const { model = SHIPPED_MODEL, template } = command;
+  const checkpoint = await openCheckpoint(model);
+  const subject = await subjectOf(checkpoint, model, { template });
+  const { domain } = subject;
+  const { contexts } = await subject.read(command.passages, presets[subject.preset]);
+  const tasks = contexts.flatMap((context) => domain.tasks(context).map((task) => ({ task, context })));
+  const session = await openSession(model, checkpoint, command);
   try {
-    checkQuestions(session.codec, contexts, command.passages);
-    const { answers, adapterDigest } = await answerTasks(session, command.adapter, tasks.map(({ task }) => task));
+    const { answers, adapterDigest } = await answerTasks(session, subject, command.adapter, tasks.map(({ task }) => task));
     const judged = tasks.map(({ task, context }, i) => {
       const answer = answers[i] ?? '';
-      return { contextId: context.id, question: task.question, kind: task.kind, gold: task.gold, answer, correct: tinyDomain.grade(answer, task.gold) };
+      return { contextId: context.id, question: task.question, kind: task.kind, gold: task.gold, answer, correct: domain.grade(answer, task.gold) };
     });
     const byContext = [...Map.groupBy(judged, ({ contextId }) => contextId).values()];
     const scores = byContext.map((own) => mean(own.map(({ correct }) => Number(correct))));
@@ -29,11 +31,13 @@ export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
     if (command.out !== undefined) writeWhole(command.out, `${json}\n`);
     if (command.json) return print(json);
     const lines = judged.map(({ correct, question, answer, gold }) => `${correct ? 'right' : 'wrong'}  ${question}  ${answer || '(nothing)'}${correct ? '' : `  (${gold})`}`);
+    const empty = judged.filter(({ answer }) => answer === '').length;
     const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
     print([
       ...lines,
       `${percent(accuracy)} of ${counted(judged.length, 'question')} on ${counted(contexts.length, 'passage')}, ` +
         `95 % interval ${percent(ci95[0])} to ${percent(ci95[1])}`,
+      ...(empty > 0 ? [`${counted(empty, 'answer')} empty`] : []),
     ].join('\n'));
   } finally {
     session.close();

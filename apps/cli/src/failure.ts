@@ -1,6 +1,7 @@
 /** What ends a command other than success, and the exit code that says so. */
 
 import { DeviceLostError, GpuError, NoAdapterError } from '@seal/device';
+import { HubError } from '@seal/hub';
 import { CheckpointError } from '@seal/model';
 import { ConfigMismatchError, DiskFullError, RunHeldError } from '@seal/runs';
 
@@ -39,6 +40,7 @@ function knownExitCode(error: unknown): number | null {
   if (error instanceof NoAdapterError || error instanceof CheckpointError) return EXIT.unavailable;
   if (error instanceof DeviceLostError || error instanceof GpuError) return EXIT.training;
   if (error instanceof ConfigMismatchError || error instanceof RunHeldError) return EXIT.usage;
+  if (error instanceof HubError) return error.problem === 'disk-full' ? EXIT.resumable : EXIT.unavailable;
   if (error instanceof DiskFullError) return EXIT.resumable;
   return null;
 }

@@ -2,7 +2,7 @@
 
 import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
-import { optional, withDefault } from '@optique/core/modifiers';
+import { multiple, optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
@@ -10,12 +10,30 @@ const json = option('--json', { description: message`Print one JSON document on 
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
 const model = optional(
-  option('--model', string({ metavar: 'DIR' }), { description: message`Model directory; the shipped tiny model if absent` }),
+  option('--model', string({ metavar: 'NAME|DIR' }), {
+    description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
+  }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
-  description: message`JSON list of {title, context, questions: [{question, answer}]}`,
+  description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
 });
+const template = optional(
+  option('--template', string({ metavar: 'NAME' }), {
+    description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
+  }),
+);
+const config = optional(
+  option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
+);
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
@@ -24,16 +42,22 @@ const run = command(
   'run',
   object('Options', {
     command: constant('run'),
-    preset: withDefault(option('--preset', choice(['tiny']), { description: message`Configuration to start from` }), 'tiny'),
+    preset: withDefault(
+      option('--preset', choice(['tiny', 'squad']), {
+        description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
+      }),
+      'tiny',
+    ),
+    model,
+    passages: optional(passages),
+    template,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
       }),
       'corrected',
     ),
-    config: optional(
-      option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
-    ),
+    config,
     seed,
     seeds: optional(
       option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
@@ -54,6 +78,8 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
+    template,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -67,6 +93,7 @@ const adapt = command(
       8,
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
+    config,
     seed,
     maxTime,
     json,
@@ -80,7 +107,10 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
+    topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
+    template,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -96,7 +126,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -113,9 +143,37 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
-  description: message`What this machine offers, and whether everything works on it`,
-});
+const doctor = command(
+  'doctor',
+  object('Options', {
+    command: constant('doctor'),
+    model,
+    weights: withDefault(
+      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
+      'f32',
+    ),
+    pack: withDefault(
+      option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
+      8,
+    ),
+    rank: withDefault(
+      option('--rank', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Rank of the adapters; 16 if absent` }),
+      16,
+    ),
+    seq: optional(
+      option('--seq', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of the longest sequence; 1024 if absent` }),
+    ),
+    tokens: optional(
+      option('--tokens', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of a training step; 2048 if absent` }),
+    ),
+    memory: optional(
+      option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
+    ),
+    out: outFile,
+    json,
+  }),
+  { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
+);
 
 const bench = command(
   'bench',
@@ -151,6 +209,137 @@ const tune = command(
   { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
 );
 
+const pull = command(
+  'pull',
+  object('Options', {
+    command: constant('pull'),
+    name: argument(string({ metavar: 'NAME[@REVISION]' }), { description: message`For example: HuggingFaceTB/SmolLM2-135M-Instruct` }),
+    json,
+  }),
+  { description: message`Download a model from the Hugging Face hub into its standard cache` },
+);
+
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
+const generate = command(
+  'generate',
+  object('Options', {
+    command: constant('generate'),
+    model,
+    adapters: multiple(
+      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    ),
+    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
+    maxTokens: optional(
+      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
+    ),
+    temperature: optional(
+      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
+    ),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
+    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
+    repetitionPenalty: optional(
+      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
+    ),
+    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
+    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
+    topLogprobs: withDefault(
+      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
+      0,
+    ),
+    seed,
+    json,
+  }),
+  { description: message`Continue a text, with or without adapters` },
+);
+
+const score = command(
+  'score',
+  object('Options', {
+    command: constant('score'),
+    model,
+    adapter,
+    input: option('--input', string({ metavar: 'FILE' }), {
+      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
+    }),
+    json,
+  }),
+  { description: message`Log-probability of texts, token by token, and perplexity` },
+);
+
+const sft = command(
+  'sft',
+  object('Options', {
+    command: constant('sft'),
+    model,
+    data: option('--data', string({ metavar: 'FILE' }), {
+      description: message`JSONL: {prompt, completion}, {messages: [{role, content}]} or {text} a line`,
+    }),
+    adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the adapter or model; an unfinished one is continued` }),
+    adapterInit: optional(option('--adapter-init', string({ metavar: 'DIR' }), { description: message`Train this adapter on instead of a fresh one` })),
+    rank: optional(option('--rank', integer({ min: 1, max: 4_096, metavar: 'N' }), { description: message`Rank of the adapter; 16 if absent` })),
+    alpha: optional(option('--alpha', float({ min: 0, metavar: 'A' }), { description: message`The update is scaled by alpha / rank; twice the rank if absent` })),
+    targets: optional(
+      option('--targets', string({ metavar: 'NAME,NAME,...' }), { description: message`Linear layers to adapt, such as q_proj,v_proj; all seven if absent` }),
+    ),
+    full: option('--full', { description: message`Train all weights and save a whole model` }),
+    learningRate: optional(
+      option('--lr', float({ min: 0, metavar: 'RATE' }), { description: message`Largest learning rate; 2e-4 if absent, 2e-5 with --full` }),
+    ),
+    schedule: withDefault(option('--schedule', choice(['constant', 'linear', 'cosine']), { description: message`Course of the learning rate after the warm-up` }), 'linear'),
+    warmUp: withDefault(option('--warmup', integer({ min: 0, max: 1_000_000, metavar: 'N' }), { description: message`Steps in which the rate rises from 0` }), 0),
+    epochs: optional(option('--epochs', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Times through the examples; 3 if absent` })),
+    steps: optional(option('--steps', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Training steps, instead of --epochs` })),
+    batch: withDefault(option('--batch', integer({ min: 1, max: 4_096, metavar: 'N' }), { description: message`Examples a step` }), 4),
+    seq: optional(
+      option('--seq', integer({ min: 2, max: 1_048_576, metavar: 'N' }), { description: message`Tokens an example may have, what is longer is cut; 1024 if absent` }),
+    ),
+    recompute: option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` }),
+    seed,
+    maxTime,
+    json,
+  }),
+  { description: message`Fine-tune a model on examples: an adapter, or with --full all weights` },
+);
+
+const tokenize = command(
+  'tokenize',
+  object('Options', {
+    command: constant('tokenize'),
+    model,
+    input: option('--input', string({ metavar: 'FILE' }), { description: message`UTF-8 text, a line at a time; - is stdin` }),
+    special: option('--special', { description: message`With the tokens that the tokenizer puts before and behind every text` }),
+    isChat: option('--chat', {
+      description: message`The file is a conversation, JSON [{role, content}], or JSONL of {messages}; gives a mask of what the assistant says too`,
+    }),
+    json,
+  }),
+  { description: message`The token ids of a text's lines` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -165,8 +354,12 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, words, report);
+/** All commands: the loop, one model, the machine. */
+export const commands = or(
+  or(run, adapt, ask, evaluate, pretrain, words, report),
+  or(generate, score, tokenize, sft, convert, pull),
+  or(doctor, bench, tune),
+);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

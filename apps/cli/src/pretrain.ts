@@ -84,7 +84,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
     });
     const weights = await model.read();
     const files = checkpointFiles(config, weights);
-    const tokenizer = createTokenizer(tokenizerFile(), tokenizerConfigFile(), 'tokenizer.json');
+    const tokenizer = createTokenizer(tokenizerFile(), 'tokenizer.json');
     const codec = createCodec(tokenizer, config, config.maxPositionEmbeddings);
     const manifest: Manifest = {
       seed,

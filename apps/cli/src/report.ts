@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type } from 'arktype';
 import { renderReport } from '@seal/report';
 import { problemsOf } from '@seal/model';
 import { readRun, resultDocumentSchema } from '@seal/runs';
@@ -10,6 +11,22 @@ import { EXIT, Failure, orExit } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { print } from './terminal.ts';
+
+const contextsSchema = type({
+  id: 'string > 0',
+  title: 'string',
+  text: 'string',
+  questions: type({ question: 'string', answer: 'string', kind: 'string' }).onUndeclaredKey('reject').array(),
+})
+  .onUndeclaredKey('reject')
+  .array();
+
+/** The contexts that a run keeps, or exit code 3. */
+export function readContexts(path: string): Context[] {
+  const contexts = contextsSchema(readJson(path, EXIT.data));
+  if (contexts instanceof type.errors) throw new Failure(EXIT.data, `Cannot read ${path}: ${problemsOf(contexts)}`);
+  return contexts;
+}
 
 /** Writes `report.html` from the records of a finished run. */
 export function writeReport(dir: string): string {
@@ -20,7 +37,7 @@ export function writeReport(dir: string): string {
   const place = join(dir, 'result.json');
   const result = resultDocumentSchema(readJson(place, EXIT.data));
   if (!('rows' in result)) throw new Failure(EXIT.data, `Cannot read ${place}: ${problemsOf(result)}`);
-  const contexts = readJson(join(dir, 'contexts.json'), EXIT.data) as Context[];
+  const contexts = readContexts(join(dir, 'contexts.json'));
   const path = join(dir, 'report.html');
   const asked = contexts.map(({ questions, ...context }) => ({
     ...context,

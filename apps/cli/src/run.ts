@@ -15,14 +15,15 @@ import {
   type RunDirectory,
   type RunHeader,
 } from '@seal/runs';
-import { contextsOf, tinyDomain } from '@seal/tiny';
 import {
+  notesOf,
   pooledDocument,
   resolveConfig,
   resultDocument,
   SealRun,
-  weightsDigest,
+  SHORTENED,
   Workbench,
+  type Policy,
   type PresetName,
   type RunInput,
   type SealConfig,
@@ -30,10 +31,11 @@ import {
 import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { writeReport } from './report.ts';
-import { openSession, type Session } from './session.ts';
+import { readContexts, writeReport } from './report.ts';
+import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
-import { duration, print, ProgressDisplay, say } from './terminal.ts';
+import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
+import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
 import { packageVersion, sourceCommit } from './version.ts';
 
 /** Where runs go unless said otherwise. */
@@ -55,18 +57,25 @@ export async function run(command: RunCommand): Promise<void> {
   const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
   const source = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
   const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
-  for (const seed of resumed ? [resumed.seed] : seeds) checkContexts(config, seed, source);
+  const { model = SHIPPED_MODEL, passages, template } = resumed ? { ...resumed.source } : command;
+  const checkpoint = await openCheckpoint(model);
+  checkPreset(preset, checkpoint, { model: resumed?.source?.model ?? command.model, passages });
+  const subject = await subjectOf(checkpoint, model, { template, mode, passages });
+  if (!resumed) for (const seed of seeds) await drawn(subject, config, seed, source);
+  const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat: false } };
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession();
-  const bench = await orExit(EXIT.usage, () => new Workbench(session.model, session.codec, config));
+  const session = await openSession(model, checkpoint, { weights: 'f32' });
+  const bench = await orExit(EXIT.usage, () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
   try {
-    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, { preset, mode, seed, config }));
+    const initial = await initialPolicy(session);
+    const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, initial, { preset, mode, seed, config, ...origin }));
     const place = placeOf(command, headers);
     const finished: Finished[] = [];
     for (const header of headers) {
       const store = await openStore(command, header, place);
       sayWhatDiffers(store.header, header);
-      finished.push(await complete(session, bench, store, config, signal, place.goOn));
+      const contexts = await orClose(store, () => contextsFor(store, subject, config, source));
+      finished.push(await complete(initial, subject, bench, store, { config, ...contexts }, signal, place.goOn));
     }
     conclude(command, finished, place);
   } finally {
@@ -76,10 +85,10 @@ export async function run(command: RunCommand): Promise<void> {
   }
 }
 
-function seedsOf({ seed, seeds, resume, config, out }: RunCommand): number[] {
-  for (const [name, value] of Object.entries({ config, out })) {
+function seedsOf({ seed, seeds, resume, config, out, model, passages, template }: RunCommand): number[] {
+  for (const [name, value] of Object.entries({ config, out, model, passages, template })) {
     if (resume === undefined || value === undefined) continue;
-    throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps its configuration and its place; leave --${name} out`);
+    throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps what it was begun with; leave --${name} out`);
   }
   if (seeds === undefined) return [seed];
   if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot use --seeds with --resume: give the same --seeds and --out again, what is finished there is kept');
@@ -96,7 +105,8 @@ async function readHeader(dir: string): Promise<RunHeader> {
 
 function headerOf(
   session: Session,
-  what: { readonly preset: string; readonly mode: RunHeader['mode']; readonly seed: number; readonly config: SealConfig },
+  initial: Policy,
+  what: Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'source'> & { readonly config: SealConfig },
 ): RunHeader {
   const commit = sourceCommit();
   const header = {
@@ -110,7 +120,7 @@ function headerOf(
       ...(commit !== undefined && { commit }),
       ...(session.tuningDigest !== null && { kernels: session.tuningDigest }),
     },
-    modelDigest: weightsDigest(session.checkpoint.weights),
+    modelDigest: initial.digest,
   };
   return { runId: deriveRunId(header), ...header };
 }
@@ -128,9 +138,10 @@ function placeOf(command: RunCommand, headers: readonly RunHeader[]): Place {
   const several = headers.length > 1;
   const dir = command.resume ?? command.out ?? join(RUNS, `${first?.runId}${several ? '-and-more' : ''}`);
   if (!several) return { dir, several, goOn: `npm run -s seal -- run --resume ${dir}` };
-  const { preset, mode, config, seeds } = command;
-  const overrides = config === undefined ? '' : ` --config ${config}`;
-  return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${overrides} --seeds ${seeds} --out ${dir}` };
+  const { preset, mode, seeds, model, passages, template, config } = command;
+  const options = Object.entries({ model, passages, template, config }).filter(([, value]) => value !== undefined);
+  const given = options.map(([name, value]) => ` --${name} ${value}`).join('');
+  return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${given} --seeds ${seeds} --out ${dir}` };
 }
 
 async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunDirectory> {
@@ -140,13 +151,18 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
   const { preset, mode, config, modelDigest } = header;
   const expected = begun ? { preset, mode, config, modelDigest } : { modelDigest };
   const store = await orExit(EXIT.data, () => openRun(own, { expected }));
+  await orClose(store, () => orExit(EXIT.data, () => checkPolicies(store)));
+  return store;
+}
+
+/** What `work` throws leaves no lock behind. */
+async function orClose<T>(store: RunDirectory, work: () => T | Promise<T>): Promise<T> {
   try {
-    await orExit(EXIT.data, () => checkPolicies(store));
+    return await work();
   } catch (error) {
     store.close();
     throw error;
   }
-  return store;
 }
 
 /** What was begun with other kernels may end in other bits. */
@@ -162,10 +178,11 @@ function checkPolicies(store: RunDirectory): void {
 }
 
 async function complete(
-  session: Session,
+  initial: Policy,
+  { domain, baseModel }: Subject,
   bench: Workbench,
   store: RunDirectory,
-  config: SealConfig,
+  what: Pick<RunInput, 'config' | 'rounds' | 'evaluation'>,
   signal: AbortSignal,
   goOn: string,
 ): Promise<Finished> {
@@ -175,21 +192,19 @@ async function complete(
   const display = new ProgressDisplay();
   try {
     const input: RunInput = {
-      config,
+      ...what,
       seed: header.seed,
-      domain: tinyDomain,
-      ...contextsFor(config, header.seed),
-      initial: { weights: session.checkpoint.weights, digest: header.modelDigest },
-      baseModel: 'seal-tiny',
+      domain,
+      initial,
+      baseModel,
     };
-    const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), signal });
+    const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), onNote: say, signal });
     const rewards = await orExit(EXIT.training, () => sealRun.complete());
     display.close();
     const timings = { ...sealRun.timings, totalSeconds: (performance.now() - begun) / 1_000 };
-    const document = resultDocument(header, dir, rewards, timings);
+    sayWhatBrokeOff(bench);
+    const document = resultDocument(header, dir, rewards, timings, notesOf(readRun(dir)));
     store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
-    const contexts = [...input.rounds.flat(), ...input.evaluation];
-    store.writeFile('contexts.json', `${JSON.stringify(contexts, null, 1)}\n`);
     writeReport(dir);
     return { document, rewards };
   } catch (error) {
@@ -211,21 +226,41 @@ async function complete(
   }
 }
 
-/** There are only so many people: ends with exit code 2 before anything is opened or written. */
-function checkContexts(config: SealConfig, seed: number, place: string): void {
+/** Contexts of a run by its seed. Ends with exit code 2 where there are too few; `place` is what asks for so many. */
+async function drawn(subject: Subject, config: SealConfig, seed: number, place: string): Promise<Drawn> {
   try {
-    contextsFor(config, seed);
+    return await subject.draw(config, seed);
   } catch (cause) {
+    if (cause instanceof Failure) throw cause;
     const remedy = 'lower outer.contexts, outer.rounds or evaluation.contexts';
     throw new Failure(EXIT.usage, `Cannot use ${place}: ${messageOf(cause)}; ${remedy}`, { cause });
   }
 }
 
-/** Fresh people of the rl split for every round, nobody twice, and of the test split for the table. */
-function contextsFor({ outer, evaluation }: SealConfig, seed: number): Pick<RunInput, 'rounds' | 'evaluation'> {
-  const all = contextsOf('rl', outer.rounds * outer.contexts, seed);
-  const rounds = Array.from({ length: outer.rounds }, (_, round) => all.slice(round * outer.contexts, (round + 1) * outer.contexts));
-  return { rounds, evaluation: contextsOf('test', evaluation.contexts, seed) };
+/** The contexts that a run's directory keeps; those of a new run are drawn and kept there, with a word on what they lost. */
+async function contextsFor(
+  store: RunDirectory,
+  subject: Subject,
+  config: SealConfig,
+  place: string,
+): Promise<Pick<RunInput, 'rounds' | 'evaluation'>> {
+  const kept = join(store.dir, 'contexts.json');
+  const { outer, evaluation } = config;
+  if (existsSync(kept)) {
+    const all = readContexts(kept);
+    const learnt = outer.rounds * outer.contexts;
+    if (all.length !== learnt + evaluation.contexts) {
+      throw new Failure(EXIT.data, `Cannot use ${kept}: it holds ${all.length} contexts, the run asks for ${learnt + evaluation.contexts}`);
+    }
+    return { rounds: inRounds(all.slice(0, learnt), outer), evaluation: all.slice(learnt) };
+  }
+  const contexts = await drawn(subject, config, store.header.seed, place);
+  store.writeFile('contexts.json', `${JSON.stringify([...contexts.rounds.flat(), ...contexts.evaluation], null, 1)}\n`);
+  if (contexts.shortened !== null) {
+    say(contexts.shortened);
+    store.append('events', { time: new Date().toISOString(), type: SHORTENED, message: contexts.shortened, details: null });
+  }
+  return contexts;
 }
 
 function conclude(command: RunCommand, finished: readonly Finished[], { dir, several }: Place): void {

@@ -1,7 +1,8 @@
 /** What people see: lines on stderr, a progress bar on a terminal, documents on stdout. */
 
 import { SingleBar, Presets } from 'cli-progress';
-import type { Progress } from '@seal/trainer';
+import type { PullProgress } from '@seal/hub';
+import type { Progress, Workbench } from '@seal/trainer';
 
 /** A line for people, on stderr so that stdout stays a document. */
 export function say(line: string): void {
@@ -18,11 +19,57 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** Says how many texts a bench broke off or cut so far, once for all of them. */
+export function sayWhatBrokeOff({ broken, codec }: Workbench): void {
+  const parts = [
+    ...(broken.selfEdits > 0 ? [`${counted(broken.selfEdits, 'self-edit')} reached the most tokens and ended at the last whole sentence`] : []),
+    ...(broken.answers > 0 ? [`${counted(broken.answers, 'answer')} reached the most tokens`] : []),
+    ...(codec.cutDocuments > 0 ? [`${counted(codec.cutDocuments, 'training text')} did not fit whole`] : []),
+  ];
+  if (parts.length > 0) say(`${parts.join('; ')}.`);
+}
+
 /** `83` seconds as `1 min 23 s`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const minutes = Math.floor(whole / 60);
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}
+
+/** `12345678` bytes as `12.3 MB`. */
+export function megabytes(byteLength: number): string {
+  return `${(byteLength / 1e6).toFixed(1)} MB`;
+}
+
+/** Shows a download: a bar on a terminal, else a line for every file and every 15 seconds. */
+export class TransferDisplay {
+  #bar: SingleBar | null = null;
+  #lastLine = 0;
+  #lastFile = '';
+
+  readonly show = ({ file, byteLength, totalBytes }: PullProgress): void => {
+    const counts = `${megabytes(byteLength)} of ${megabytes(totalBytes)}`;
+    if (process.stderr.isTTY) {
+      if (!this.#bar) {
+        const format = '{bar} {percentage} % | {counts} | {file} | {eta_formatted} left';
+        this.#bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, barsize: 24 }, Presets.shades_classic);
+        this.#bar.start(totalBytes, byteLength, { counts, file });
+      }
+      this.#bar.setTotal(totalBytes);
+      this.#bar.update(byteLength, { counts, file });
+      return;
+    }
+    const now = performance.now();
+    if (file === this.#lastFile && now - this.#lastLine < 15_000) return;
+    this.#lastLine = now;
+    this.#lastFile = file;
+    say(`${counts} | ${file}`);
+  };
+
+  close(): void {
+    this.#bar?.stop();
+    this.#bar = null;
+  }
 }
 
 /** Shows a run's progress: a bar on a terminal, else a line every 15 seconds and at every change of stage. */

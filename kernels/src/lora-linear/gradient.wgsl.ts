@@ -1,6 +1,7 @@
-// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena or added to it.
+// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena.
 // One workgroup is one subgroup of 8 lanes and computes 16 ranks by 32 columns of one adapter, four tokens at a time:
-// of each two, lanes 0-3 load the first token's 16 ranks, lanes 4-7 the second's. Fixed order, no atomics, no barriers.
+// of each two, lanes 0-3 load the first token's 16 ranks, lanes 4-7 the second's. Fixed order, from what is there already
+// where it accumulates; no atomics, no barriers.
 // N, R, stride and offset are multiples of 4.
 const code: string = /* wgsl */ `
 struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
@@ -19,15 +20,18 @@ fn ranks4(c: ptr<function, array<vec4f, 4>>, h0: vec4f, h1: vec4f, h2: vec4f, h3
   (*c)[3] = (*c)[3] + h0.w * d[0] + h1.w * d[1] + h2.w * d[2] + h3.w * d[3];
 }
 
+fn start_from(c: ptr<function, array<vec4f, 4>>, base: u32, rank: u32, column: u32) {
+  let n4 = params.n / 4u;
+  for (var i = 0u; i < 4u; i++) {
+    (*c)[i] = arena[base + min(rank + i, params.r - 1u) * n4 + min(column, n4 - 1u)];
+  }
+}
+
 fn store(c: ptr<function, array<vec4f, 4>>, base: u32, rank: u32, column: u32) {
   let n4 = params.n / 4u;
   if (column >= n4) { return; }
   for (var i = 0u; i < 4u; i++) {
-    if (rank + i >= params.r) { return; }
-    let at = base + (rank + i) * n4 + column;
-    var sum = (*c)[i];
-    if (params.accumulate != 0u) { sum += arena[at]; }
-    arena[at] = sum;
+    if (rank + i < params.r) { arena[base + (rank + i) * n4 + column] = (*c)[i]; }
   }
 }
 
@@ -48,6 +52,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   var c1: array<vec4f, 4>;
   var c2: array<vec4f, 4>;
   var c3: array<vec4f, 4>;
+  let base = (adapter * params.stride + params.offset) / 4u;
+  if (params.accumulate != 0u) {
+    start_from(&c0, base, rank, column);
+    start_from(&c1, base, rank + 4u, column);
+    start_from(&c2, base, rank + 8u, column);
+    start_from(&c3, base, rank + 12u, column);
+  }
   // Tokens past the end may be another adapter's: both factors are zeroed, for 0 * NaN is not 0.
   for (var t = start; t < end; t += 4u) {
     let first = select(vec4f(), h[min(t + second, last) * r4 + at_rank], t + second < end);
@@ -63,7 +74,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     ranks4(&c2, subgroupShuffle(first, 2u), subgroupShuffle(first, 6u), subgroupShuffle(next, 2u), subgroupShuffle(next, 6u), block);
     ranks4(&c3, subgroupShuffle(first, 3u), subgroupShuffle(first, 7u), subgroupShuffle(next, 3u), subgroupShuffle(next, 7u), block);
   }
-  let base = (adapter * params.stride + params.offset) / 4u;
   store(&c0, base, rank, column);
   store(&c1, base, rank + 4u, column);
   store(&c2, base, rank + 8u, column);

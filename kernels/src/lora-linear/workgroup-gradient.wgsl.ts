@@ -1,7 +1,7 @@
-// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena or added to it: one
+// dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena: one
 // workgroup computes ROWS ranks by COLUMNS columns of one adapter, the tokens being the inner size of the tile of
-// workgroup-tile.wgsl.ts, taken in order. No subgroups, no atomics; any size: where a size is not a multiple of 4 the
-// operands are bound as single numbers.
+// workgroup-tile.wgsl.ts, taken in order, from what is there already where it accumulates. No subgroups, no atomics; any
+// size: where a size is not a multiple of 4 the operands are bound as single numbers.
 const code: string = /* wgsl */ `
 struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 
@@ -41,23 +41,26 @@ fn main(
 ) {
   let adapter = group.z;
   end = min(segments[adapter * 2u + 1u], params.t);
+  let rank = group.y * ROWS + 4u * local.y;
+  let column = group.x * COLUMNS + 4u * local.x;
+  let base = adapter * params.stride + params.offset;
   var sums: array<vec4f, SUMS>;
+  if (params.accumulate != 0u) {
+    for (var r = 0u; r < 4u; r++) {
+      for (var j = 0u; j < 4u; j++) {
+        if (rank + r < params.r && column + j < params.n) { sums[r][j] = arena[base + (rank + r) * params.n + column + j]; }
+      }
+    }
+  }
   for (var token = segments[adapter * 2u]; token < min(segments[adapter * 2u + 1u], params.t); token += STEP) {
     workgroupBarrier();
     stage(group.y * ROWS, group.x * COLUMNS, token, index);
     workgroupBarrier();
     multiply(&sums, end - token, local.y, local.x);
   }
-  let rank = group.y * ROWS + 4u * local.y;
-  let column = group.x * COLUMNS + 4u * local.x;
-  let base = adapter * params.stride + params.offset;
   for (var r = 0u; r < 4u; r++) {
     for (var j = 0u; j < 4u; j++) {
-      if (rank + r >= params.r || column + j >= params.n) { continue; }
-      let at = base + (rank + r) * params.n + column + j;
-      var sum = sums[r][j];
-      if (params.accumulate != 0u) { sum += arena[at]; }
-      arena[at] = sum;
+      if (rank + r < params.r && column + j < params.n) { arena[base + (rank + r) * params.n + column + j] = sums[r][j]; }
     }
   }
 }

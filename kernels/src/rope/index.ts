@@ -24,7 +24,7 @@ const positions = {
 const cosSin = {
   type: 'f32' as const,
   shape: ({ P, D }: RopeSizes) => [P, D],
-  draw: ({ P, D }: RopeSizes) => Float64Array.from(ropeTable(P, D, 10_000)),
+  draw: ({ P, D }: RopeSizes) => Float64Array.from(ropeTable(P, ropeFrequencies(D, 10_000))),
 };
 
 const variants = (sign: 1 | -1) => {
@@ -48,14 +48,20 @@ const cases: readonly RopeSizes[] = [
   { T: 129, H: 3, D: 24, P: 129 },
 ];
 
-/** Table cosSin (P, D) f32: of each position first the D/2 cosines, then the D/2 sines of position * theta^(-2i/D). */
-export function ropeTable(P: number, D: number, theta: number): Float32Array {
-  const table = new Float32Array(P * D);
+/** Angles per position theta^(-2i/D) of the D/2 pairs of a head, float64. */
+export function ropeFrequencies(D: number, theta: number): Float64Array {
+  return Float64Array.from({ length: D / 2 }, (_, i) => theta ** ((-2 * i) / D));
+}
+
+/** Table cosSin (P, D) f32: of each position first the D/2 cosines, then the D/2 sines of position * frequency. */
+export function ropeTable(P: number, frequencies: Float64Array): Float32Array {
+  const half = frequencies.length;
+  const table = new Float32Array(P * half * 2);
   for (let p = 0; p < P; p++) {
-    for (let i = 0; i < D / 2; i++) {
-      const angle = p * theta ** ((-2 * i) / D);
-      table[p * D + i] = Math.cos(angle);
-      table[p * D + D / 2 + i] = Math.sin(angle);
+    for (let i = 0; i < half; i++) {
+      const angle = p * frequencies[i];
+      table[p * half * 2 + i] = Math.cos(angle);
+      table[p * half * 2 + half + i] = Math.sin(angle);
     }
   }
   return table;

@@ -163,3 +163,20 @@ export function packRows(adapters: readonly number[]): RowTables {
     tiles: Uint32Array.from(tiles),
   };
 }
+
+/** Tiles and segments of a range of a batch's tokens. */
+export interface RangeTables {
+  readonly tiles: Uint32Array;
+  readonly segments: Uint32Array;
+}
+
+/** What of a batch lies in tokens [start, start + tokens): its tiles and segments cut to them and counted from `start`. */
+export function rangeTables(batch: Pick<PackedBatch, 'tiles' | 'segments'>, start: number, tokens: number): RangeTables {
+  const within = (token: number) => Math.min(Math.max(token - start, 0), tokens);
+  const tiles: number[] = [];
+  for (let i = 0; i < batch.tiles.length; i += 3) {
+    const [first, end] = [within(batch.tiles[i + 1]), within(batch.tiles[i + 2])];
+    if (first < end) tiles.push(batch.tiles[i], first, end);
+  }
+  return { tiles: Uint32Array.from(tiles), segments: batch.segments.map(within) };
+}

@@ -13,9 +13,9 @@ export function createStorage(device: GPUDevice, label: string, elementCount: nu
   return device.createBuffer({ label, size: Math.max(elementCount, 4) * 4, usage: STORAGE_COPY_SRC_COPY_DST });
 }
 
-/** Overwrites the beginning of a buffer. Nothing to write is left out: Deno 2.9 aborts on an empty array. */
-export function upload(device: GPUDevice, target: GPUBuffer, values: Uint32Array | Float32Array): void {
-  if (values.length > 0) device.queue.writeBuffer(target, 0, values as Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>);
+/** Overwrites a buffer from byte `offset` on. Nothing to write is left out: Deno 2.9 aborts on an empty array. */
+export function upload(device: GPUDevice, target: GPUBuffer, values: Uint32Array | Float32Array, offset = 0): void {
+  if (values.length > 0) device.queue.writeBuffer(target, offset, values as Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>);
 }
 
 /**

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CheckpointError, checkpointFiles, initialWeights, readCheckpoint } from './checkpoint.ts';
+import { checkpointFiles, hostWeights, initialWeights, readCheckpoint } from './checkpoint.ts';
 import { configFile } from './config.ts';
+import { CheckpointError } from './directory.ts';
 import { smallConfig, smallWeights } from './fixture.ts';
 import { parameterLayout } from './parameters.ts';
 import { parseSafetensors, writeSafetensors } from './safetensors.ts';
@@ -56,25 +57,34 @@ describe('readCheckpoint', () => {
   it('reads what checkpointFiles wrote, to the bit', async () => {
     const read = await readCheckpoint(directory());
     expect(read.config).toEqual(smallConfig);
-    expect([...read.weights.keys()].toSorted()).toEqual([...weights.keys()].toSorted());
-    for (const [name, data] of read.weights) expect(data, name).toEqual(weights.get(name));
+    const stored = await hostWeights(read);
+    expect([...stored.keys()].toSorted()).toEqual([...weights.keys()].toSorted());
+    for (const [name, data] of stored) expect(data, name).toEqual(weights.get(name));
     expect(read.tokenizer.encode('w3 w7 nothing')).toEqual([3, 7, 0]);
     expect(read.tokenizer).toMatchObject({ unknownId: 0, largestId: 23 });
   });
 
   it('accepts the copies that other writers store: a tied head and rotary frequencies', async () => {
+    const head = weights.get('model.embed_tokens.weight') ?? new Float32Array();
     const extra = weightsFile({
-      'lm_head.weight': { shape: [24, 16], data: new Float32Array(24 * 16) },
+      'lm_head.weight': { shape: [24, 16], data: head },
       'model.layers.0.self_attn.rotary_emb.inv_freq': { shape: [4], data: new Float32Array(4) },
     });
-    expect((await readCheckpoint(directory({ 'model.safetensors': extra }))).weights.size).toBe(weights.size);
+    const stored = await hostWeights(await readCheckpoint(directory({ 'model.safetensors': extra })));
+    expect([...stored.keys()].toSorted()).toEqual([...weights.keys()].toSorted());
+  });
+
+  it('refuses a tied head that is another matrix than the embedding', async () => {
+    const head = (weights.get('model.embed_tokens.weight') ?? new Float32Array()).with(30, 7);
+    const read = await readCheckpoint(directory({ 'model.safetensors': weightsFile({ 'lm_head.weight': { shape: [24, 16], data: head } }) }));
+    await expect(hostWeights(read)).rejects.toThrow('lm_head.weight is 7 at element 30, model.embed_tokens.weight is');
   });
 
   it('takes a tied embedding from the head where only that is stored', async () => {
     const name = 'model.embed_tokens.weight';
     const embedding = weights.get(name) ?? new Float32Array();
     const headOnly = weightsFile({ [name]: null, 'lm_head.weight': { shape: [24, 16], data: embedding } });
-    expect((await readCheckpoint(directory({ 'model.safetensors': headOnly }))).weights.get(name)).toEqual(embedding);
+    expect((await hostWeights(await readCheckpoint(directory({ 'model.safetensors': headOnly })))).get(name)).toEqual(embedding);
   });
 
   it.each(['config.json', 'model.safetensors', 'tokenizer.json'])('names a missing %s', async (name) => {
@@ -100,7 +110,7 @@ describe('readCheckpoint', () => {
     ['weights that are not numbers', { 'model.safetensors': weightsFile({ 'model.norm.weight': { shape: [16], data: new Float32Array(16).fill(NaN) } }) }, 'model.safetensors', 'tensor model.norm.weight holds NaN at element 0'],
   ])('refuses %s', async (_, change, place, message) => {
     const dir = directory(change);
-    const failure = await readCheckpoint(dir).then(() => 'accepted', (error: Error) => error.message);
+    const failure = await readCheckpoint(dir).then(hostWeights).then(() => 'accepted', (error: Error) => error.message);
     expect(failure).toContain(join(dir, place));
     expect(failure).toContain(message);
     expect(failure).not.toContain('\n');

@@ -1,15 +1,20 @@
 /**
  * Model configuration in Hugging Face names, camel case in memory and snake case on disk.
  *
- * Keys of a `config.json` that do not change the arithmetic are ignored; keys that do must have a value this package
- * computes, or the model is refused by name.
+ * What all families have is read here, the rest by the family's own file. Keys of a `config.json` that do not change the
+ * arithmetic are ignored; keys that do must have a value this package computes, or the model is refused by name.
  */
 
 import { type } from 'arktype';
+import type { FamilyFeatures, Refuse } from './families/family.ts';
+import { FAMILIES } from './families/list.ts';
+import type { Projection } from './parameters.ts';
 import { problemsOf } from './problems.ts';
+import { readRope, ropeKeys, writeRope, type RopeScaling } from './rope.ts';
 
-/** Sizes and constants of a Llama-style decoder. */
+/** Sizes and constants of a decoder. */
 export interface ModelConfig {
+  readonly family: 'llama' | 'qwen2' | 'qwen3';
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -20,7 +25,14 @@ export interface ModelConfig {
   readonly maxPositionEmbeddings: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling | null;
   readonly tieWordEmbeddings: boolean;
+  /** Linear layers that add a bias. */
+  readonly biasedProjections: readonly Projection[];
+  /** Whether every head of queries and keys is normalised before it is turned. */
+  readonly queryKeyNorm: boolean;
+  /** How many keys, its own included, a query of each layer sees; null for all. */
+  readonly windows: readonly (number | null)[];
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
 }
@@ -31,6 +43,7 @@ const count = '1 <= number.integer <= 4096';
 const tokenId = '0 <= number.integer < 16777216';
 const fileSchema = type({
   model_type: 'string',
+  'architectures?': type('string[]').or('null'),
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
@@ -39,19 +52,74 @@ const fileSchema = type({
   'num_key_value_heads?': type(count).or('null'),
   'head_dim?': type(size).or('null'),
   'max_position_embeddings?': size,
-  'rms_norm_eps?': 'number > 0',
-  'rope_theta?': 'number > 0',
-  'rope_parameters?': type({ 'rope_theta?': 'number > 0', 'rope_type?': 'string' }).or('null'),
-  'rope_scaling?': 'object | null',
+  'rms_norm_eps?': '0 < number <= 1',
+  ...ropeKeys,
   'tie_word_embeddings?': 'boolean',
-  'hidden_act?': 'string',
   'attention_bias?': 'boolean',
   'mlp_bias?': 'boolean',
-  'pretraining_tp?': 'number',
+  'use_sliding_window?': 'boolean',
+  'sliding_window?': type(size).or('null'),
+  'max_window_layers?': '0 <= number.integer <= 4096',
+  'layer_types?': type('string[]').or('null'),
   'quantization_config?': 'object | null',
+  'quantization?': 'object | null',
   'bos_token_id?': type(tokenId).or('null'),
   'eos_token_id?': type(tokenId).or(`(${tokenId})[]`).or('null'),
 });
+
+/** A `config.json` whose known keys have the right types. */
+export type ConfigFile = typeof fileSchema.infer;
+
+/**
+ * Keys by which decoders of the same tensors differ in their arithmetic, with the values, besides null, that leave it as
+ * it is computed here. What adds tensors needs no line: a tensor too many is refused by its own name.
+ */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  hidden_act: ['silu'],
+  hidden_activation: ['silu'],
+  pretraining_tp: [1],
+  // Where rotary positions are put, and on which pairs.
+  partial_rotary_factor: [1],
+  rotary_pct: [1],
+  rope_interleaved: [false],
+  rope_interleave: [false],
+  no_rope_layers: [[]],
+  no_rope_layer_interval: [0],
+  position_embedding_type: ['rope', 'rotary'],
+  alibi: [false],
+  // Factors and bounds of activations and logits.
+  logit_scale: [1],
+  logits_scaling: [1],
+  embedding_multiplier: [1],
+  residual_multiplier: [1],
+  attention_multiplier: [],
+  query_pre_attn_scalar: [],
+  scale_emb: [1],
+  scale_depth: [],
+  dim_model_base: [],
+  clip_qkv: [],
+  attn_logit_softcapping: [],
+  final_logit_softcapping: [],
+  attn_temperature_tuning: [false, 0],
+  // Who sees whom.
+  attention_chunk_size: [],
+  is_encoder_decoder: [false],
+  add_cross_attention: [false],
+  parallel_attn: [false],
+  use_parallel_residual: [false],
+  pruned_heads: [{}],
+  // Training alone.
+  attention_dropout: [0],
+  hidden_dropout: [0],
+  resid_pdrop: [0],
+  embd_pdrop: [0],
+};
+
+/** A value for a message, cut where it is long. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 160 ? `${text.slice(0, 160)}...` : text;
+}
 
 /**
  * Reads a parsed `config.json`. `place` names the file in messages. Throws SyntaxError when it is not a configuration
@@ -60,30 +128,38 @@ const fileSchema = type({
 export function parseConfig(json: unknown, place: string): ModelConfig {
   const file = fileSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
-  const refuse = (key: string, value: unknown, supported: string): void => {
-    throw new RangeError(`Cannot use ${place}: ${key} is ${JSON.stringify(value)}, supported is ${supported}`);
+  const refuse: Refuse = (key, value, supported) => {
+    throw new RangeError(`Cannot use ${place}: ${key} is ${shown(value)}, supported is ${supported}`);
   };
-  if (file.model_type !== 'llama') refuse('model_type', file.model_type, '"llama"');
-  if ((file.hidden_act ?? 'silu') !== 'silu') refuse('hidden_act', file.hidden_act, '"silu"');
-  if (file.attention_bias) refuse('attention_bias', true, 'false');
-  if (file.mlp_bias) refuse('mlp_bias', true, 'false');
-  if (file.rope_scaling) refuse('rope_scaling', file.rope_scaling, 'null');
-  const ropeType = file.rope_parameters?.rope_type ?? 'default';
-  if (ropeType !== 'default') refuse('rope_parameters.rope_type', ropeType, '"default"');
-  if ((file.pretraining_tp ?? 1) !== 1) refuse('pretraining_tp', file.pretraining_tp, '1');
-  if (file.quantization_config) refuse('quantization_config', file.quantization_config, 'none');
-  const numKeyValueHeads = file.num_key_value_heads ?? file.num_attention_heads;
-  const headDim = file.head_dim ?? file.hidden_size / file.num_attention_heads;
+  const family = FAMILIES.find(({ name }) => name === file.model_type);
+  if (!family) return refuse('model_type', file.model_type, FAMILIES.map(({ name }) => `"${name}"`).join(', '));
+  const { architecture, defaults } = family;
+  const architectures = file.architectures ?? [];
+  if (architectures.length > 0 && !architectures.includes(architecture)) refuse('architectures', architectures, `["${architecture}"]`);
+  refuseQuantised(file, place);
+  const values: Readonly<Record<string, unknown>> = { ...file };
+  for (const [key, neutral] of Object.entries({ ...NEUTRAL, ...family.neutral })) {
+    const value = values[key] ?? null;
+    if (value === null || neutral.some((one) => JSON.stringify(one) === JSON.stringify(value))) continue;
+    refuse(key, value, neutral.length > 0 ? neutral.map(shown).join(' or ') : 'null');
+  }
+  // null is not the same as absent: it stands for as many as there are query heads.
+  const { num_key_value_heads = defaults.numKeyValueHeads } = file;
+  const numKeyValueHeads = num_key_value_heads ?? file.num_attention_heads;
+  const headDim = file.head_dim ?? defaults.headDim ?? file.hidden_size / file.num_attention_heads;
   if (file.num_attention_heads % numKeyValueHeads !== 0) {
     refuse('num_key_value_heads', numKeyValueHeads, `a divisor of num_attention_heads (${file.num_attention_heads})`);
   }
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0) refuse('head_dim', headDim, 'an even whole number');
+  if (headDim % 4 !== 0) refuse('head_dim', headDim, 'a multiple of 4');
   const eosTokenIds = [file.eos_token_id ?? []].flat();
   for (const [name, ids] of Object.entries({ bos_token_id: [file.bos_token_id ?? []].flat(), eos_token_id: eosTokenIds })) {
     const outside = ids.find((id) => id >= file.vocab_size);
     if (outside !== undefined) refuse(name, outside, `an id below vocab_size (${file.vocab_size})`);
   }
+  const maxPositionEmbeddings = file.max_position_embeddings ?? defaults.maxPositionEmbeddings;
+  const features: FamilyFeatures = family.read(file, refuse);
   return {
+    family: family.name,
     vocabSize: file.vocab_size,
     hiddenSize: file.hidden_size,
     intermediateSize: file.intermediate_size,
@@ -91,20 +167,36 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     numAttentionHeads: file.num_attention_heads,
     numKeyValueHeads,
     headDim,
-    maxPositionEmbeddings: file.max_position_embeddings ?? 2_048,
+    maxPositionEmbeddings,
     rmsNormEps: file.rms_norm_eps ?? 1e-6,
-    ropeTheta: file.rope_theta ?? file.rope_parameters?.rope_theta ?? 10_000,
+    ...readRope(file, maxPositionEmbeddings, refuse),
     tieWordEmbeddings: file.tie_word_embeddings ?? false,
+    ...features,
     bosTokenId: file.bos_token_id ?? null,
     eosTokenIds,
   };
 }
 
+/** Weights that somebody else quantised have another layout, and what was lost is lost: they are not read. */
+function refuseQuantised({ quantization_config, quantization }: ConfigFile, place: string): void {
+  const [key, settings] = quantization_config
+    ? (['quantization_config', quantization_config] as const)
+    : (['quantization', quantization] as const);
+  if (!settings) return;
+  const method = 'quant_method' in settings ? settings.quant_method : settings;
+  throw new RangeError(
+    `Cannot use ${place}: its weights are quantised (${key}: ${shown(method)}); ` +
+      'use the unquantised checkpoint and quantise on loading, --weights int8 or --weights int4',
+  );
+}
+
 /** The configuration as Hugging Face writes it. */
 export function configFile(config: ModelConfig): Record<string, unknown> {
+  const family = FAMILIES.find(({ name }) => name === config.family);
+  if (!family) throw new RangeError(`Cannot write a configuration of the family ${config.family}: it is not known`);
   return {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
+    architectures: [family.architecture],
+    model_type: family.name,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
@@ -114,11 +206,9 @@ export function configFile(config: ModelConfig): Record<string, unknown> {
     head_dim: config.headDim,
     max_position_embeddings: config.maxPositionEmbeddings,
     rms_norm_eps: config.rmsNormEps,
-    rope_theta: config.ropeTheta,
-    rope_scaling: null,
+    ...writeRope(config),
     hidden_act: 'silu',
-    attention_bias: false,
-    mlp_bias: false,
+    ...family.write(config),
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform } from './fixture.ts';
 import { Generator, type GenerationRequest } from './generation.ts';
-import { scoreLogits } from './inference.ts';
+import { scoreLogits, scoreTokens } from './inference.ts';
 import { initialAdapter, LoraPack } from './lora.ts';
 import { Model } from './model.ts';
-import { argmaxOf, sampleToken } from './sampler.ts';
+import { argmaxOf, logProbabilities, mostLikely, sampleToken } from './sampler.ts';
 
 const V = smallConfig.vocabSize;
 const lora = { rank: 4, alpha: 8, targets: ['self_attn.q_proj', 'mlp.up_proj'] } as const;
@@ -125,13 +125,120 @@ describe('Generator', () => {
     expect(() => new Generator(model, null, { ...sizes, length: 65 })).toThrow('the model has 64 positions');
   });
 
+  it('gives log-probabilities under the distribution of the model, greedy or drawn', async () => {
+    const requests = [4, 9].map((length, i) => ({ prompt: prompt(50 + i, length), draws: [uniform(i), uniform(9 + i)] }));
+    const settings = [{ ...greedy, stopTokens: [] }, { ...sampled, topK: 5, minP: 0.01, repetitionPenalty: 1.2 }, { ...greedy, repetitionPenalty: 1.5 }];
+    for (const setting of settings) {
+      for (const top of [0, 3]) {
+        const answers = await plain.generate(requests, { ...setting, logProbabilities: { top } });
+        for (const [i, samples] of answers.entries()) {
+          for (const { tokens, logProbabilities: found = [], topLogProbabilities } of samples) {
+            const own = requests[i]?.prompt ?? [];
+            const [logits] = await scoreLogits(model, null, [[{ tokens: [...own, ...tokens] }]]);
+            expect(found).toHaveLength(tokens.length);
+            tokens.forEach((token, t) => {
+              const row = logits?.subarray((own.length - 1 + t) * V, (own.length + t) * V) ?? new Float32Array(0);
+              expect(Math.abs((found[t] ?? 0) - logProbabilities(row)(token))).toBeLessThan(1e-4);
+              if (top) expect(topLogProbabilities?.[t]?.map(([id]) => id)).toEqual(mostLikely(row, 3));
+            });
+            if (!top) expect(topLogProbabilities).toBeUndefined();
+          }
+        }
+      }
+    }
+    const [[without]] = await plain.generate(requests, greedy);
+    expect(without).not.toHaveProperty('logProbabilities');
+  });
+
+  it('does not repeat itself under a penalty, the prompt included', async () => {
+    const request = { prompt: prompt(5, 6), draws: [() => 0] };
+    const [[free]] = await plain.generate([request], { ...greedy, stopTokens: [] });
+    const [[without]] = await plain.generate([request], { ...greedy, stopTokens: [], repetitionPenalty: 1e6 });
+    expect(new Set(without?.tokens).size).toBe(12);
+    expect(without?.tokens.some((token) => request.prompt.includes(token))).toBe(false);
+    expect(free?.tokens).not.toEqual(without?.tokens);
+  });
+
+  it('tells pieces as they come, and ends at a stop string', async () => {
+    const letter = (token: number) => String.fromCodePoint(97 + token);
+    const decode = (tokens: readonly number[]) => tokens.map(letter).join('');
+    const tokenizer = { stream: () => ({ push: letter, end: () => '' }) };
+    const requests = [1, 3, 8].map((length, i) => ({ prompt: prompt(i, length), draws: [() => 0] }));
+    const whole = await plain.generate(requests, { ...greedy, stopTokens: [], text: { tokenizer } });
+    const texts = whole.map(([completion]) => completion?.text ?? '');
+    expect(texts).toEqual(whole.map(([completion]) => decode(completion?.tokens ?? [])));
+    // Two characters of the first text, which are two tokens.
+    const stop = [texts[0]?.slice(4, 6) ?? ''];
+    const streamed = texts.map(() => ({ text: '', tokens: [] as number[], steps: 0 }));
+    const cut = await plain.generate(requests, {
+      ...greedy,
+      stopTokens: [],
+      logProbabilities: { top: 0 },
+      text: { tokenizer, stop },
+      onPieces: (pieces) => {
+        for (const { request, text, tokens } of pieces) {
+          const seen = streamed[request]!;
+          seen.text += text;
+          seen.tokens.push(...tokens);
+          seen.steps += 1;
+        }
+      },
+    });
+    cut.forEach(([completion], i) => {
+      const full = texts[i] ?? '';
+      const place = full.indexOf(stop[0] ?? '');
+      const expected = place < 0 ? full : full.slice(0, place);
+      expect(completion).toMatchObject({ text: expected, finish: place < 0 ? 'length' : 'stop' });
+      expect(decode(completion?.tokens ?? [])).toBe(expected);
+      expect(completion?.logProbabilities).toHaveLength(expected.length);
+      expect(streamed[i]).toMatchObject({ text: expected, tokens: completion?.tokens });
+    });
+    expect(cut[0]?.[0]?.finish).toBe('stop');
+    expect(Math.max(...streamed.map(({ steps }) => steps))).toBeGreaterThan(2);
+  });
+
+  it('refuses options outside their ranges', async () => {
+    await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], { ...greedy, topP: 0 })).rejects.toThrow('Cannot sample with top-p 0');
+  });
+
   it('refuses to draw from a model whose weights are not finite', async () => {
     const broken = new Map(smallWeights(smallConfig)).set('model.norm.weight', new Float32Array(16).fill(NaN));
     model.write(broken);
     try {
       await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], sampled)).rejects.toThrow('the logits are not finite');
+      const scored = { ...greedy, logProbabilities: { top: 0 } };
+      await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], scored)).rejects.toThrow('the logits are not finite');
+      await expect(scoreTokens(model, null, [[3, 4]])).rejects.toThrow('the logits are not finite');
     } finally {
       model.write(smallWeights(smallConfig));
     }
+  });
+});
+
+describe('scoreTokens', () => {
+  it('gives the log softmax of every token behind what is before it', async () => {
+    const sequences = [1, 7, 64, 2, 33].map((length, i) => prompt(70 + i, length));
+    for (const used of [null, pack]) {
+      const scores = await scoreTokens(model, used, sequences);
+      const logits = await scoreLogits(model, used, [sequences.map((tokens) => ({ tokens }))]);
+      sequences.forEach((tokens, i) => {
+        expect(scores[i]).toHaveLength(tokens.length - 1);
+        scores[i]?.forEach((score, t) => {
+          const exact = logProbabilities(logits[i]?.subarray(t * V, (t + 1) * V) ?? new Float32Array(0))(tokens[t + 1] ?? 0);
+          expect(Math.abs(score - exact)).toBeLessThan(1e-4);
+        });
+      });
+    }
+  });
+
+  it('takes several passes for many tokens, and refuses what has no room', async () => {
+    const many = Array.from({ length: 70 }, (_, i) => prompt(i, 30 + (i % 30)));
+    const together = await scoreTokens(model, null, many);
+    const [alone] = await scoreTokens(model, null, [many[69] ?? []]);
+    expect(together).toHaveLength(70);
+    together[69]?.forEach((score, t) => expect(Math.abs(score - (alone?.[t] ?? 0))).toBeLessThan(1e-5));
+    expect(await scoreTokens(model, null, [])).toEqual([]);
+    await expect(scoreTokens(model, null, [prompt(0, 65)])).rejects.toThrow('Cannot score a text of 65 tokens: the model has 64 positions');
+    await expect(scoreTokens(model, null, [[3], []])).rejects.toThrow('empty sequence');
   });
 });

@@ -12,8 +12,9 @@ import type { Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
 import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';
-import { sampleToken, type SamplingOptions } from './sampler.ts';
-import { attendWithin, type Attend } from './transformer.ts';
+import { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
+import { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+import { attendWithin, attentionSizes, type Attend } from './transformer.ts';
 
 /** One prompt and the completions wanted of it. */
 export interface GenerationRequest {
@@ -33,21 +34,56 @@ export interface GenerationRequest {
 export interface GenerationOptions extends SamplingOptions {
   readonly maxNewTokens: number;
   readonly stopTokens: readonly number[];
+  /** Gives every completion its text, and ends it at stop strings. */
+  readonly text?: TextOptions;
+  /** Gives the log-probabilities of the tokens, and of this many most likely ones at each place. */
+  readonly logProbabilities?: { readonly top: number };
+  /** Called after every step with what it added to the completions. */
+  readonly onPieces?: (pieces: readonly Piece[]) => void;
 }
 
-/** One completion; the stop token is not part of `tokens`. */
+/** What a step added to completion `sample` of request `request`; without `text` in the options its text is empty. */
+export interface Piece extends TextPiece {
+  readonly request: number;
+  readonly sample: number;
+}
+
+/** A token and its log-probability. */
+export type TokenLogProbability = readonly [token: number, logProbability: number];
+
+/** One completion; neither the stop token nor a token with a part of a stop string is in `tokens`. */
 export interface Completion {
   readonly tokens: readonly number[];
   readonly finish: 'stop' | 'length';
+  /** The text up to the stop string, where text was asked for. It may end within the first token that is left out. */
+  readonly text?: string;
+  /**
+   * Where asked for: log softmax of each token under the logits as the model gives them, before any penalty, temperature
+   * or cut.
+   */
+  readonly logProbabilities?: readonly number[];
+  /** The most likely tokens at each place, where asked for. */
+  readonly topLogProbabilities?: readonly (readonly TokenLogProbability[])[];
+  /** SHA-256 of the adapter that answered, as bound while it did; null for the weights alone. Absent without a pool. */
+  readonly adapterDigest?: string | null;
 }
+
+/** Says which adapter a slot holds: the SHA-256 of its file, null for none. */
+export type BoundDigest = (slot: number) => string | null;
 
 interface Running {
   readonly request: number;
+  readonly prompt: readonly number[];
   readonly sample: number;
   readonly slot: number;
   readonly adapter: number;
   readonly draw: () => number;
   readonly tokens: number[];
+  readonly logProbabilities: number[];
+  readonly topLogProbabilities: TokenLogProbability[][];
+  readonly text: TextStream | null;
+  /** What its slot held when its prompt was read. */
+  readonly adapterDigest: string | null | undefined;
   length: number;
   finish: Completion['finish'] | null;
 }
@@ -86,11 +122,33 @@ export interface GeneratorSizes {
   readonly prefillTokens: number;
 }
 
+/** Whether the most likely token is all that is wanted of the logits: they then stay on the device. */
+function choosesOnDevice({ temperature, repetitionPenalty = 1, logProbabilities: wanted }: GenerationOptions): boolean {
+  return temperature === 0 && repetitionPenalty === 1 && !wanted?.top;
+}
+
+/** Whether the log-probability of the most likely token is computed on the device. */
+const scoresBest = (options: GenerationOptions) => (choosesOnDevice(options) && options.logProbabilities ? 'best' : null);
+
+/** Tokens of a sequence in order, its prompt's first. */
+function* historyOf({ prompt, tokens }: Running): Iterable<number> {
+  yield* prompt;
+  yield* tokens;
+}
+
+/** The most slots of `length` tokens whose keys, or values, of one layer the device binds at once. */
+export function cacheSlots({ config, gpu }: Model, length: number): number {
+  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+  const slotBytes = length * config.numKeyValueHeads * config.headDim * 4;
+  return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / slotBytes);
+}
+
 /** Recorded prefill and decode steps of one model. Owns its caches until `destroy`. */
 export class Generator {
   readonly sizes: GeneratorSizes;
   #model: Model;
   #adapters: number;
+  #bound: BoundDigest | undefined;
   #prefill: InferencePass;
   #decode: InferencePass;
   #caches: { readonly key: GPUBuffer; readonly value: GPUBuffer }[];
@@ -101,16 +159,24 @@ export class Generator {
   #rows: number;
   #promptTokens = 0;
 
-  /** `pack` may be null: the weights alone. */
-  constructor(model: Model, pack: LoraPack | null, sizes: GeneratorSizes) {
+  /** `pack` may be null: the weights alone. `bound` names what its slots hold; completions then carry digests. */
+  constructor(model: Model, pack: LoraPack | null, sizes: GeneratorSizes, bound?: BoundDigest) {
     const { device } = model.gpu;
-    const { numHiddenLayers: L, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = model.config;
+    const { numHiddenLayers: L, numKeyValueHeads: K, headDim: D } = model.config;
     const { slots, length: S, prefillTokens } = sizes;
     if (S > model.config.maxPositionEmbeddings) {
       throw new RangeError(`Cannot generate ${S} tokens: the model has ${model.config.maxPositionEmbeddings} positions`);
     }
+    const most = cacheSlots(model, S);
+    if (slots > most) {
+      throw new RangeError(
+        `Cannot keep keys and values of ${slots} sequences of ${S} tokens: the device binds those of ${most} at most; ` +
+          `use ${most === 0 ? 'shorter sequences' : `${most} slots or shorter sequences`}`,
+      );
+    }
     this.sizes = sizes;
     this.#model = model;
+    this.#bound = bound;
     this.#adapters = pack?.capacity ?? 1;
     const W = K * D;
     const R = slots * S;
@@ -146,7 +212,7 @@ export class Generator {
       const { key: keyCache, value: valueCache } = this.#caches[layer];
       record.run(
         attentionDecode,
-        { B: rows, H, K, D, S, slots, window: 0, scale: D ** -0.5 },
+        { B: rows, S, slots, ...attentionSizes(model.config, layer) },
         { q: block.query, keyCache, valueCache, slot: this.#slot, length: this.#length, y: block.mixed },
         ({ tokens }) => ({ B: tokens }),
       );
@@ -160,9 +226,11 @@ export class Generator {
 
   /**
    * Completions of every request, [request][completion], each as it would be alone. Throws RangeError for a prompt that
-   * is empty or leaves no room, and when the logits are not finite.
+   * is empty or leaves no room, for options outside their ranges and when the logits are not finite, and Error where
+   * a slot was given another adapter meanwhile.
    */
   async generate(requests: readonly GenerationRequest[], options: GenerationOptions): Promise<Completion[][]> {
+    checkSampling(options);
     const results: Completion[][] = requests.map(() => []);
     const waiting = requests.flatMap((request, index) => {
       const { length } = request.prompt;
@@ -178,12 +246,40 @@ export class Generator {
     for (let start = 0; start < waiting.length; start += this.sizes.slots) {
       const running = waiting
         .slice(start, start + this.sizes.slots)
-        .map((one, slot): Running => ({ ...one, slot, tokens: [], length: requests[one.request].prompt.length, finish: null }));
+        .map((one, slot): Running => ({
+          ...one,
+          slot,
+          prompt: requests[one.request].prompt,
+          tokens: [],
+          logProbabilities: [],
+          topLogProbabilities: [],
+          text: options.text ? new TextStream(options.text) : null,
+          adapterDigest: this.#bound?.(one.adapter),
+          length: requests[one.request].prompt.length,
+          finish: null,
+        }));
       await this.#read(running, requests, prefixes, options);
       await this.#continue(running, options);
-      for (const { request, sample, tokens, finish } of running) results[request][sample] = { tokens, finish: finish ?? 'length' };
+      for (const sequence of running) results[sequence.request][sequence.sample] = this.#completion(sequence, options);
     }
     return results;
+  }
+
+  #completion(sequence: Running, { logProbabilities }: GenerationOptions): Completion {
+    const { adapter, text, finish, adapterDigest } = sequence;
+    const now = this.#bound?.(adapter);
+    if (now !== adapterDigest) {
+      throw new Error(`Cannot tell who answered: slot ${adapter} held adapter ${adapterDigest} at first and ${now} at last`);
+    }
+    const tokens = text?.tokens ?? sequence.tokens;
+    return {
+      tokens,
+      finish: finish ?? 'length',
+      ...(text && { text: text.text }),
+      ...(logProbabilities && { logProbabilities: sequence.logProbabilities.slice(0, tokens.length) }),
+      ...(logProbabilities?.top && { topLogProbabilities: sequence.topLogProbabilities.slice(0, tokens.length) }),
+      ...(adapterDigest !== undefined && { adapterDigest }),
+    };
   }
 
   /** Reads the prompts, fills the cache and draws every first token. */
@@ -237,7 +333,8 @@ export class Generator {
       });
       this.#promptTokens += batch.contentCount;
       this.#writeCopies(copies);
-      this.#prefill.submit(batch, batch.lastTokens.filter((_, i) => chunk[i].ready.length > 0), copies.length);
+      const wanted = batch.lastTokens.filter((_, i) => chunk[i].ready.length > 0);
+      this.#prefill.submit(batch, wanted, copies.length, scoresBest(options));
       await this.#choose(this.#prefill, chunk, options);
     }
   }
@@ -299,7 +396,7 @@ export class Generator {
     queue.writeBuffer(this.#slot, 0, slot);
     queue.writeBuffer(this.#length, 0, length);
     this.#writeCopies(copies);
-    this.#decode.submit(batch, table.rowOf.filter((_, i) => rows[i].ready.length > 0), copies.length);
+    this.#decode.submit(batch, table.rowOf.filter((_, i) => rows[i].ready.length > 0), copies.length, scoresBest(options));
     await this.#choose(this.#decode, rows, options);
   }
 
@@ -308,18 +405,42 @@ export class Generator {
     const groups = read.map(({ ready }) => ready).filter(({ length }) => length > 0);
     if (groups.length === 0) return;
     const V = this.#model.config.vocabSize;
-    const greedy = options.temperature === 0;
-    const best = greedy ? await pass.best(groups.length) : null;
-    const logits = greedy ? null : await pass.logits(groups.length);
+    const onDevice = choosesOnDevice(options);
+    const best = onDevice ? await pass.best(groups.length) : null;
+    const bestLogs = onDevice && options.logProbabilities ? await pass.logProbabilities(groups.length) : null;
+    const logits = onDevice ? null : await pass.logits(groups.length);
+    const pieces: Piece[] = [];
     groups.forEach((group, i) => {
+      const own = logits?.subarray(i * V, (i + 1) * V);
+      const logOf = own && options.logProbabilities ? logProbabilities(own) : () => bestLogs?.[i] ?? 0;
       for (const sequence of group) {
-        const token = best ? best[i] : logits ? sampleToken(logits.subarray(i * V, (i + 1) * V), options, sequence.draw()) : 0;
-        if (options.stopTokens.includes(token)) sequence.finish = 'stop';
-        else sequence.tokens.push(token);
-        const full = sequence.tokens.length >= options.maxNewTokens || sequence.length + 1 >= this.sizes.length;
-        if (full) sequence.finish ??= 'length';
+        const token = own ? sampleToken(own, options, sequence.draw(), historyOf(sequence)) : (best?.[i] ?? 0);
+        const piece = this.#append(sequence, token, options);
+        if (options.logProbabilities) sequence.logProbabilities.push(logOf(token));
+        if (own && options.logProbabilities?.top) {
+          sequence.topLogProbabilities.push(mostLikely(own, options.logProbabilities.top).map((id) => [id, logOf(id)]));
+        }
+        if (piece.text !== '' || piece.tokens.length > 0) pieces.push({ request: sequence.request, sample: sequence.sample, ...piece });
       }
     });
+    if (pieces.length > 0) options.onPieces?.(pieces);
+  }
+
+  /** Takes a sequence's next token, ends the sequence where that is its last, and gives what is certain by now. */
+  #append(sequence: Running, token: number, options: GenerationOptions): TextPiece {
+    const { text, tokens } = sequence;
+    if (options.stopTokens.includes(token)) {
+      sequence.finish = 'stop';
+      return text?.finish() ?? { text: '', tokens: [] };
+    }
+    tokens.push(token);
+    const piece = text?.push(token) ?? { text: '', tokens: [token] };
+    if (text?.stopped) sequence.finish = 'stop';
+    const full = tokens.length >= options.maxNewTokens || sequence.length + 1 >= this.sizes.length;
+    if (!full || sequence.finish) return piece;
+    sequence.finish = 'length';
+    const rest = text?.finish() ?? { text: '', tokens: [] };
+    return { text: piece.text + rest.text, tokens: [...piece.tokens, ...rest.tokens] };
   }
 
   /** Uploads pairs (row of the batch, row of the cache) and enough empty pairs to end the last workgroup. */

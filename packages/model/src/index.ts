@@ -1,17 +1,44 @@
 /** A Llama-style transformer on WebGPU. */
 
+export { AdapterPool, PoolGenerator, type Lease, type PooledAdapter, type PoolRequest, type PoolSizes } from './adapter-pool.ts';
+export { ParameterArena } from './arena.ts';
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
-  CheckpointError,
   checkpointFiles,
+  hostWeights,
   initialWeights,
   loadModel,
+  quantisationConfig,
   readCheckpoint,
+  readWeights,
   type Checkpoint,
+  type LoadOptions,
+  type TensorReport,
 } from './checkpoint.ts';
+export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
-export { Generator, type Completion, type GenerationOptions, type GenerationRequest, type GeneratorSizes } from './generation.ts';
-export { InferencePass, scoreLogits } from './inference.ts';
+export {
+  createChatTemplate,
+  parseMessages,
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type ChatTokens,
+  type RenderOptions,
+} from './chat.ts';
+export { CheckpointError } from './directory.ts';
+export {
+  cacheSlots,
+  Generator,
+  type BoundDigest,
+  type Completion,
+  type GenerationOptions,
+  type GenerationRequest,
+  type GeneratorSizes,
+  type Piece,
+  type TokenLogProbability,
+} from './generation.ts';
+export { InferencePass, scoreLogits, scoreTokens } from './inference.ts';
 export {
   initialAdapter,
   loraLayout,
@@ -21,12 +48,20 @@ export {
   type LoraLayout,
   type LoraScale,
 } from './lora.ts';
-export { mergeAdapter } from './merge.ts';
-export { Model, ParameterArena, type HostWeights } from './model.ts';
+export { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
+export { mergeAdapter, mergedSource } from './merge.ts';
+export { Model, type HostWeights } from './model.ts';
+export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
-export { adapterFiles, parseAdapterConfig, parseAdapterFile } from './peft.ts';
+export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './peft.ts';
 export { problemsOf } from './problems.ts';
+export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
-export { sampleToken, type SamplingOptions } from './sampler.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer.ts';
+export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
+export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
+export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { readTextSide, type TextSide } from './text-files.ts';
+export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
+export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './writing.ts';

@@ -11,17 +11,18 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import type { LoraPack, LoraPlace } from './lora.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { ParameterArena } from './arena.ts';
+import type { LoraPack } from './lora.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
-import { multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
+import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
 
 /** What changes from step to step within the recorded capacity. */
 export interface Step {
   /** Tokens in the batch. */
   readonly tokens: number;
-  /** Tiles of the batch's adapters. */
-  readonly tiles: number;
+  /** Tiles of the batch's adapters in each of the recorded ranges of tokens. */
+  readonly tiles: readonly number[];
   /** Adapters in the batch. */
   readonly adapters: number;
   /** Rows that the head is computed for. */
@@ -32,39 +33,53 @@ export interface Step {
   readonly index: number;
 }
 
-/** Tables of a batch that adapters need. */
-export interface AdapterTables {
-  readonly blocks: GPUBuffer;
-  readonly tiles: GPUBuffer;
-  readonly segments: GPUBuffer;
-  /** Most tiles a batch may have. */
+/** Tokens [start, start + tokens) of a step's capacity, with the adapters' tables of these tokens alone. */
+export interface TokenRange {
+  readonly start: number;
+  readonly tokens: number;
+  /** u32 (tokens / 8): adapter of each block of 8 tokens. */
+  readonly blocks: Slice;
+  /** u32 (tileCapacity, 3): adapter, first and one-past-last token, counted from `start`. */
+  readonly tiles: Slice;
+  /** u32 (E, 2): first and one-past-last token of each adapter, counted from `start`. */
+  readonly segments: Slice;
+  /** Most tiles a batch may have here. */
   readonly tileCapacity: number;
+  /** The range's place in `Step.tiles`. */
+  readonly index: number;
 }
 
-/** Records one projection of one layer and its derivative. Operands hold `tokens` rows. */
+/** Records one projection of one layer and its derivative over a range of tokens, whose rows are all that operands hold. */
 export interface Linears {
   /** linear(x), a temporary. */
-  forward(record: Recording<Step>, layer: number, projection: Projection, x: Slice): Slice;
-  /** dx (+)= d linear; dx may be null where nobody needs it. Weight gradients are the implementation's own. */
+  forward(record: Recording<Step>, layer: number, projection: Projection, range: TokenRange, x: Slice): Slice;
+  /**
+   * dx (+)= d linear; dx may be null where nobody needs it. Weight gradients are the implementation's own: the range that
+   * starts at 0 overwrites them, the others, in order, add to them.
+   */
   backward(
     record: Recording<Step>,
     layer: number,
     projection: Projection,
+    range: TokenRange,
     operands: { readonly x: Slice; readonly dy: Slice; readonly dx: Slice | null; readonly accumulate: boolean },
   ): void;
 }
 
-const byTokens = ({ tokens }: Step) => ({ T: tokens });
-const rowsOf = (tokens: number): BatchRows => ({ M: tokens, dynamic: (step) => ({ M: step.tokens }) });
-const byTiles = ({ tiles }: Step) => ({ tiles });
+/** Tokens of a step that lie in a range. */
+export function tokensIn({ start, tokens }: TokenRange, step: Step): number {
+  return Math.max(0, Math.min(step.tokens - start, tokens));
+}
 
-/** y = x W^T with frozen weights; forward only. */
-export function frozenLinears(model: Model, tokens: number): Linears {
+const rowsOf = (range: TokenRange): BatchRows => ({ M: range.tokens, dynamic: (step) => ({ M: tokensIn(range, step) }) });
+
+/** y = x W^T + bias with frozen weights; forward only. */
+export function frozenLinears(model: Model): Linears {
   return {
-    forward(record, layer, projection, x) {
+    forward(record, layer, projection, range, x) {
       const w = model.matrix(layerTensor(layer, projection));
-      const y = record.temporary(projection, tokens * w.rows);
-      multiplyTransposed(record, rowsOf(tokens), x, w, y);
+      const y = record.temporary(projection, range.tokens * w.rows);
+      multiplyTransposed(record, rowsOf(range), x, w, y, model.bias(layer, projection));
       return y;
     },
     backward() {
@@ -74,84 +89,98 @@ export function frozenLinears(model: Model, tokens: number): Linears {
 }
 
 /** y = x W^T with trained weights; their gradients overwrite `gradients`. The batch must fill the capacity. */
-export function trainedLinears(model: Model, gradients: ParameterArena, tokens: number): Linears {
+export function trainedLinears(model: Model, gradients: ParameterArena): Linears {
   return {
-    ...frozenLinears(model, tokens),
-    backward(record, layer, projection, { x, dy, dx, accumulate }) {
+    ...frozenLinears(model),
+    backward(record, layer, projection, range, { x, dy, dx, accumulate }) {
       const name = layerTensor(layer, projection);
-      multiplyWeightGradient(record, tokens, dy, x, gradients.matrix(name), false);
-      if (dx) multiplyBackward(record, rowsOf(tokens), dy, model.matrix(name), dx, accumulate);
+      multiplyWeightGradient(record, range.tokens, dy, x, gradients.matrix(name), range.start > 0);
+      if (dx) multiplyBackward(record, rowsOf(range), dy, model.matrix(name), dx, accumulate);
     },
   };
 }
 
 /** Adapters of `pack` over frozen weights. A backward pass uses the projections h of the last forward pass recorded. */
-export function adaptedLinears(model: Model, pack: LoraPack, tables: AdapterTables, tokens: number): Linears {
+export function adaptedLinears(model: Model, pack: LoraPack): Linears {
   const R = pack.config.rank;
   const E = pack.capacity;
-  const { stride, places } = pack.layout;
-  const plain = frozenLinears(model, tokens);
-  const find = (layer: number, projection: Projection) =>
-    places.find((place) => place.layer === layer && place.projection === projection);
-  const saved = new Map<LoraPlace, Slice>();
+  const plain = frozenLinears(model);
+  /** The h of every projection and range. */
+  const saved = new Map<string, Slice>();
+  const keyOf = (layer: number, projection: Projection, { start }: TokenRange) => `${layer}.${projection} from ${start}`;
 
-  const project = (record: Recording<Step>, K: number, offset: number, x: Slice) => {
-    const h = record.temporary('low-rank', tokens * R);
-    record.run(
-      loraProject,
-      { T: tokens, K, R, E, stride, offset, tiles: tables.tileCapacity },
-      { x, arena: pack.parameters, tiles: tables.tiles, scaling: pack.scaling, h },
-      byTiles,
-    );
+  /** The two matrices of a projection: which arena they are in, and where in its rows; null where it is not adapted. */
+  const locate = (layer: number, projection: Projection) => {
+    const place = pack.layout.places.find((one) => one.layer === layer && one.projection === projection);
+    if (!place) return null;
+    const { inner, out, offsetA, offsetB } = place;
+    const index = pack.arenaOf(place);
+    const { start, stride, parameters } = pack.arenas[index];
+    return { inner, out, index, stride, parameters, offsetA: offsetA - start, offsetB: offsetB - start };
+  };
+  type Located = NonNullable<ReturnType<typeof locate>>;
+
+  const project = (record: Recording<Step>, range: TokenRange, K: number, { stride, parameters }: Located, offset: number, x: Slice) => {
+    const { tokens: T, tiles, tileCapacity, index } = range;
+    const h = record.temporary('low-rank', T * R);
+    const sizes = { T, K, R, E, stride, offset, tiles: tileCapacity };
+    const operands = { x, arena: parameters, tiles, scaling: pack.scaling, h };
+    record.run(loraProject, sizes, operands, (step) => ({ tiles: step.tiles[index] }));
     return h;
   };
-  const gradient = (record: Recording<Step>, N: number, offset: number, h: Slice, d: Slice) =>
-    record.run(
-      loraGradient,
-      { T: tokens, R, N, E, stride, offset, accumulate: 0 },
-      { h, d, segments: tables.segments, arena: pack.gradient },
-      ({ adapters }) => ({ E: adapters }),
-    );
+  const gradient = (record: Recording<Step>, range: TokenRange, N: number, at: Located, offset: number, h: Slice, d: Slice) => {
+    const sizes = { T: range.tokens, R, N, E, stride: at.stride, offset, accumulate: Number(range.start > 0) };
+    const operands = { h, d, segments: range.segments, arena: pack.trained[at.index].gradient };
+    record.run(loraGradient, sizes, operands, ({ adapters }) => ({ E: adapters }));
+  };
 
   return {
-    forward(record, layer, projection, x) {
-      const place = find(layer, projection);
-      if (!place) return plain.forward(record, layer, projection, x);
-      const h = project(record, place.inner, place.offsetA, x);
-      saved.set(place, h);
-      const y = record.temporary(projection, tokens * place.out);
+    forward(record, layer, projection, range, x) {
+      const at = locate(layer, projection);
+      if (!at) return plain.forward(record, layer, projection, range, x);
+      const { tokens: T, blocks } = range;
+      const { inner: K, out: N, stride, parameters: arena, offsetA, offsetB: offset } = at;
+      const h = project(record, range, K, at, offsetA, x);
+      saved.set(keyOf(layer, projection, range), h);
+      const y = record.temporary(projection, T * N);
       const w = model.matrix(layerTensor(layer, projection));
-      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetB, accumulate: 0, hasBias: 0 };
-      const lowRank = { h, arena: pack.parameters, blocks: tables.blocks };
-      if (w.parts.length === 1) {
-        record.run(loraLinear, sizes, { x, w: w.parts[0].slice, ...lowRank, y }, byTokens);
+      const bias = model.bias(layer, projection);
+      const sizes = { T, K, N, R, E, stride, offset };
+      const byTokens = (step: Step) => ({ T: tokensIn(range, step) });
+      const whole = denseOperand(record, w, T);
+      if (whole) {
+        const operands = { x, w: whole, h, arena, blocks, y, ...(bias && { bias }) };
+        record.run(loraLinear, { ...sizes, accumulate: 0, hasBias: Number(bias !== null) }, operands, byTokens);
       } else {
-        multiplyTransposed(record, rowsOf(tokens), x, w, y);
-        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1 }, { x, w: x, ...lowRank, y }, byTokens);
+        multiplyTransposed(record, rowsOf(range), x, w, y, bias);
+        record.run(loraLinear, { ...sizes, K: 0, accumulate: 1, hasBias: 0 }, { x, w: x, h, arena, blocks, y }, byTokens);
       }
       return y;
     },
-    backward(record, layer, projection, { x, dy, dx, accumulate }) {
-      const place = find(layer, projection);
+    backward(record, layer, projection, range, { x, dy, dx, accumulate }) {
+      const at = locate(layer, projection);
       const w = model.matrix(layerTensor(layer, projection));
-      if (!place) {
-        if (dx) multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
+      if (!at) {
+        if (dx) multiplyBackward(record, rowsOf(range), dy, w, dx, accumulate);
         return;
       }
-      const h = saved.get(place);
+      const h = saved.get(keyOf(layer, projection, range));
       if (!h) throw new TypeError(`Cannot record the backward pass of ${projection}: its forward pass comes first`);
-      const g = project(record, place.out, place.offsetB, dy);
-      gradient(record, place.out, place.offsetB, h, dy);
-      gradient(record, place.inner, place.offsetA, g, x);
+      const { tokens: T, blocks } = range;
+      const { inner: K, out: N, stride, parameters: arena, offsetA: offset, offsetB } = at;
+      const g = project(record, range, N, at, offsetB, dy);
+      gradient(record, range, N, at, offsetB, h, dy);
+      gradient(record, range, K, at, offset, g, x);
       if (!dx) return;
-      const sizes = { T: tokens, K: place.inner, N: place.out, R, E, stride, offset: place.offsetA, hasBias: 0 };
-      const lowRank = { g, arena: pack.parameters, blocks: tables.blocks };
-      if (w.parts.length === 1) {
-        const operands = { dy, w: w.parts[0].slice, ...lowRank, dx };
+      const sizes = { T, K, N, R, E, stride, offset, hasBias: 0 };
+      const byTokens = (step: Step) => ({ T: tokensIn(range, step) });
+      const whole = denseOperand(record, w, T);
+      if (whole) {
+        const operands = { dy, w: whole, g, arena, blocks, dx };
         record.run(loraLinearBackward, { ...sizes, accumulate: Number(accumulate) }, operands, byTokens);
       } else {
-        multiplyBackward(record, rowsOf(tokens), dy, w, dx, accumulate);
-        record.run(loraLinearBackward, { ...sizes, N: 0, accumulate: 1 }, { dy, w: dy, ...lowRank, dx }, byTokens);
+        multiplyBackward(record, rowsOf(range), dy, w, dx, accumulate);
+        record.run(loraLinearBackward, { ...sizes, N: 0, accumulate: 1 }, { dy, w: dy, g, arena, blocks, dx }, byTokens);
       }
     },
   };

@@ -2,8 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeTable, swiglu, type Numbers } from '@seal/kernels';
-import { readFloats } from './buffers.ts';
+import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeFrequencies, ropeTable, swiglu, type Numbers } from '@seal/kernels';
 import { initialWeights } from './checkpoint.ts';
 import { smallConfig, uniform } from './fixture.ts';
 import { initialAdapter, LoraPack, type LoraLayout } from './lora.ts';
@@ -42,7 +41,7 @@ function referenceLoss(tokens: Uint32Array, weights: ReadonlyMap<string, Float32
   const product = (x: Numbers, w: Numbers, N: number, inner: number) =>
     matmulNT.reference({ M: T, N, K: inner, accumulate: 0, hasBias: 0, lda: inner, ldc: N }, { a: x, b: w, bias: empty }, { c: zeros(T * N) }).c;
   const positions = Uint32Array.from({ length: T }, (_, t) => t);
-  const cosSin = Float64Array.from(ropeTable(T, D, config.ropeTheta));
+  const cosSin = Float64Array.from(ropeTable(T, ropeFrequencies(D, config.ropeTheta)));
   const rotate = (x: Numbers, heads: number) => rope.reference({ T, H: heads, D, P: T }, { positions, cosSin, x }, { y: empty }).y;
 
   const table = weight('model.embed_tokens.weight');
@@ -92,7 +91,7 @@ it('has the loss of 8,192 tokens, and a gradient that is its derivative', { time
   trainer.begin([values]);
   trainer.step([[{ tokens }]], [null]);
   const [[loss]] = await trainer.losses();
-  const gradient = await readFloats(gpu.device, pack.gradient, 0, pack.layout.stride);
+  const [gradient] = await pack.readGradients();
   console.log(`a step of ${T} tokens: ${((performance.now() - begun) / 1e3).toFixed(1)} s`);
   trainer.destroy();
   pack.destroy();

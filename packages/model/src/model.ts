@@ -1,83 +1,15 @@
-/** A loaded model: configuration, weights on the device, rotary table, compiled kernels. */
+/** A loaded model: configuration, weights on the device in float32 or packed, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { Kernels, ropeTable, type ChoiceOptions, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type PackedRows, type Slice } from '@seal/kernels';
 import { digest } from '@seal/runs';
-import { createStorage, readFloats, upload } from './buffers.ts';
+import { ParameterArena } from './arena.ts';
+import { createStorage } from './buffers.ts';
 import type { ModelConfig } from './config.ts';
-import { parameterLayout, splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
-import type { Matrix } from './products.ts';
-
-/**
- * Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffers until `destroy`, none of
- * them larger than the limit it was made for.
- */
-export class ParameterArena {
-  readonly layout: ParameterLayout;
-  readonly split: ArenaSplit;
-  /** One for each of `split.buffers`. */
-  readonly buffers: readonly GPUBuffer[];
-  #device: GPUDevice;
-
-  constructor(device: GPUDevice, label: string, layout: ParameterLayout, byteLimit: number) {
-    this.#device = device;
-    this.layout = layout;
-    this.split = splitLayout(layout, byteLimit);
-    this.buffers = this.split.buffers.map(({ elementCount }) => createStorage(device, label, elementCount));
-  }
-
-  /** The part of a buffer that holds one tensor. Throws RangeError for an unknown name and for a tensor in several parts. */
-  slice(name: string): GPUBufferBinding {
-    const { parts } = this.matrix(name);
-    if (parts.length > 1) throw new RangeError(`Cannot bind tensor ${name} whole: it lies in ${parts.length} parts`);
-    return parts[0].slice;
-  }
-
-  /** One tensor by its parts; a vector is a matrix of one row. Throws RangeError for an unknown name. */
-  matrix(name: string): Matrix {
-    const place = this.layout.places.get(name);
-    const parts = this.split.parts.get(name);
-    if (!place || !parts) throw new RangeError(`Cannot find tensor ${name}`);
-    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-    return {
-      rows,
-      columns: place.elementCount / rows,
-      parts: parts.map(({ firstRow, rows: count, buffer, offset, elementCount }) => ({
-        firstRow,
-        rows: count,
-        slice: { buffer: this.buffers[buffer], offset: offset * 4, size: elementCount * 4 },
-      })),
-    };
-  }
-
-  /** Overwrites everything; `values` in layout order. */
-  write(values: Float32Array): void {
-    this.buffers.forEach((buffer, i) => {
-      const { start, elementCount } = this.split.buffers[i];
-      upload(this.#device, buffer, values.subarray(start, start + elementCount));
-    });
-  }
-
-  /** Everything, in layout order. */
-  async read(): Promise<Float32Array> {
-    const values = new Float32Array(this.layout.elementCount);
-    for (const [i, buffer] of this.buffers.entries()) {
-      const { start, elementCount } = this.split.buffers[i];
-      values.set(await readFloats(this.#device, buffer, 0, elementCount), start);
-    }
-    return values;
-  }
-
-  /** Everything by tensor name. */
-  async tensors(): Promise<Map<string, Float32Array>> {
-    const values = await this.read();
-    return new Map([...this.layout.places.values()].map((p) => [p.name, values.slice(p.offset, p.offset + p.elementCount)]));
-  }
-
-  destroy(): void {
-    for (const buffer of this.buffers) buffer.destroy();
-  }
-}
+import { PackedWeights } from './packed.ts';
+import { layerTensor, parameterLayout, type Projection } from './parameters.ts';
+import type { HeldFormat, Matrix } from './products.ts';
+import { inverseFrequencies } from './rope.ts';
 
 /** Weights on the host by Hugging Face name, in float32. */
 export type HostWeights = ReadonlyMap<string, Float32Array>;
@@ -87,16 +19,23 @@ export class Model {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly kernels: Kernels;
-  readonly weights: ParameterArena;
+  /** How matrices are held; `tensorFormat` says how each of them is. */
+  readonly format: HeldFormat;
   readonly cosSin: GPUBuffer;
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
+  #held: ParameterArena | PackedWeights;
 
   /**
-   * Weights are split at `byteLimit`, what the device can bind unless given. The choice says which variants of the
-   * kernels run; the defaults of the adapter's class unless given.
+   * Weights are zeros until they are written. They are split at `byteLimit`, what the device can bind unless given, and
+   * held in float32 unless `weights` says otherwise. The choice says which variants of the kernels run; the defaults of
+   * the adapter's class unless given.
    */
-  constructor(gpu: Gpu, config: ModelConfig, options: ChoiceOptions & { readonly byteLimit?: number } = {}) {
+  constructor(
+    gpu: Gpu,
+    config: ModelConfig,
+    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: HeldFormat } = {},
+  ) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
     if (rotary > limit) {
@@ -106,16 +45,27 @@ export class Model {
     }
     this.gpu = gpu;
     this.config = config;
-    const { byteLimit = Infinity, ...choice } = options;
+    const { byteLimit = Infinity, weights: format = 'f32', ...choice } = options;
+    this.format = format;
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
-    this.weights = new ParameterArena(gpu.device, 'weights', parameterLayout(config), this.byteLimit);
-    const table = ropeTable(config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
+    const layout = parameterLayout(config);
+    this.#held =
+      format === 'f32'
+        ? new ParameterArena(gpu.device, 'weights', layout, this.byteLimit)
+        : new PackedWeights(gpu.device, layout, format, this.byteLimit);
+    const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
   }
 
-  /** Uploads weights. Throws RangeError when a tensor is missing or has another size. */
+  /** All weights, to be trained or exchanged. Throws TypeError where they are packed. */
+  get weights(): ParameterArena {
+    if (this.#held instanceof ParameterArena) return this.#held;
+    throw new TypeError(`Cannot train, exchange or read back all weights of a model held as ${this.format}: load it with --weights f32`);
+  }
+
+  /** Uploads weights. Throws RangeError when a tensor is missing or has another size, TypeError where they are packed. */
   write(weights: HostWeights): void {
     const values = new Float32Array(this.weights.layout.elementCount);
     for (const { name, shape, offset, elementCount } of this.weights.layout.places.values()) {
@@ -129,7 +79,19 @@ export class Model {
     this.weights.write(values);
   }
 
-  /** The weights, read back from the device. */
+  /** Uploads rows of one tensor that is held as float32, from row `first` on; a vector is one row. */
+  writeRows(name: string, first: number, values: Float32Array): void {
+    if (this.#held instanceof ParameterArena) this.#held.writeRows(name, first, values);
+    else this.#held.writeVector(name, values);
+  }
+
+  /** Uploads rows of one matrix as `packRows` gives them in its format. */
+  writePackedRows(name: string, first: number, rows: PackedRows): void {
+    if (this.#held instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
+    this.#held.writeRows(name, first, rows);
+  }
+
+  /** The weights, read back from the device. Throws TypeError where they are packed. */
   async read(): Promise<Map<string, Float32Array>> {
     const tensors = await this.weights.tensors();
     this.gpu.throwIfFailed();
@@ -143,16 +105,22 @@ export class Model {
 
   /** A tensor of the weights as an operand; `matrix` for those that may be split. */
   weight(name: string): Slice {
-    return this.weights.slice(name);
+    return this.#held.slice(name);
   }
 
   /** A tensor of the weights by its parts. */
   matrix(name: string): Matrix {
-    return this.weights.matrix(name);
+    return this.#held.matrix(name);
+  }
+
+  /** What a linear layer adds to its result, (out); null where it adds nothing. */
+  bias(layer: number, projection: Projection): Slice | null {
+    if (!this.config.biasedProjections.includes(projection)) return null;
+    return this.weight(layerTensor(layer, projection, 'bias'));
   }
 
   destroy(): void {
-    this.weights.destroy();
+    this.#held.destroy();
     this.cosSin.destroy();
     this.kernels.destroy();
   }

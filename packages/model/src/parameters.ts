@@ -1,6 +1,6 @@
 /**
- * Where every weight lies: one float32 arena in Hugging Face names, matrices first and norm weights last, so that weight
- * decay is a prefix. Weights, their gradients and their Adam moments share this layout. On a device the arena is cut
+ * Where every weight lies: one float32 arena in Hugging Face names, matrices first, norm weights and biases last, so that
+ * weight decay is a prefix. Weights, their gradients and their Adam moments share this layout. On a device the arena is cut
  * where it is larger than a binding may be, a matrix that is larger by itself between rows.
  */
 
@@ -18,7 +18,7 @@ export interface TensorPlace {
 export interface ParameterLayout {
   readonly places: ReadonlyMap<string, TensorPlace>;
   readonly elementCount: number;
-  /** Elements before this index are matrices, from it on norm weights. */
+  /** Elements before this index are matrices, from it on norm weights and biases. */
   readonly decayElements: number;
 }
 
@@ -55,8 +55,8 @@ export function projectionShape(config: ModelConfig, projection: Projection): re
 }
 
 /** The name of a tensor of layer `layer`. */
-export function layerTensor(layer: number, part: string): string {
-  return `model.layers.${layer}.${part}.weight`;
+export function layerTensor(layer: number, part: string, kind: 'weight' | 'bias' = 'weight'): string {
+  return `model.layers.${layer}.${part}.${kind}`;
 }
 
 /** Name of the matrix that turns hidden states into logits. */
@@ -69,7 +69,7 @@ const ALIGNMENT = 64;
 
 /** The arena of a configuration. */
 export function parameterLayout(config: ModelConfig): ParameterLayout {
-  const { hiddenSize: C, vocabSize: V, numHiddenLayers: L } = config;
+  const { hiddenSize: C, vocabSize: V, numHiddenLayers: L, headDim: D } = config;
   const layers = Array.from({ length: L }, (_, layer) => layer);
   const matrices: [string, readonly number[]][] = [
     ['model.embed_tokens.weight', [V, C]],
@@ -78,10 +78,16 @@ export function parameterLayout(config: ModelConfig): ParameterLayout {
     ),
   ];
   if (!config.tieWordEmbeddings) matrices.push(['lm_head.weight', [V, C]]);
-  const norms: [string, readonly number[]][] = [
-    ...layers.flatMap((layer) =>
-      ['input_layernorm', 'post_attention_layernorm'].map((n) => [layerTensor(layer, n), [C]] as [string, number[]]),
-    ),
+  const norms: readonly (readonly [string, number])[] = [
+    ['input_layernorm', C],
+    ['post_attention_layernorm', C],
+    ...(config.queryKeyNorm ? ([['self_attn.q_norm', D], ['self_attn.k_norm', D]] as const) : []),
+  ];
+  const vectors: [string, readonly number[]][] = [
+    ...layers.flatMap((layer) => [
+      ...norms.map(([part, width]) => [layerTensor(layer, part), [width]] as [string, number[]]),
+      ...config.biasedProjections.map((p) => [layerTensor(layer, p, 'bias'), [projectionShape(config, p)[0]]] as [string, number[]]),
+    ]),
     ['model.norm.weight', [C]],
   ];
   const places = new Map<string, TensorPlace>();
@@ -93,7 +99,7 @@ export function parameterLayout(config: ModelConfig): ParameterLayout {
   };
   matrices.forEach(place);
   const decayElements = offset;
-  norms.forEach(place);
+  vectors.forEach(place);
   return { places, elementCount: offset, decayElements };
 }
 

@@ -1,13 +1,17 @@
-/** Adapters in PEFT's directory format: `adapter_config.json` and `adapter_model.safetensors` with PEFT's key names. */
+/**
+ * Adapters in PEFT's directory format: `adapter_config.json` and `adapter_model.safetensors` with PEFT's key names.
+ * Numbers are kept as they are: an adapter that is read and written again has the same float32 values.
+ */
 
-import { type } from 'arktype';
-import type { AdapterValues, LoraConfig, LoraLayout, LoraPlace } from './lora.ts';
-import { PROJECTIONS, type Projection } from './parameters.ts';
-import { problemsOf } from './problems.ts';
-import { finiteFloat32, parseSafetensors, writeSafetensors } from './safetensors.ts';
+import { digest } from '@seal/runs';
+import type { ModelConfig } from './config.ts';
+import { loraLayout, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
+import { adapterConfigFile, moduleName, parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+import { finiteFloat32, parseSafetensors, writeSafetensors, type StoredTensor } from './safetensors.ts';
 
-const key = ({ layer, projection }: LoraPlace, matrix: 'A' | 'B') =>
-  `base_model.model.model.layers.${layer}.${projection}.lora_${matrix}.weight`;
+const PREFIX = 'base_model.model.';
+
+const key = (module: AdaptedModule, matrix: 'A' | 'B') => `${PREFIX}${moduleName(module)}.lora_${matrix}.weight`;
 
 /** (rows, columns) to (columns, rows). */
 function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
@@ -16,9 +20,9 @@ function transpose(values: Float32Array, rows: number, columns: number): Float32
   return out;
 }
 
-/** The adapter's weights file. */
-export function adapterFile(layout: LoraLayout, rank: number, values: AdapterValues): Uint8Array {
-  const tensors = layout.places.flatMap((place) => {
+/** The adapter's weights file, for those places of the layout that are adapted. */
+export function adapterFile({ places }: Pick<LoraLayout, 'places'>, rank: number, values: AdapterValues): Uint8Array {
+  const tensors = places.flatMap((place) => {
     const a = values.slice(place.offsetA, place.offsetA + rank * place.inner);
     const b = values.slice(place.offsetB, place.offsetB + rank * place.out);
     return [
@@ -29,62 +33,65 @@ export function adapterFile(layout: LoraLayout, rank: number, values: AdapterVal
   return writeSafetensors(tensors);
 }
 
-/** `adapter_config.json` as PEFT reads it. */
-export function adapterConfigFile({ rank, alpha, targets }: LoraConfig, baseModel: string): Record<string, unknown> {
-  return {
-    peft_type: 'LORA',
-    task_type: 'CAUSAL_LM',
-    base_model_name_or_path: baseModel,
-    r: rank,
-    lora_alpha: alpha,
-    lora_dropout: 0,
-    bias: 'none',
-    use_rslora: false,
-    fan_in_fan_out: false,
-    inference_mode: true,
-    target_modules: targets.map((target) => target.split('.').at(-1)),
-  };
-}
-
-/** Both files of an adapter directory by name. */
+/** Both files of an adapter directory by name. `modules` are those adapted, all of the layout unless given. */
 export function adapterFiles(
   layout: LoraLayout,
   lora: LoraConfig,
   values: AdapterValues,
-  baseModel: string,
+  baseModel: string | null,
+  modules?: readonly AdaptedModule[],
 ): { 'adapter_model.safetensors': Uint8Array; 'adapter_config.json': string } {
+  const places = modules ? placesOf(layout, modules) : layout.places;
+  const some = places.length < layout.places.length ? modules : undefined;
   return {
-    'adapter_model.safetensors': adapterFile(layout, lora.rank, values),
-    'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel), null, 2)}\n`,
+    'adapter_model.safetensors': adapterFile({ places }, lora.rank, values),
+    'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel, some), null, 2)}\n`,
   };
 }
 
-const configSchema = type({
-  peft_type: "'LORA'",
-  r: '1 <= number.integer <= 4096',
-  lora_alpha: 'number',
-  target_modules: 'string[] > 0',
-  'bias?': "'none'",
-  'use_rslora?': 'false',
-  'use_dora?': 'false',
-  'fan_in_fan_out?': 'false',
-});
+function placesOf(layout: LoraLayout, modules: readonly AdaptedModule[]): LoraPlace[] {
+  const wanted = new Set(modules.map(moduleName));
+  return layout.places.filter((place) => wanted.has(moduleName(place)));
+}
 
-/** Reads a parsed `adapter_config.json`. Throws SyntaxError naming what is not supported. */
-export function parseAdapterConfig(json: unknown, place: string): LoraConfig {
-  const file = configSchema(json);
-  if (file instanceof type.errors) throw new SyntaxError(`Cannot use ${place}: ${problemsOf(file)}`);
-  const targets = file.target_modules.map((module): Projection => {
-    const found = PROJECTIONS.find((projection) => projection.split('.').at(-1) === module || projection === module);
-    if (!found) throw new SyntaxError(`Cannot use ${place}: target module ${JSON.stringify(module)} is not one of ${PROJECTIONS.join(', ')}`);
-    return found;
-  });
-  return { rank: file.r, alpha: file.lora_alpha, targets: PROJECTIONS.filter((p) => targets.includes(p)) };
+/** An adapter as a directory of PEFT's holds it. */
+export interface PeftAdapter extends AdapterConfig {
+  readonly layout: LoraLayout;
+  /** Modules of the layout that are not adapted are zero. */
+  readonly values: AdapterValues;
+  /** SHA-256 of `adapter_model.safetensors`. */
+  readonly digest: string;
+}
+
+/**
+ * Reads an adapter for a model: the parsed `adapter_config.json` and the bytes of `adapter_model.safetensors`, with the
+ * paths that messages name. Throws SyntaxError, RangeError or TypeError naming what is missing, extra, misshapen or not
+ * computed.
+ */
+export function readAdapter(
+  config: { readonly json: unknown; readonly place: string },
+  weights: { readonly bytes: Uint8Array; readonly place: string },
+  model: ModelConfig,
+): PeftAdapter {
+  const parsed = parseAdapterConfig(config.json, config.place, model);
+  const layout = loraLayout(model, parsed.lora);
+  const { values, notes } = readTensors(weights.bytes, layout, parsed.modules, parsed.lora.rank, weights.place);
+  return { ...parsed, notes: [...parsed.notes, ...notes], layout, values, digest: digest(weights.bytes) };
 }
 
 /** Reads an adapter's weights. Throws SyntaxError for missing, extra or misshapen tensors. */
 export function parseAdapterFile(bytes: Uint8Array, layout: LoraLayout, rank: number, place: string): AdapterValues {
-  const tensors = parseSafetensors(bytes, place);
+  return readTensors(bytes, layout, layout.places, rank, place).values;
+}
+
+function readTensors(
+  bytes: Uint8Array,
+  layout: LoraLayout,
+  modules: readonly AdaptedModule[],
+  rank: number,
+  place: string,
+): { readonly values: AdapterValues; readonly notes: readonly string[] } {
+  const { tensors, notes } = unwrapped(parseSafetensors(bytes, place), place);
   const values = new Float32Array(layout.stride);
   const take = (name: string, shape: readonly [number, number]): Float32Array => {
     const tensor = tensors.get(name);
@@ -95,11 +102,24 @@ export function parseAdapterFile(bytes: Uint8Array, layout: LoraLayout, rank: nu
     tensors.delete(name);
     return finiteFloat32(tensor, name, place);
   };
-  for (const p of layout.places) {
+  for (const p of placesOf(layout, modules)) {
     values.set(take(key(p, 'A'), [rank, p.inner]), p.offsetA);
     values.set(transpose(take(key(p, 'B'), [p.out, rank]), p.out, rank), p.offsetB);
   }
   const [extra] = tensors.keys();
   if (extra !== undefined) throw new SyntaxError(`Cannot use ${place}: tensor ${extra} belongs to no target module`);
-  return values;
+  return { values, notes };
+}
+
+/** A model that was wrapped twice before it was saved has the prefix twice, in every name or in none. */
+function unwrapped(
+  tensors: Map<string, StoredTensor>,
+  place: string,
+): { readonly tensors: Map<string, StoredTensor>; readonly notes: readonly string[] } {
+  const twice = tensors.size > 0 && [...tensors.keys()].every((name) => name.startsWith(PREFIX + PREFIX));
+  if (!twice) return { tensors, notes: [] };
+  return {
+    tensors: new Map([...tensors].map(([name, tensor]) => [name.slice(PREFIX.length), tensor])),
+    notes: [`${place}: all names begin with ${PREFIX} twice, it was read once`],
+  };
 }

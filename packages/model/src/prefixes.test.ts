@@ -91,11 +91,7 @@ describe('sharedPrefixes', () => {
   it('reads the preamble of a chat once for the SQuAD questions of a passage', ({ skip }) => {
     for (const path of [squad, tokenizerFolder]) skip(!existsSync(path), `${path} is absent: it is not part of the repository`);
     const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
-    const tokenizer = createTokenizer(
-      json(join(tokenizerFolder, 'tokenizer.json')),
-      json(join(tokenizerFolder, 'tokenizer_config.json')),
-      tokenizerFolder,
-    );
+    const tokenizer = createTokenizer(json(join(tokenizerFolder, 'tokenizer.json')), tokenizerFolder);
     const { items } = json(squad) as { items: { title: string; questions: { question: string }[] }[] };
     const preamble = (title: string) =>
       `<|im_start|>system\nYou answer questions from memory, in a few words.<|im_end|>\n<|im_start|>user\nTopic: ${title}\nQuestion:`;

@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { readFloats } from './buffers.ts';
 import { initialWeights } from './checkpoint.ts';
 import { smallConfig, uniform, watchDevice } from './fixture.ts';
 import { Generator } from './generation.ts';
@@ -136,14 +135,16 @@ describe('a model split at 64 KiB', () => {
       trainer.begin(initial);
       trainer.step(segments, [null, null]);
       const [losses] = await trainer.losses();
-      const gradient = await readFloats(gpu.device, pack.gradient, 0, 2 * pack.layout.stride);
+      const gradients = await pack.readGradients();
       trainer.destroy();
       pack.destroy();
-      return { losses: losses!, gradient };
+      return { losses: losses!, gradients };
     });
     expect(relativeL2(actual.losses, expected.losses)).toBeLessThanOrEqual(1e-6);
-    expect(relativeL2(actual.gradient, expected.gradient)).toBeLessThanOrEqual(1e-6);
-    expect(actual.gradient.filter((value) => value !== 0).length).toBeGreaterThan(10_000);
+    actual.gradients.forEach((gradient, e) => {
+      expect(relativeL2(gradient, expected.gradients[e]!)).toBeLessThanOrEqual(1e-6);
+      expect(gradient.filter((value) => value !== 0).length).toBeGreaterThan(5_000);
+    });
   });
 
   it('trains all weights as the whole one', async () => {

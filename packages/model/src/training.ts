@@ -2,6 +2,7 @@
 
 import {
   adamw,
+  add,
   embeddingBackward,
   normChunks,
   occurrencesOf,
@@ -18,7 +19,8 @@ import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
 import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
 import type { LoraPack, LoraScale } from './lora.ts';
-import { ParameterArena, type Model } from './model.ts';
+import { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { BatchTables } from './tables.ts';
 import { attendWithin, recordBackward, recordForward } from './transformer.ts';
 
@@ -45,7 +47,7 @@ export interface StepSizes {
   readonly recompute?: boolean;
 }
 
-/** P parameters of each of the E sets with their gradient and moments, all (E, P); several only where E is 1. */
+/** P parameters of each of the E sets with their gradient and moments, all (E, P). */
 interface Stretch {
   readonly parameters: GPUBuffer;
   readonly gradient: GPUBuffer;
@@ -75,7 +77,7 @@ class TrainingCore {
     model: Model,
     sizes: StepSizes & { readonly adapters: number },
     optimiser: OptimiserSettings,
-    linears: (tables: BatchTables) => Linears,
+    linears: Linears,
     trained: ParameterArena | null,
     stretches: readonly Stretch[],
     afterBackward: (record: Recording<Step>, dStream: Slice) => void = () => {},
@@ -88,7 +90,7 @@ class TrainingCore {
       return buffer;
     };
     this.model = model;
-    this.tables = new BatchTables(device, T, E);
+    this.tables = new BatchTables(model, T, E);
     this.#schedule = make('schedule', E * 4);
     this.#history = make('loss history', steps * E);
     this.#historySteps = steps;
@@ -99,7 +101,7 @@ class TrainingCore {
     this.record = record;
     for (const buffer of trained?.buffers ?? []) record.clear(buffer);
     const attend = attendWithin(model, sizes, this.tables.bounds);
-    const pass = { record, model, tokens: T, linears: linears(this.tables), tables: this.tables, attend };
+    const pass = { record, model, tokens: T, linears, tables: this.tables, attend };
     const forward = recordForward(pass);
     const { loss, dStream } = recordLoss(pass, forward.output, this.tables, trained);
     recordBackward(pass, forward, this.tables.bounds, dStream, { recompute, normGradients: trained });
@@ -107,19 +109,20 @@ class TrainingCore {
 
     const sums = record.temporary('segment losses', E);
     const byAdapters = ({ adapters }: Step) => ({ E: adapters });
-    record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.segments, sums }, byAdapters);
-    const partials = stretches.map(({ P }) => normChunks(P));
-    // Where there are several, each one's sums start where a binding may, and the gaps count as zeros.
-    const starts = partials.map((_, i) => partials.slice(0, i).reduce((sum, B) => sum + Math.ceil(B / 64) * 64, 0));
-    const B = (starts.at(-1) ?? 0) + (partials.at(-1) ?? 0);
-    const partial = record.temporary('partial norms', E * B);
-    const norm = record.temporary('squared norms', E);
-    if (stretches.length > 1) record.clear(partial);
-    stretches.forEach(({ P, gradient }, i) => {
-      const own = part(partial, starts[i] * 4);
-      record.run(squaredNorm, { E, P, B: partials[i] }, { x: gradient, partial: own }, byAdapters);
+    record.run(segmentSum, { T, E }, { x: loss, segments: this.tables.whole.segments, sums }, byAdapters);
+    const norms = stretches.map(({ P, gradient }): Slice => {
+      const B = normChunks(P);
+      const partial = record.temporary('partial norms', E * B);
+      const own = record.temporary('squared norms', E);
+      record.run(squaredNorm, { E, P, B }, { x: gradient, partial }, byAdapters);
+      record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: own }, byAdapters);
+      return own;
     });
-    record.run(squaredNormTotal, { E, B }, { partial, squaredNorm: norm }, byAdapters);
+    const norm = norms.reduce((before, own) => {
+      const both = record.temporary('squared norms', E);
+      record.run(add, { n: E }, { a: before, b: own, y: both });
+      return both;
+    });
     for (const { P, decayElements, ...arenas } of stretches) {
       const operands = { ...arenas, squaredNorm: norm, schedule: this.#schedule };
       record.run(adamw, { E, P, ...optimiser, decayElements }, operands, byAdapters);
@@ -138,17 +141,10 @@ class TrainingCore {
       const { beta1, beta2 } = this.#optimiser;
       schedule.set([rate, 1 - beta1 ** t, 1 - beta2 ** t, 1], e * 4);
     });
-    this.tables.write(batch);
+    const sizes = this.tables.write(batch);
     device.queue.writeBuffer(this.#schedule, 0, schedule);
     const encoder = device.createCommandEncoder({ label: 'training step' });
-    this.record.encode(encoder, {
-      tokens: batch.tokenCount,
-      tiles: batch.tileCount,
-      adapters: batch.segments.length / 2,
-      rows: 0,
-      cached: 0,
-      index: this.#index++,
-    });
+    this.record.encode(encoder, { ...sizes, rows: 0, cached: 0, index: this.#index++ });
     device.queue.submit([encoder.finish()]);
   }
 
@@ -184,6 +180,11 @@ class TrainingCore {
     this.#stepsTaken.fill(taken);
   }
 
+  /** Optimiser steps behind the moments of one adapter. */
+  stepsOf(e: number): number {
+    return this.#stepsTaken[e];
+  }
+
   /** Starts counting the optimiser steps of one adapter anew. */
   forget(e: number): void {
     this.#stepsTaken[e] = 0;
@@ -207,15 +208,14 @@ export class LoraTrainer {
     sizes: StepSizes,
     optimiser: OptimiserSettings = DEFAULT_OPTIMISER,
   ) {
-    const { stride } = pack.layout;
     this.#pack = pack;
     this.#core = new TrainingCore(
       model,
       { ...sizes, adapters: pack.capacity },
       optimiser,
-      (tables) => adaptedLinears(model, pack, tables, sizes.tokens),
+      adaptedLinears(model, pack),
       null,
-      [{ parameters: pack.parameters, gradient: pack.gradient, m: pack.m, v: pack.v, P: stride, decayElements: stride }],
+      pack.trained.map(({ stride, parameters, gradient, m, v }) => ({ parameters, gradient, m, v, P: stride, decayElements: stride })),
     );
   }
 
@@ -244,6 +244,17 @@ export class LoraTrainer {
     const batch = packBatch(segments);
     this.#core.step(batch, learningRates);
     return batch;
+  }
+
+  /** The optimiser's state of the adapter in slot 0, for a checkpoint. */
+  async state(): Promise<OptimiserState> {
+    return { ...(await this.#pack.readMoments(0)), steps: this.#core.stepsOf(0) };
+  }
+
+  /** Continues the adapter that was put into slot 0 from a checkpoint's optimiser state. */
+  restore({ m, v, steps }: OptimiserState): void {
+    this.#pack.writeMoments(0, { m, v });
+    this.#core.restart(steps);
   }
 
   /** Losses before each step since `begin`: [step][adapter]. Waits for the device and throws if it failed. */
@@ -297,7 +308,7 @@ export class FullTrainer {
       model,
       { ...sizes, adapters: 1 },
       optimiser,
-      () => trainedLinears(model, this.#gradients, T),
+      trainedLinears(model, this.#gradients),
       this.#gradients,
       model.weights.split.buffers.map(({ start, elementCount: P }, i) => ({
         parameters: model.weights.buffers[i],

@@ -1,5 +1,6 @@
 /**
- * The Llama decoder (Touvron et al. 2023, arXiv 2302.13971), forward and backward, as a list of kernels.
+ * The Llama decoder (Touvron et al. 2023, arXiv 2302.13971), forward and backward, as a list of kernels. Other families
+ * add to it what their configuration says: biases, a norm of queries and keys, windows.
  *
  * Activations are (T, width) with all packed sequences one after another, each a temporary of the recording: it lives
  * as long as something reads it, in a training step until the backward pass. The residual stream's gradient is one
@@ -12,7 +13,7 @@ import {
   attentionBackwardKeyValue,
   attentionBackwardQuery,
   attentionDelta,
-  embedding,
+  part,
   rmsNorm,
   rmsNormBackward,
   rmsNormBackwardWeight,
@@ -23,9 +24,12 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import type { Linears, Step } from './linears.ts';
-import type { Model, ParameterArena } from './model.ts';
+import type { ModelConfig } from './config.ts';
+import { tokensIn, type Linears, type Step, type TokenRange } from './linears.ts';
+import type { ParameterArena } from './arena.ts';
+import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
+import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */
 export interface Pass {
@@ -41,6 +45,10 @@ export interface Pass {
 export interface TokenTables {
   readonly tokens: Slice;
   readonly positions: Slice;
+  /** All tokens. */
+  readonly whole: TokenRange;
+  /** All tokens in order, a range at a time: what of a feed-forward exists at once. */
+  readonly ranges: readonly TokenRange[];
 }
 
 /** Queries and keys (already rotated) and values of a block, and where attention puts its result and statistics. */
@@ -55,19 +63,26 @@ export interface Heads {
 /** Records how queries meet keys: over the batch itself, or over a cache. */
 export type Attend = (record: Recording<Step>, layer: number, heads: Heads) => void;
 
-/** A normalised (T, C) with what its derivative needs. */
+/** Normalised rows with what their derivative needs. */
 interface Normalised {
   readonly x: Slice;
   readonly y: Slice;
   readonly inverseRms: Slice;
 }
 
-/** What the backward pass of a block reads. */
+/** What the backward pass of a block reads, its feed-forward aside. */
 interface Block extends Heads {
   readonly attentionInput: Normalised;
+  /** Heads of queries and keys before they are turned; null in families that do not normalise them. */
+  readonly queryNorm: Normalised | null;
+  readonly keyNorm: Normalised | null;
   /** Residual stream between attention and feed-forward. */
   readonly middle: Slice;
   readonly mlpInput: Normalised;
+}
+
+/** What the backward pass of a feed-forward over a range of tokens reads, (tokens, F). */
+interface FeedForward {
   readonly gate: Slice;
   readonly up: Slice;
   readonly product: Slice;
@@ -78,6 +93,8 @@ export interface Forward {
   /** Residual stream before each block, (T, C). */
   readonly inputs: readonly Slice[];
   readonly blocks: readonly Block[];
+  /** Of each block, a range at a time. */
+  readonly feedForwards: readonly (readonly FeedForward[])[];
   /** Residual stream after the last block, (T, C). */
   readonly output: Slice;
 }
@@ -86,30 +103,38 @@ const byTokens = ({ tokens }: Step) => ({ T: tokens });
 
 /** Attention within the packed sequences themselves, bounds u32 (T, 2). */
 export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens: number }, bounds: Slice): Attend {
-  const { numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  return (record, _layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
-    record.run(attention, { T, H, K, D, window: 0, scale: D ** -0.5 }, { q, k, v, bounds, y, logSumExp }, byTokens);
+  return (record, layer, { query: q, key: k, value: v, mixed: y, logSumExp }) =>
+    record.run(attention, { T, ...attentionSizes(config, layer) }, { q, k, v, bounds, y, logSumExp }, byTokens);
 }
 
-/** y = a + b, both (T, C). */
-function sum({ record, model, tokens }: Pass, a: Slice, b: Slice): Slice {
+/** What a layer's attention is like, whatever it reads; a window of 0 sees everything. */
+export function attentionSizes({ numAttentionHeads: H, numKeyValueHeads: K, headDim: D, windows }: ModelConfig, layer: number) {
+  return { H, K, D, window: windows[layer] ?? 0, scale: D ** -0.5 };
+}
+
+/** The rows of an activation (T, width) that lie in a range. */
+function rowsIn({ start, tokens }: TokenRange, x: Slice, width: number): Slice {
+  return part(x, start * width * 4, tokens * width * 4);
+}
+
+/** y = a + b over a range of tokens, all (tokens, C). */
+function sum({ record, model }: Pass, range: TokenRange, a: Slice, b: Slice, y: Slice): void {
   const { hiddenSize: C } = model.config;
-  const y = record.temporary('residual stream', tokens * C);
-  record.run(add, { n: tokens * C }, { a, b, y }, (step) => ({ n: step.tokens * C }));
-  return y;
+  record.run(add, { n: range.tokens * C }, { a, b, y }, (step) => ({ n: tokensIn(range, step) * C }));
 }
 
-/** Everything of a block but its last product and sum, from the residual stream before it. */
+/** Everything of a block before its feed-forward, from the residual stream before it. */
 function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   const { record, model, tokens: T, linears, tables, attend } = pass;
   const { config, cosSin } = model;
-  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
-  const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, x);
-  const normalise = (part: string, x: Slice): Normalised => {
+  const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, tables.whole, x);
+  const normalise = (part: string, x: Slice, width = C, heads = 1): Normalised => {
     const weight = model.weight(layerTensor(layer, part));
-    const y = record.temporary(part, T * C);
-    const inverseRms = record.temporary('inverse rms', T);
-    record.run(rmsNorm, { T, C, eps: config.rmsNormEps }, { x, weight, y, inverseRms }, byTokens);
+    const y = record.temporary(part, T * heads * width);
+    const inverseRms = record.temporary('inverse rms', T * heads);
+    const sizes = { T: T * heads, C: width, eps: config.rmsNormEps };
+    record.run(rmsNorm, sizes, { x, weight, y, inverseRms }, ({ tokens }) => ({ T: tokens * heads }));
     return { x, y, inverseRms };
   };
   const rotate = (heads: number, x: Slice) => {
@@ -118,24 +143,58 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
     record.run(rope, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, x, y }, byTokens);
     return y;
   };
+  /** Projected queries or keys, normalised head by head in families that do so, turned by their positions. */
+  const place = (part: string, heads: number, projected: Slice) => {
+    const norm = config.queryKeyNorm ? normalise(part, projected, D, heads) : null;
+    return { norm, y: rotate(heads, norm?.y ?? projected) };
+  };
 
   const attentionInput = normalise('input_layernorm', input);
+  const query = place('self_attn.q_norm', H, linear('self_attn.q_proj', attentionInput.y));
+  const key = place('self_attn.k_norm', K, linear('self_attn.k_proj', attentionInput.y));
   const heads: Heads = {
-    query: rotate(H, linear('self_attn.q_proj', attentionInput.y)),
-    key: rotate(K, linear('self_attn.k_proj', attentionInput.y)),
+    query: query.y,
+    key: key.y,
     value: linear('self_attn.v_proj', attentionInput.y),
     mixed: record.temporary('mixed', T * H * D),
     logSumExp: record.temporary('log-sum-exp', T * H),
   };
   attend(record, layer, heads);
-  const middle = sum(pass, input, linear('self_attn.o_proj', heads.mixed));
-
+  const middle = record.temporary('residual stream', T * C);
+  sum(pass, tables.whole, input, linear('self_attn.o_proj', heads.mixed), middle);
   const mlpInput = normalise('post_attention_layernorm', middle);
-  const gate = linear('mlp.gate_proj', mlpInput.y);
-  const up = linear('mlp.up_proj', mlpInput.y);
-  const product = record.temporary('product', T * F);
-  record.run(swiglu, { T, F }, { gate, up, y: product }, byTokens);
-  return { ...heads, attentionInput, middle, mlpInput, gate, up, product };
+  return { ...heads, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput };
+}
+
+/** The feed-forward of a block over a range of tokens but for its last product, from its whole input (T, C). */
+function recordFeedForward({ record, model, linears }: Pass, layer: number, range: TokenRange, input: Slice): FeedForward {
+  const { hiddenSize: C, intermediateSize: F } = model.config;
+  const x = rowsIn(range, input, C);
+  const gate = linears.forward(record, layer, 'mlp.gate_proj', range, x);
+  const up = linears.forward(record, layer, 'mlp.up_proj', range, x);
+  const product = record.temporary('product', range.tokens * F);
+  record.run(swiglu, { T: range.tokens, F }, { gate, up, y: product }, (step) => ({ T: tokensIn(range, step) }));
+  return { gate, up, product };
+}
+
+/** Its derivative: from the gradient of the residual stream to that of its input, both whole, (T, C). */
+function recordFeedForwardBackward(
+  { record, model, linears }: Pass,
+  layer: number,
+  range: TokenRange,
+  { gate, up, product }: FeedForward,
+  input: Slice,
+  dStream: Slice,
+  dInput: Slice,
+): void {
+  const { hiddenSize: C, intermediateSize: F } = model.config;
+  const [x, dy, dx] = [input, dStream, dInput].map((whole) => rowsIn(range, whole, C));
+  const [dProduct, dGate, dUp] = ['d product', 'd gate', 'd up'].map((label) => record.temporary(label, range.tokens * F));
+  linears.backward(record, layer, 'mlp.down_proj', range, { x: product, dy, dx: dProduct, accumulate: false });
+  const operands = { gate, up, dy: dProduct, dgate: dGate, dup: dUp };
+  record.run(swigluBackward, { T: range.tokens, F }, operands, (step) => ({ T: tokensIn(range, step) }));
+  linears.backward(record, layer, 'mlp.gate_proj', range, { x, dy: dGate, dx, accumulate: false });
+  linears.backward(record, layer, 'mlp.up_proj', range, { x, dy: dUp, dx, accumulate: true });
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
@@ -143,18 +202,26 @@ export function recordForward(pass: Pass): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
   const { hiddenSize: C, numHiddenLayers: L } = model.config;
   let stream: Slice = record.temporary('embedded', T * C);
-  for (const { firstRow: first, rows: V, slice: weight } of model.matrix('model.embed_tokens.weight').parts) {
-    record.run(embedding, { T, V, C, first }, { tokens: tables.tokens, weight, y: stream }, byTokens);
-  }
+  const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
+  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), stream);
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
+  const feedForwards: FeedForward[][] = [];
   for (let layer = 0; layer < L; layer++) {
     const block = recordBlock(pass, layer, stream);
     inputs.push(stream);
     blocks.push(block);
-    stream = sum(pass, block.middle, linears.forward(record, layer, 'mlp.down_proj', block.product));
+    const output = record.temporary('residual stream', T * C);
+    const feedForward = tables.ranges.map((range) => {
+      const own = recordFeedForward(pass, layer, range, block.mlpInput.y);
+      const down = linears.forward(record, layer, 'mlp.down_proj', range, own.product);
+      sum(pass, range, rowsIn(range, block.middle, C), down, rowsIn(range, output, C));
+      return own;
+    });
+    feedForwards.push(feedForward);
+    stream = output;
   }
-  return { inputs, blocks, output: stream };
+  return { inputs, blocks, feedForwards, output: stream };
 }
 
 /**
@@ -172,22 +239,29 @@ export function recordBackward(
 ): void {
   const { record, model, tokens: T, linears, tables } = pass;
   const { config, cosSin } = model;
-  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const { positions } = tables;
   const { normGradients } = options;
-  const scale = D ** -0.5;
 
   forward.inputs.toReversed().forEach((input, fromLast) => {
     const layer = forward.inputs.length - 1 - fromLast;
     const make = (label: string, width: number) => record.temporary(label, T * width);
     const backward = (projection: Projection, x: Slice, dy: Slice, dx: Slice | null, accumulate: boolean) =>
-      linears.backward(record, layer, projection, { x, dy, dx, accumulate });
-    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice) => {
+      linears.backward(record, layer, projection, tables.whole, { x, dy, dx, accumulate });
+    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice, dx = dStream, width = C, heads = 1) => {
       const name = layerTensor(layer, part);
       const weight = model.weight(name);
-      record.run(rmsNormBackward, { T, C }, { x, weight, inverseRms, dy, dx: dStream }, byTokens);
+      const rows = ({ tokens }: Step) => ({ T: tokens * heads });
+      record.run(rmsNormBackward, { T: T * heads, C: width }, { x, weight, inverseRms, dy, dx }, rows);
       if (!normGradients) return;
-      record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
+      record.run(rmsNormBackwardWeight, { T: T * heads, C: width }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
+    };
+    const normaliseHeadsBackward = (part: string, heads: number, normalised: Normalised | null, dy: Slice) => {
+      if (!normalised) return dy;
+      const dx = make('d heads', heads * D);
+      record.clear(dx);
+      normaliseBackward(part, normalised, dy, dx, D, heads);
+      return dx;
     };
     const rotateBackward = (heads: number, dy: Slice) => {
       const dx = make('d unrotated', heads * D);
@@ -195,16 +269,13 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    const { attentionInput, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput, gate, up, product } = block;
+    const { attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
 
-    const dProduct = make('d product', F);
-    backward('mlp.down_proj', product, dStream, dProduct, false);
-    const dGate = make('d gate', F);
-    const dUp = make('d up', F);
-    record.run(swigluBackward, { T, F }, { gate, up, dy: dProduct, dgate: dGate, dup: dUp }, byTokens);
     const dMlpInput = make('d mlp input', C);
-    backward('mlp.gate_proj', mlpInput.y, dGate, dMlpInput, false);
-    backward('mlp.up_proj', mlpInput.y, dUp, dMlpInput, true);
+    tables.ranges.forEach((range, i) => {
+      const own = options.recompute ? recordFeedForward(pass, layer, range, mlpInput.y) : forward.feedForwards[layer][i];
+      recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dStream, dMlpInput);
+    });
     normaliseBackward('post_attention_layernorm', mlpInput, dMlpInput);
 
     const dMixed = make('d mixed', H * D);
@@ -215,13 +286,16 @@ export function recordBackward(
     const dQuery = make('d query', H * D);
     const dKey = make('d key', K * D);
     const dValue = make('d value', K * D);
-    record.run(attentionBackwardQuery, { T, H, K, D, window: 0, scale }, { ...saved, dq: dQuery }, byTokens);
-    record.run(attentionBackwardKeyValue, { T, H, K, D, window: 0, scale }, { ...saved, dk: dKey, dv: dValue }, byTokens);
+    const sizes = { T, ...attentionSizes(config, layer) };
+    record.run(attentionBackwardQuery, sizes, { ...saved, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, sizes, { ...saved, dk: dKey, dv: dValue }, byTokens);
 
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
-    backward('self_attn.q_proj', attentionInput.y, rotateBackward(H, dQuery), dAttentionInput, false);
-    backward('self_attn.k_proj', attentionInput.y, rotateBackward(K, dKey), dAttentionInput, true);
+    const dProjectedQuery = normaliseHeadsBackward('self_attn.q_norm', H, queryNorm, rotateBackward(H, dQuery));
+    backward('self_attn.q_proj', attentionInput.y, dProjectedQuery, dAttentionInput, false);
+    const dProjectedKey = normaliseHeadsBackward('self_attn.k_norm', K, keyNorm, rotateBackward(K, dKey));
+    backward('self_attn.k_proj', attentionInput.y, dProjectedKey, dAttentionInput, true);
     backward('self_attn.v_proj', attentionInput.y, dValue, dAttentionInput, true);
     if (dAttentionInput) normaliseBackward('input_layernorm', attentionInput, dAttentionInput);
   });

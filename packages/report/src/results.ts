@@ -10,8 +10,10 @@ const rowOf = (rows: readonly ResultRow[], condition: string): ResultRow | null 
   rows.find((row) => row.condition === condition) ?? null;
 
 /** The run in one sentence, and one more that places it between floor and ceiling. */
-export const summary = ({ input: { result }, last, rounds }: Material): Html => {
+export const summary = ({ input: { result, sft }, last, rounds }: Material): Html => {
   const { rows, comparisons } = result;
+  const rounded = sft.filter(({ phase }) => phase === 'rl');
+  const nothingLearnt = rounded.length > 0 && rounded.every(({ examples }) => examples === 0);
   const before = rowOf(rows, 'self-edit');
   const after = last === null ? null : rowOf(rows, last);
   const found = headline(rows, comparisons);
@@ -23,6 +25,10 @@ export const summary = ({ input: { result }, last, rounds }: Material): Html => 
   const sentence =
     before === null || after === null
       ? html`A run of ${counted(rounds.length, 'round')} without a comparison of before and after.`
+      : nothingLearnt
+        ? html`No self-edit was worth keeping, so the model learnt nothing from ${counted(rounds.length, 'round')}: of
+            ${counted(after.contexts, 'unseen passage')} it remembers <b>${percent(after.accuracy)}\u00a0%</b> after
+            training on what it writes about them.`
       : found === null || !isBeyondNoise(found)
         ? html`Learning to write its own training data made no difference beyond noise to what the model remembers of
             ${counted(after.contexts, 'unseen passage')}: ${percent(before.accuracy)}\u00a0% before,
@@ -65,7 +71,7 @@ const resultTable = (rows: readonly ResultRow[], last: string | null): Html => {
   return html`<table class="bars">
     <thead><tr>
       <th scope="col">trained on</th>
-      <th scope="col" class="plot">${scale(domain, 0.2, (tick) => `${Math.round(tick * 100)}\u00a0%`)}</th>
+      <th scope="col" class="plot">${scale(domain, domain[1] > 0.2 ? 0.2 : 0.05, (tick) => `${Math.round(tick * 100)}\u00a0%`)}</th>
       <th scope="col" class="n">accuracy</th><th scope="col" class="n">95\u00a0% interval</th>
       <th scope="col" class="n">passages</th><th scope="col" class="n">questions</th>
       <th scope="col" class="n">repeats</th>
@@ -93,7 +99,7 @@ const resultTable = (rows: readonly ResultRow[], last: string | null): Html => {
 const comparisonTable = (comparisons: readonly Comparison[], first: Comparison | null): Html => {
   const reach = upTo(Math.max(0, ...comparisons.flatMap(({ ci95 }) => ci95.map(Math.abs))), 0.1);
   const domain: readonly [number, number] = [-reach, reach];
-  const step = reach > 0.4 ? 0.4 : 0.2;
+  const step = reach > 0.4 ? 0.4 : reach > 0.1 ? 0.2 : 0.05;
   const isFirst = (one: Comparison): boolean => first !== null && one.a === first.a && one.b === first.b;
   return html`<table class="bars">
     <thead><tr>
@@ -138,7 +144,7 @@ const byKind = ({ input: { answers, result }, evaluation }: Material): Html | nu
 };
 
 export const resultsSection = (material: Material): Html => {
-  const { rows, comparisons } = material.input.result;
+  const { rows, comparisons, notes = [] } = material.input.result;
   const ordered = orderComparisons(rows, comparisons);
   const first = headline(rows, comparisons);
   const greedy =
@@ -157,5 +163,10 @@ export const resultsSection = (material: Material): Html => {
     <p class="verdict">${verdict(rows, comparisons)}${
       greedy !== null && !isBeyondNoise(greedy) && ' For greedy self-edits the difference is not beyond noise.'
     }</p>
+    ${
+      notes.length > 0 &&
+      html`<h3 style="margin-top: 2.2rem">To know besides</h3>
+      <ul class="limits">${notes.map((note) => html`<li class="model">${note}</li>`)}</ul>`
+    }
     <div style="margin-top: 2.2rem">${byKind(material)}</div></section>`;
 };

@@ -38,6 +38,7 @@ a { color: var(--after); text-decoration-thickness: 1px; text-underline-offset: 
 .facts dd { margin: 0; font-weight: 500; overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: 0.35rem 1.2rem; margin-top: 1.1rem; font-size: 0.9rem; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1.25rem; margin: 1.25rem 0; }
+.grid > :only-child { max-width: 34rem; }
 figure { margin: 0; min-width: 0; }
 figure svg { display: block; width: 100%; height: auto; font-family: var(--sans); overflow: visible; color: var(--quiet); }
 figcaption { font-size: 0.85rem; color: var(--quiet); margin-top: 0.6rem; line-height: 1.5; }

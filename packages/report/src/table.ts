@@ -60,6 +60,9 @@ export const renderTable = (document: ResultDocument | PooledDocument): string =
       `(seed${document.runs.length === 1 ? '' : 's'} ${document.runs.map(({ seed }) => seed).join(', ')})`
     : `${document.preset}, mode ${document.mode}, seed ${document.seed}`;
   const ordered = orderComparisons(rows, comparisons);
+  const notes = isPooled
+    ? document.runs.flatMap((run) => (run.notes ?? []).map((note) => `Seed ${run.seed}: ${note}`))
+    : (document.notes ?? []);
   return [
     title,
     '',
@@ -67,5 +70,6 @@ export const renderTable = (document: ResultDocument | PooledDocument): string =
     ...(ordered.length === 0 ? [] : ['', ...comparisonTable(ordered)]),
     '',
     verdict(rows, comparisons, '-'),
+    ...notes,
   ].join('\n');
 };

@@ -30,6 +30,13 @@ export const runHeaderSchema = type({
     'kernels?': 'string',
   }).onUndeclaredKey('reject'),
   modelDigest: 'string',
+  /** Where model and passages are from, and how they are asked; absent where the preset brings both. */
+  'source?': type({
+    model: 'string > 0',
+    passages: 'string > 0',
+    template: type({ name: 'string', selfEdit: 'string', answer: 'string' }).onUndeclaredKey('reject'),
+    chat: 'boolean',
+  }).onUndeclaredKey('reject'),
 }).onUndeclaredKey('reject');
 
 export const selfEditSchema = type({
@@ -150,6 +157,8 @@ export const resultDocumentSchema = type({
   seed: 'number.integer',
   rows: resultRowSchema.array(),
   comparisons: comparisonSchema.array(),
+  /** Sentences on what the numbers do not show: rounds that kept nothing, texts that were cut, empty answers. */
+  'notes?': 'string[]',
   timings: type({ totalSeconds: finite, '[string]': finite }),
 }).onUndeclaredKey('reject');
 

@@ -22,7 +22,7 @@ const huggingFace = new Tokenizer(tokenizerFile(), tokenizerConfigFile());
 const ids = (text: string): number[] => huggingFace.encode(text, { add_special_tokens: false }).ids;
 const text = (tokens: readonly number[]): string => huggingFace.decode([...tokens], { skip_special_tokens: true });
 
-describe('tokenizer.json read by @huggingface/tokenizers', () => {
+describe('tokenizer.json read as any other', () => {
   test('encodes as `encode` does and decodes to the same text, passages, edits and questions', () => {
     const random = stream(5, 'tokenizer');
     for (const person of people('test', 300, random)) {

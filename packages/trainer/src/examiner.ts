@@ -1,6 +1,6 @@
 /** Training adapters and examining them: jobs in, rewards in the ledger. */
 
-import { stream, type Context, type Domain } from '@seal/domains';
+import { stream, type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
 import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
 import { digest, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import type { SealConfig } from './config.ts';
@@ -177,7 +177,9 @@ export class Examiner {
     const { config, domain, seed } = this.#input;
     // How many adapters share a step changes no bit of any of them.
     const { packSize: _packSize, tokensPerStep: _tokensPerStep, ...inner } = config.inner;
+    const settings = this.#settings(job);
     return digest({
+      ...(settings && { settings: { ...settings } }),
       engine: ENGINE_VERSION,
       policy: policy.digest,
       inner,
@@ -197,24 +199,52 @@ export class Examiner {
     const { codec } = this.#bench;
     const ids = job.group.map(({ id }) => id).join(' ');
     const replay = domain.replay?.(job.group, stream(seed, 'replay', ids, job.repeat)) ?? [];
+    const document = (sequence: TrainingSequence) => codec.document(sequence, this.#bench.lengths.document);
     const documents = job.group.flatMap((context, i) => {
       const edit = job.edits[i] ?? null;
       const own = edit === null ? [] : domain.parse(context, edit.text).sequences;
-      return [...domain.baseline(context), ...own].map((sequence) => codec.document(sequence));
+      return [...domain.baseline(context), ...own].map(document);
     });
     return {
       documents: this.#padded(documents),
-      replay: this.#padded(replay.map((sequence) => codec.document(sequence))),
-      steps: job.steps,
-      learningRate: config.inner.learningRate,
+      replay: this.#padded(replay.map(document)),
+      ...chosenTraining(job.steps, config.inner, documents.length, this.#settings(job)),
       random: stream(seed, 'adapt', ids, job.repeat),
     };
+  }
+
+  /** What a self-edit chose of its own training, where the domain lets it and it has the adapter to itself. */
+  #settings({ group, edits }: Job): SelfEditSettings | undefined {
+    const [context, ...others] = group;
+    const edit = edits[0];
+    return context && others.length === 0 && edit ? this.#input.domain.parse(context, edit.text).settings : undefined;
   }
 
   #padded(documents: TokenSequence[]): TokenSequence[] {
     const [end] = this.#bench.codec.stopTokens;
     return this.#input.config.inner.trainOnPadding && end !== undefined ? padWithEnd(documents, end) : documents;
   }
+}
+
+/** A self-edit may train at most this many times the configured steps, and at most at this many times its rate. */
+const MOST_STEPS = 4;
+const MOST_RATE = 10;
+
+/**
+ * Steps and learning rate of an adaptation: the configuration's, or those that its self-edit chose, within bounds. Epochs
+ * are walks over all documents. An adaptation of 0 steps stays one.
+ */
+export function chosenTraining(
+  steps: number,
+  { learningRate, documentsPerStep }: SealConfig['inner'],
+  documents: number,
+  { epochs, learningRate: rate }: SelfEditSettings = {},
+): { readonly steps: number; readonly learningRate: number } {
+  const walks = epochs === undefined || !(epochs >= 0) ? steps : Math.round((epochs * documents) / documentsPerStep);
+  return {
+    steps: Math.min(walks, MOST_STEPS * steps),
+    learningRate: rate === undefined || !(rate >= 0) ? learningRate : Math.min(rate, MOST_RATE * learningRate),
+  };
 }
 
 /** Trained tokens of a reward's adapter, for comparing budgets. */

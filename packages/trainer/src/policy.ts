@@ -14,9 +14,12 @@ import {
   type ModelConfig,
   type LoraConfig,
   type Model,
+  type Segment,
   type TokenSequence,
 } from '@seal/model';
 import { STEPS_IN_FLIGHT } from './inner-loop.ts';
+import { scheduledRate } from './schedules.ts';
+import { adapterStepper, takeSteps } from './steps.ts';
 
 /** How the policy is fine-tuned. */
 export interface SftSettings {
@@ -48,27 +51,31 @@ export async function fineTune(
   const perEpoch = Math.ceil(documents.length / settings.batchSize);
   const steps = settings.epochs * perEpoch;
   const pack = new LoraPack(model.gpu.device, model.config, settings.lora, 1);
-  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps });
+  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps: STEPS_IN_FLIGHT });
+  const losses: number[] = [];
+  let order: TokenSequence[] = [];
+  const nextSegment = (step: number): Segment => {
+    const batch = step % perEpoch;
+    if (batch === 0) order = random.shuffle(documents);
+    const segment = order.slice(batch * settings.batchSize, (batch + 1) * settings.batchSize);
+    const tokens = segmentTokens(segment);
+    if (tokens > settings.tokensPerStep) {
+      throw new RangeError(`Cannot fine-tune on a batch of ${tokens} tokens: sft.tokensPerStep is ${settings.tokensPerStep}`);
+    }
+    return segment;
+  };
   try {
     trainer.begin([initialAdapter(pack.layout, settings.lora.rank, () => random.next())]);
-    for (let epoch = 0; epoch < settings.epochs; epoch++) {
-      const order = random.shuffle(documents);
-      for (let batch = 0; batch < perEpoch; batch++) {
-        signal?.throwIfAborted();
-        const segment = order.slice(batch * settings.batchSize, (batch + 1) * settings.batchSize);
-        const tokens = segmentTokens(segment);
-        if (tokens > settings.tokensPerStep) {
-          throw new RangeError(`Cannot fine-tune on a batch of ${tokens} tokens: sft.tokensPerStep is ${settings.tokensPerStep}`);
-        }
-        const step = epoch * perEpoch + batch;
-        trainer.step([segment], [settings.learningRate * (1 - step / steps)]);
-        // The host must not run ahead of the device without bound.
-        if (step % STEPS_IN_FLIGHT === STEPS_IN_FLIGHT - 1) await model.gpu.device.queue.onSubmittedWorkDone();
-      }
-    }
-    const losses = (await trainer.losses()).map((row) => row[0] ?? NaN);
-    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (broken >= 0) throw new Error(`Cannot fine-tune the policy: the loss of step ${broken} is not finite; lower sft.learningRate`);
+    await takeSteps(adapterStepper(trainer), {
+      from: 0,
+      to: steps,
+      chunk: STEPS_IN_FLIGHT,
+      segment: nextSegment,
+      learningRate: (step) => scheduledRate(step, { learningRate: settings.learningRate, schedule: 'linear', warmUpSteps: 0, steps }),
+      onSteps: (_, taken) => losses.push(...taken),
+      diverged: (step) => new Error(`Cannot fine-tune the policy: the loss of step ${step} is not finite; lower sft.learningRate`),
+      signal,
+    });
     const [values] = await pack.read(1);
     if (!values) throw new Error('Cannot fine-tune the policy: no adapter came back');
     if (!values.every(Number.isFinite)) {

@@ -1,6 +1,7 @@
 /** Training all weights of a model from a stream of documents that is addressed by step. */
 
 import { FullTrainer, type Model, type OptimiserState, type TokenSequence } from '@seal/model';
+import { takeSteps } from './steps.ts';
 
 /** Length and learning rates of a pretraining. */
 export interface PretrainingSettings {
@@ -70,25 +71,18 @@ export async function pretrain(
       model.write(options.from.weights);
       trainer.restore(options.from.optimiser);
     }
-    let saved = options.from?.step ?? 0;
-    const save = async (step: number) => {
-      await options.save({ step, optimiser: await trainer.state(), weights: await model.read() });
-      saved = step;
-    };
-    for (let step = saved; step < steps; ) {
-      const first = step;
-      for (; step < Math.min(first + chunk, steps); step++) trainer.step(documents(step), learningRateAt(step, settings));
-      const losses = (await trainer.losses()).slice(-(step - first));
-      const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-      if (broken >= 0) throw new Error(`Cannot go on pretraining: the loss of step ${first + broken} is not finite; lower the learning rate`);
-      options.onSteps(first, losses);
-      if (options.signal?.aborted) {
-        await save(step);
-        options.signal.throwIfAborted();
-      }
-      if (step - saved >= options.saveEvery) await save(step);
-    }
-    if (saved < steps) await save(steps);
+    await takeSteps(trainer, {
+      from: options.from?.step ?? 0,
+      to: steps,
+      chunk,
+      segment: documents,
+      learningRate: (step) => learningRateAt(step, settings),
+      onSteps: options.onSteps,
+      save: async (step) => options.save({ step, optimiser: await trainer.state(), weights: await model.read() }),
+      saveEvery: options.saveEvery,
+      diverged: (step) => new Error(`Cannot go on pretraining: the loss of step ${step} is not finite; lower the learning rate`),
+      signal: options.signal,
+    });
   } finally {
     trainer.destroy();
   }

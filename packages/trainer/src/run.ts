@@ -10,6 +10,7 @@ import { adapterFiles, loraLayout } from '@seal/model';
 import { digest, digestId, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
 import { Ledger } from './ledger.ts';
+import { nothingKept } from './notes.ts';
 import { afterRound, fineTune } from './policy.ts';
 import { ProgressMeter, type Progress } from './progress.ts';
 import { groupWithoutConflicts, selectBest, selectRandom, type Candidate } from './selection.ts';
@@ -47,6 +48,7 @@ export class SealRun {
   readonly #store: RunDirectory;
   readonly #meter: ProgressMeter;
   readonly #signal: AbortSignal | undefined;
+  readonly #onNote: (note: string) => void;
   readonly #ledger: Ledger;
   readonly #examiner: Examiner;
 
@@ -54,12 +56,18 @@ export class SealRun {
     input: RunInput,
     bench: Workbench,
     store: RunDirectory,
-    options: { readonly onProgress?: (progress: Progress) => void; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly onProgress?: (progress: Progress) => void;
+      /** Told what a reader should know at once. */
+      readonly onNote?: (note: string) => void;
+      readonly signal?: AbortSignal;
+    } = {},
   ) {
     this.#input = input;
     this.#bench = bench;
     this.#store = store;
     this.#signal = options.signal;
+    this.#onNote = options.onNote ?? (() => {});
     this.#meter = new ProgressMeter(plannedWork(input), options.onProgress ?? (() => {}));
     this.#ledger = new Ledger(store, input.domain);
     this.#examiner = new Examiner(input, bench, store, this.#ledger, this.#meter, this.timings, options.signal);
@@ -270,11 +278,14 @@ export class SealRun {
     if (examples.length === 0) {
       const nothing = { examples: 0, steps: 0, losses: [], policyAfter: policy.digest, adapterDigest: null };
       this.#store.append('sft', { ...base, ...nothing });
+      const note = phase === 'rl' && nothingKept(round, { selections: this.#store.records('selections') });
+      if (note) this.#onNote(note);
       return policy;
     }
     const begun = performance.now();
     this.#bench.use(policy);
-    const documents = examples.map(({ context, text }) => this.#bench.codec.document({ prompt: domain.prompt(context), text }));
+    const { codec, lengths } = this.#bench;
+    const documents = examples.map(({ context, text }) => codec.document({ prompt: domain.prompt(context), text }, lengths.example));
     const settings = { ...config.outer.sft, lora };
     const { values, losses } = await fineTune(this.#bench.model, documents, settings, stream(seed, 'sft', phase, round), this.#signal);
     const files = adapterFiles(layout, lora, values, baseModel);

@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, type Tokenizer } from '@seal/model';
-import { createCodec, padWithEnd } from './sequences.ts';
+import { createCodec, createTextCodec, padWithEnd } from './sequences.ts';
 
 /** One token per letter. */
-const letters: Tokenizer = {
+const letters: Pick<Tokenizer, 'encode' | 'decode'> = {
   encode: (text) => Array.from(text, (letter) => letter.charCodeAt(0)),
   decode: (ids) => String.fromCharCode(...ids),
-  id: (token) => token.charCodeAt(0),
-  unknownId: null,
-  largestId: 127,
 };
 
 const config = (extra: object) =>
@@ -41,6 +38,66 @@ describe('createCodec', () => {
 
   it('refuses a model that never ends', () => {
     expect(() => createCodec(letters, config({}), 10)).toThrow('eos_token_id');
+  });
+});
+
+/**
+ * A tokenizer whose tokens depend on what stands before, as real ones do: two equal letters in a row are one token, a
+ * space is put before the text, and the first space of a text is not shown.
+ */
+const doubled: Pick<Tokenizer, 'encode' | 'decode'> = {
+  ...letters,
+  encode: (text) => Array.from(` ${text}`.matchAll(/(.)\1?/gsu), ([found]) => found.charCodeAt(0) + (found.length > 1 ? 128 : 0)),
+  decode: (ids) => ids.map((id) => String.fromCharCode(id % 128).repeat(id >= 128 ? 2 : 1)).join('').replace(/^ /, ''),
+};
+
+describe('createTextCodec', () => {
+  const side = { tokenizer: doubled, begin: [1], stopTokens: [2, 3] };
+  const codec = createTextCodec(side, 100);
+  const content = (tokens: ArrayLike<number>) => doubled.decode(Array.from(tokens).filter((id) => id > 3));
+
+  it('tokenises prompt and text as one text, and puts the loss behind the prompt', () => {
+    const { tokens, targetWeights } = codec.document({ prompt: 'ask:', text: ' yes' });
+    expect(content(tokens)).toBe('ask: yes');
+    expect(Array.from(tokens)).toEqual([...codec.prompt('ask: yes'), 2]);
+    expect(targetWeights).toEqual([...codec.prompt('ask:').map(() => 0), 1, 1, 1, 1, 1]);
+    expect(codec.length({ prompt: 'ask:', text: ' yes' })).toBe(tokens.length);
+  });
+
+  it('counts a token that spans the end of the prompt as text', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'a\n', text: '\nb' });
+    expect(content(tokens)).toBe('a\n\nb');
+    expect(Array.from(targetWeights)).toEqual([0, 0, 0, 1, 1, 1]);
+  });
+
+  it('reads a document without a prompt from its first token on', () => {
+    expect(codec.document({ prompt: '', text: 'ab' })).toEqual({ tokens: [1, 32, 97, 98, 2], targetWeights: [0, 1, 1, 1, 1] });
+  });
+
+  it('gives back what continues a prompt, with the space that begins it', () => {
+    expect(codec.decode([32, 121, 101, 115], codec.prompt('ask:'))).toBe(' yes');
+    expect(codec.decode([32, 121, 101, 115])).toBe('yes');
+  });
+
+  it('ends what was broken off with its last sentence, and never with half a character', () => {
+    const tokens = doubled.encode('It is. It wa').slice(1);
+    expect(codec.decode(tokens, [], true)).toBe('It is.');
+    expect(codec.decode(tokens, [], false)).toBe('It is. It wa');
+    const broken = createTextCodec({ ...side, tokenizer: { ...letters, decode: (ids) => (ids.length === 0 ? '' : 'caf\ufffd\ufffd') } }, 100);
+    expect(broken.decode([1], [], true)).toBe('caf');
+  });
+
+  it('cuts at the end of a sentence, counts each text once and leaves the end token out', () => {
+    const own = createTextCodec(side, 100);
+    const sequence = { prompt: 'p', text: 'One. Two. Three.' };
+    for (const limit of [14, 14, 15]) expect(content(own.document(sequence, limit).tokens)).toBe('pOne. Two.');
+    expect(own.document(sequence, 14).tokens).not.toContain(2);
+    expect(own.cutDocuments).toBe(1);
+    expect(() => own.document(sequence, 3)).toThrow('Cannot train on a text behind 3 tokens: 3 fit in all');
+  });
+
+  it('refuses a model that never ends', () => {
+    expect(() => createTextCodec({ ...side, stopTokens: [] }, 10)).toThrow('eos_token_id');
   });
 });
 

@@ -1,32 +1,110 @@
-/** From a domain's text to token sequences with loss weights. */
+/**
+ * From a domain's text to token sequences with loss weights, and back.
+ *
+ * There are two codecs. `createCodec` is for vocabularies of whole words such as the tiny world's, where the tokens of a
+ * prompt and of what follows are those of both apart. `createTextCodec` is for real tokenizers, whose tokens depend on
+ * what stands before: a document is tokenised whole, and a completion is what the text of prompt and completion has more
+ * than that of the prompt.
+ */
 
-import type { TrainingSequence } from '@seal/domains';
+import { shorten, wholeSentences, type TrainingSequence } from '@seal/domains';
 import type { ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
 
-/** What turns text into tokens: begin token first where the model has one, end token last. */
+/** What turns text into tokens: begin token first where there is one, end token last. */
 export interface Codec {
   /** A prompt to continue. */
   prompt(text: string): number[];
-  /** A document: the loss is on `text` and the end token. Cut at `maxTokens`, the end token then missing. */
-  document(sequence: TrainingSequence): TokenSequence;
-  decode(tokens: readonly number[]): string;
+  /**
+   * A document: the loss is on `text` and the end token. What is longer than `limit` is cut, the end token then missing.
+   * Throws RangeError where a prompt leaves no room for any text.
+   */
+  document(sequence: TrainingSequence, limit?: number): TokenSequence;
+  /** Tokens of a document, however long. */
+  length(sequence: TrainingSequence): number;
+  /** The text of tokens that continue the prompt `after`; where they were broken off, up to the last whole sentence. */
+  decode(tokens: readonly number[], after?: readonly number[], broken?: boolean): string;
+  readonly stopTokens: readonly number[];
+  /** Different documents that were cut so far. */
+  readonly cutDocuments: number;
+}
+
+function endToken([end]: readonly number[]): number {
+  if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
+  return end;
+}
+
+/** The codec of a vocabulary of whole words. Throws RangeError when the model has no end token. */
+export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, config: ModelConfig, maxTokens: number): Codec {
+  const end = endToken(config.eosTokenIds);
+  const begin = config.bosTokenId === null ? [] : [config.bosTokenId];
+  const cut = new Set<string>();
+  const whole = ({ prompt, text }: TrainingSequence) => {
+    const before = [...begin, ...tokenizer.encode(prompt)];
+    return { before: before.length, tokens: [...before, ...tokenizer.encode(text), end] };
+  };
+  return {
+    prompt: (text) => [...begin, ...tokenizer.encode(text)],
+    document(sequence, limit = maxTokens) {
+      const { before, tokens: all } = whole(sequence);
+      const tokens = all.slice(0, Math.min(limit, maxTokens));
+      if (tokens.length < all.length) cut.add(sequence.text);
+      return { tokens, targetWeights: tokens.map((_, i) => (i < before ? 0 : 1)) };
+    },
+    length: (sequence) => whole(sequence).tokens.length,
+    decode: (tokens) => tokenizer.decode(tokens),
+    stopTokens: config.eosTokenIds,
+    get cutDocuments() {
+      return cut.size;
+    },
+  };
+}
+
+/** The text side of a model with a real tokenizer. */
+export interface TextSide {
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
+  /** Tokens that every text begins with. */
+  readonly begin: readonly number[];
+  /** Tokens that end a completion; documents end with the first. */
   readonly stopTokens: readonly number[];
 }
 
-/** Throws RangeError when the model has no end token. */
-export function createCodec(tokenizer: Tokenizer, config: ModelConfig, maxTokens: number): Codec {
-  const [end] = config.eosTokenIds;
-  if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  const begin = config.bosTokenId === null ? [] : [config.bosTokenId];
+/** The codec of a real tokenizer. Texts are cut at the end of a sentence. Throws RangeError when there is no end token. */
+export function createTextCodec({ tokenizer, begin, stopTokens }: TextSide, maxTokens: number): Codec {
+  const end = endToken(stopTokens);
+  const cut = new Set<string>();
+  const prompt = (text: string) => [...begin, ...tokenizer.encode(text)];
+  /** A token that spans the end of the prompt counts as text. */
+  const sequence = (before: readonly number[], tokens: readonly number[]): TokenSequence => {
+    const differs = tokens.findIndex((token, i) => token !== before[i]);
+    const from = differs < 0 ? tokens.length : differs;
+    return { tokens, targetWeights: tokens.map((_, i) => (i < from ? 0 : 1)) };
+  };
   return {
-    prompt: (text) => [...begin, ...tokenizer.encode(text)],
-    document({ prompt, text }) {
-      const before = [...begin, ...tokenizer.encode(prompt)];
-      const tokens = [...before, ...tokenizer.encode(text), end].slice(0, maxTokens);
-      return { tokens, targetWeights: tokens.map((_, i) => (i < before.length ? 0 : 1)) };
+    prompt,
+    document({ prompt: asked, text }, limit = maxTokens) {
+      const most = Math.min(limit, maxTokens);
+      const before = asked === '' ? [...begin] : prompt(asked);
+      const tokens = [...prompt(asked + text), end];
+      if (tokens.length <= most) return sequence(before, tokens);
+      const short = shorten(text, (beginning) => prompt(asked + beginning).length <= most);
+      if (short === null) {
+        throw new RangeError(`Cannot train on a text behind ${before.length} tokens: ${most} fit in all; shorten what stands before it`);
+      }
+      cut.add(asked + text);
+      return sequence(before, prompt(asked + short));
     },
-    decode: (tokens) => tokenizer.decode(tokens),
-    stopTokens: config.eosTokenIds,
+    length: ({ prompt: asked, text }) => prompt(asked + text).length + 1,
+    decode(tokens, after = [], broken = false) {
+      const told = tokenizer.decode(after);
+      const all = tokenizer.decode([...after, ...tokens]);
+      const text = all.startsWith(told) ? all.slice(told.length) : tokenizer.decode(tokens);
+      // A code point that lacks its last bytes is no text yet.
+      return broken ? wholeSentences(text.replace(/\ufffd+$/, '')) : text;
+    },
+    stopTokens,
+    get cutDocuments() {
+      return cut.size;
+    },
   };
 }
 

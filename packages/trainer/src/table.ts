@@ -81,15 +81,16 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
   return { rows, comparisons };
 }
 
-/** What one run found. `rewards` are those of its final evaluation. */
+/** What one run found. `rewards` are those of its final evaluation, `notes` what a reader must know besides. */
 export function resultDocument(
   header: RunHeader,
   dir: string,
   rewards: readonly RewardRecord[],
   timings: ResultDocument['timings'],
+  notes: readonly string[] = [],
 ): ResultDocument {
   const { runId, preset, mode, seed } = header;
-  return { runId, dir, preset, mode, seed, ...summarise([{ seed, rewards }]), timings };
+  return { runId, dir, preset, mode, seed, ...summarise([{ seed, rewards }]), ...(notes.length > 0 && { notes: [...notes] }), timings };
 }
 
 /** What several runs that differ in their seed found together: seeds are resampled, then contexts within them. */

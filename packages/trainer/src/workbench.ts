@@ -1,9 +1,20 @@
 /** The recorded passes of a run over one model whose weights are exchanged as the policy changes. */
 
 import type { Task } from '@seal/domains';
-import { Generator, LoraPack, PROJECTIONS, type HostWeights, type LoraConfig, type Model } from '@seal/model';
+import {
+  cacheSlots,
+  Generator,
+  LoraPack,
+  PROJECTIONS,
+  type Completion,
+  type GenerationRequest,
+  type HostWeights,
+  type LoraConfig,
+  type Model,
+} from '@seal/model';
 import type { SealConfig } from './config.ts';
 import { InnerLoop, type Adaptation, type Adapted } from './inner-loop.ts';
+import { lengthsOf, type Lengths } from './lengths.ts';
 import type { Codec } from './sequences.ts';
 
 /** Weights with their digest. */
@@ -25,10 +36,15 @@ export interface Written {
   readonly tokens: number;
 }
 
-/** Most sequences that are decoded side by side. */
+/** Most sequences that are decoded side by side, and most bytes of their keys and values. */
 const SLOTS = 192;
-/** Longest question and answer, and longest passage with self-edit, that the caches are made for. */
-export const QUESTION_TOKENS = 256;
+const CACHE_BYTES = 2 ** 30;
+
+/** Sequences of `length` tokens that may be decoded side by side; every layer's keys fit into one binding. */
+export function slotsFor(model: Model, length: number): number {
+  const { numHiddenLayers: L, numKeyValueHeads: K, headDim: D } = model.config;
+  return Math.max(1, Math.min(SLOTS, cacheSlots(model, length), Math.floor(CACHE_BYTES / (2 * L * 4 * length * K * D))));
+}
 
 /** Configuration words to projections. */
 export function loraConfig({ rank, alpha, targets }: SealConfig['inner']['lora']): LoraConfig {
@@ -40,6 +56,7 @@ export function loraConfig({ rank, alpha, targets }: SealConfig['inner']['lora']
 export class Workbench {
   readonly model: Model;
   readonly codec: Codec;
+  readonly lengths: Lengths;
   readonly inner: InnerLoop;
   /** Trained adapters while they answer; the slots of the inner loop have their next adapters meanwhile. */
   #trained: LoraPack;
@@ -47,19 +64,20 @@ export class Workbench {
   #writing: Generator;
   #config: SealConfig;
   #current: string | null = null;
+  #broken = { answers: 0, selfEdits: 0 };
 
-  constructor(model: Model, codec: Codec, config: SealConfig) {
-    const { inner, outer } = config;
-    const limit = model.config.maxPositionEmbeddings;
+  /** `lengths` are of the model's positions and `config`. */
+  constructor(model: Model, codec: Codec, config: SealConfig, lengths = lengthsOf(config, model.config.maxPositionEmbeddings)) {
+    const { inner } = config;
     this.model = model;
     this.codec = codec;
+    this.lengths = lengths;
     this.#config = config;
     this.inner = new InnerLoop(model, loraConfig(inner.lora), inner, inner);
     this.#trained = new LoraPack(model.gpu.device, model.config, this.inner.pack.config, inner.packSize);
-    const answerLength = Math.min(QUESTION_TOKENS, limit);
-    this.#answering = new Generator(model, this.#trained, { slots: SLOTS, length: answerLength, prefillTokens: 2_048 });
-    const writeLength = Math.min(outer.maxSelfEditTokens + QUESTION_TOKENS, limit);
-    this.#writing = new Generator(model, null, { slots: SLOTS, length: writeLength, prefillTokens: 4_096 });
+    const { answering, writing } = lengths;
+    this.#answering = new Generator(model, this.#trained, { slots: slotsFor(model, answering), length: answering, prefillTokens: 2_048 });
+    this.#writing = new Generator(model, null, { slots: slotsFor(model, writing), length: writing, prefillTokens: 4_096 });
   }
 
   /** Puts a policy's weights on the device, unless they are there already. */
@@ -105,8 +123,29 @@ export class Workbench {
       tasks.map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, family: 'questions', draws: [() => 0] })),
     );
     const completions = await this.#answering.generate(requests, this.#answerOptions());
+    return this.#texts(group.map(({ tasks }) => tasks), requests, completions);
+  }
+
+  /** Answers by group of tasks, without the white space around them. */
+  #texts(
+    groups: readonly (readonly Task[])[],
+    requests: readonly GenerationRequest[],
+    completions: readonly (readonly Completion[])[],
+  ): string[][] {
     let next = 0;
-    return group.map(({ tasks }) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
+    return groups.map((tasks) =>
+      tasks.map(() => {
+        const at = next++;
+        const completion = completions[at]?.[0];
+        if (completion?.finish === 'length') this.#broken.answers += 1;
+        return this.codec.decode(completion?.tokens ?? [], requests[at]?.prompt).trim();
+      }),
+    );
+  }
+
+  /** Answers and self-edits so far that reached their most tokens and were broken off. */
+  get broken(): { readonly answers: number; readonly selfEdits: number } {
+    return { ...this.#broken };
   }
 
   /** Prompt tokens read so far, for answers and for self-edits. */
@@ -120,8 +159,7 @@ export class Workbench {
       tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), family: `group ${group}`, draws: [() => 0] })),
     );
     const completions = await this.#writing.generate(requests, this.#answerOptions());
-    let next = 0;
-    return groups.map((tasks) => tasks.map(() => this.codec.decode(completions[next++]?.[0]?.tokens ?? [])));
+    return this.#texts(groups, requests, completions);
   }
 
   /** Self-edits of the weights alone: one per source of random numbers; temperature 0 is greedy. */
@@ -133,8 +171,12 @@ export class Workbench {
     const requests = prompts.map(({ prompt, draws }) => ({ prompt: this.codec.prompt(prompt), draws }));
     const options = { temperature, topP, maxNewTokens, stopTokens: this.codec.stopTokens };
     const completions = await this.#writing.generate(requests, options);
-    return completions.map((samples) =>
-      samples.map(({ tokens }) => ({ text: this.codec.decode(tokens), tokens: tokens.length })),
+    return completions.map((samples, i) =>
+      samples.map(({ tokens, finish }) => {
+        const broken = finish === 'length';
+        if (broken) this.#broken.selfEdits += 1;
+        return { text: this.codec.decode(tokens, requests[i]?.prompt, broken), tokens: tokens.length };
+      }),
     );
   }
 

@@ -45,6 +45,29 @@ describe('a file is read', () => {
   });
 });
 
+/** SQuAD's own nesting around questions. */
+const nested = (...qas: unknown[]): unknown => ({ version: '1.1', data: [{ title: 'Hot_tea', paragraphs: [{ context: passage.context, qas }] }] });
+
+describe('other layouts', () => {
+  const answers = [{ text: 'ninety degrees', answer_start: 17 }, { text: 'ninety', answer_start: 17 }];
+
+  test('a list beside its provenance', () => {
+    expect(parsePassages({ provenance: 'mine', items: [passage] }, 'x')).toEqual(parsePassages([passage], 'x'));
+  });
+
+  test("SQuAD's own nesting, the first answer being gold", () => {
+    const read = parsePassages(nested({ id: '1', question: 'How hot is it brewed?', answers }), 'x');
+    expect(read).toEqual(parsePassages([{ ...passage, title: 'Hot tea' }], 'x'));
+  });
+
+  test('what SQuAD 2.0 marks as impossible is left out, and passages of nothing else', () => {
+    const impossible = { question: 'Why?', answers: [], is_impossible: true, plausible_answers: answers };
+    const read = parsePassages(nested(impossible, { question: 'How hot is it brewed?', answers, is_impossible: false }), 'x');
+    expect(read.map(({ questions }) => questions.map(({ question }) => question))).toEqual([['How hot is it brewed?']]);
+    expect(() => parsePassages(nested(impossible), 'x')).toThrow('the list is empty');
+  });
+});
+
 describe('a wrong file is refused by file, item, field and remedy', () => {
   const questions = (...list: unknown[]): unknown[] => [passage, { ...passage, title: 'B', questions: list }];
 
@@ -55,7 +78,9 @@ describe('a wrong file is refused by file, item, field and remedy', () => {
     ['no list', '{"note": "x", "items": []}', /expected a list, found an object; give the list under "items" alone$/],
     ['a number', 5, /expected a list, found a number; the file must be a list of passages$/],
     ['null', 'null', /found null/],
-    ['the original SQuAD nesting', { data: [{ title: 'a', paragraphs: [] }] }, /original SQuAD nesting; list each/],
+    ['an empty SQuAD file', { data: [{ title: 'a', paragraphs: [] }] }, /the list is empty; add at least one passage$/],
+    ['a broken SQuAD file', { data: [{ title: 'a', paragraphs: [{ context: 'c' }] }] }, /data\[0\]\.paragraphs\[0\]\.qas must be .*SQuAD's own/],
+    ['a SQuAD question without an answer', nested({ question: 'x', answers: [] }), /item 0, questions\[0\]\.answer must be a text/],
     ['no passages', [], /the list is empty; add at least one passage$/],
     ['an item that is no object', [passage, 'x'], /item 1 must be an object \(was a string\); each passage is/],
     ['no questions', questions(), /item 1, questions must be non-empty; add a question or remove the passage$/],
@@ -86,7 +111,7 @@ describe('SQuAD passages', () => {
   ])('%s has %i passages and %i questions', ([name, passages, questions], { skip }) => {
     const file = join(recordings, 'data', name);
     skip(!existsSync(file), `${file} is absent: the passages are not part of the repository`);
-    const contexts = parsePassages(JSON.parse(readFileSync(file, 'utf8')).items, name);
+    const contexts = parsePassages(readFileSync(file, 'utf8'), name);
     expect(contexts).toHaveLength(passages);
     expect(new Set(contexts.map(({ id }) => id)).size).toBe(passages);
     expect(contexts.flatMap((context) => context.questions)).toHaveLength(questions);

@@ -1,9 +1,11 @@
 /**
  * Passages with questions, in the format of the reference's data files: a JSON list of
- * `{ title, context, questions: [{ question, answer }] }`, one gold answer a question.
+ * `{ title, context, questions: [{ question, answer }] }`, one gold answer a question; the same list as `items` beside a
+ * `provenance`; or SQuAD's own nesting, `{ data: [{ title, paragraphs: [{ context, qas }] }] }`.
  *
  * A question may occur twice under one passage: the development set of SQuAD itself has such pairs, and the reference
- * counts both.
+ * counts both. Of SQuAD's several answers to a question the first is its gold answer; what it marks as impossible to
+ * answer is left out, as nothing could grade it.
  */
 import { type } from 'arktype';
 import type { Context } from '../domain.ts';
@@ -38,6 +40,30 @@ const passageSchema = type({
   'triple_completions?': 'unknown',
 }).onUndeclaredKey('reject');
 
+/** SQuAD's own files, versions 1.1 and 2.0. */
+const squadSchema = type({
+  'version?': 'string',
+  data: type({
+    title: 'string',
+    paragraphs: type({
+      context: 'string',
+      qas: type({
+        question: 'string',
+        answers: type({ text: 'string', 'answer_start?': 'number' }).array(),
+        'id?': 'unknown',
+        'is_impossible?': 'boolean',
+        'plausible_answers?': 'unknown',
+      })
+        .onUndeclaredKey('reject')
+        .array(),
+    })
+      .onUndeclaredKey('reject')
+      .array(),
+  })
+    .onUndeclaredKey('reject')
+    .array(),
+}).onUndeclaredKey('reject');
+
 const remedies: Readonly<Record<string, string>> = {
   required: 'add the field',
   minLength: 'add a question or remove the passage',
@@ -52,17 +78,33 @@ const passageId = (title: string, context: string): string => {
   return hex(first) + hex(second);
 };
 
+/** SQuAD's articles as a list of passages; a question without an answer stays one, to be refused by its place. */
+function unnested(value: unknown, refuse: (problem: string) => SyntaxError): unknown[] {
+  const file = squadSchema(value);
+  if (file instanceof type.errors) {
+    const [first] = file;
+    throw refuse(`${first?.propString ?? ''} ${first?.problem ?? 'is wrong'}; the file is read as SQuAD's own nesting, as it has "data"`);
+  }
+  const passages = file.data.flatMap(({ title, paragraphs }) =>
+    paragraphs.map(({ context, qas }) => {
+      const possible = qas.filter(({ is_impossible }) => is_impossible !== true);
+      const questions = possible.map(({ question, answers }) => ({ question, answer: answers[0]?.text ?? '' }));
+      return { title: title.replaceAll('_', ' '), context, questions, asked: qas.length };
+    }),
+  );
+  return passages.flatMap(({ asked, ...passage }) => (asked > 0 && passage.questions.length === 0 ? [] : [passage]));
+}
+
 function listIn(value: unknown, refuse: (problem: string) => SyntaxError): readonly unknown[] {
   if (Array.isArray(value)) {
     if (value.length === 0) throw refuse('the list is empty; add at least one passage');
     return value;
   }
   const found = value === null ? 'null' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-  const [key, list] = Object.entries(Object(value)).find(([, entry]) => Array.isArray(entry)) ?? [];
-  const first: unknown = Array.isArray(list) ? list[0] : undefined;
-  if (typeof first === 'object' && first !== null && 'paragraphs' in first) {
-    throw refuse('this is the original SQuAD nesting; list each paragraph as {"title", "context", "questions"}');
-  }
+  const entries = Object.entries(Object(value));
+  const [key, list] = entries.find(([, entry]) => Array.isArray(entry)) ?? [];
+  if (key === 'data') return listIn(unnested(value, refuse), refuse);
+  if (key === 'items' && entries.every(([name]) => ['items', 'provenance'].includes(name))) return listIn(list, refuse);
   const remedy = key === undefined ? 'the file must be a list of passages' : `give the list under "${key}" alone`;
   throw refuse(`expected a list, found ${found}; ${remedy}`);
 }

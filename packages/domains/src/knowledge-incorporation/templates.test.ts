@@ -32,6 +32,13 @@ test('values are put in as they are: dollar signs, braces and placeholders of th
   expect(answerPrompt(template, title, text)).toBe(`${title}? ${text} =>`);
 });
 
+test('a question without a title is asked without the line that names it', () => {
+  const template = builtInTemplate('implications');
+  const named = answerPrompt(template, 'Tea', 'How hot?');
+  expect(answerPrompt(template, '', 'How hot?')).toBe(named.replace('Topic: Tea\n', ''));
+  expect(answerPrompt(parseTemplate(valid, 'x'), '', 'How hot?')).toBe('? How hot? =>');
+});
+
 test('a placeholder may occur twice, and braces around anything else are text', () => {
   const template = parseTemplate({ ...valid, selfEdit: '{"a": 1} {} {title} {title} {context}' }, 'x');
   expect(selfEditPrompt(template, { title: 'T', text: 'C' })).toBe('{"a": 1} {} T T C');

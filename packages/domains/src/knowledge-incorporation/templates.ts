@@ -124,7 +124,12 @@ export function selfEditPrompt(template: Template, { title, text }: Pick<Context
   return fill(template.selfEdit, { title, context: text });
 }
 
-/** The prompt for an answer to a question of a context, the context's text not in it. */
+/**
+ * The prompt for an answer to a question of a context, the context's text not in it. Where there is no title the lines
+ * that would name it are left out.
+ */
 export function answerPrompt(template: Template, title: string, question: string): string {
-  return fill(template.answer, { title, question });
+  const lines = template.answer.split('\n');
+  const told = title === '' ? lines.filter((line) => !line.includes('{title}') || line.includes('{question}')) : lines;
+  return fill(told.join('\n'), { title, question });
 }

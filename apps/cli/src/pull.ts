@@ -1,0 +1,34 @@
+/** `seal pull`: a model from the hub into the cache. */
+
+import { pull as load } from '@seal/hub';
+import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { hubAccess, hubCache, isOffline } from './hub.ts';
+import type { CommandOf } from './options.ts';
+import { stopSignal } from './stop.ts';
+import { megabytes, print, TransferDisplay } from './terminal.ts';
+
+export async function pull(command: CommandOf<'pull'>): Promise<void> {
+  if (isOffline()) {
+    throw new Failure(EXIT.usage, `Cannot pull ${command.name}: HF_HUB_OFFLINE is set; unset it. What is cached is found without pulling`);
+  }
+  const { signal, dispose } = stopSignal(undefined);
+  const display = new TransferDisplay();
+  try {
+    const options = { ...hubAccess(), cacheDirectory: hubCache(), signal, onProgress: display.show };
+    // A name that is none and an address that is none are all that can be wrong without a HubError.
+    const pulled = await orExit(EXIT.usage, () => load(command.name, options));
+    display.close();
+    const files = pulled.files.map(({ path, byteLength, status }) => `  ${path}  ${megabytes(byteLength)}${status === 'loaded' ? '' : `  ${status}`}`);
+    print(
+      command.json
+        ? JSON.stringify(pulled)
+        : [`${pulled.name} at ${pulled.commit}`, ...files, `${megabytes(pulled.receivedBytes)} loaded into ${pulled.directory}`].join('\n'),
+    );
+  } catch (error) {
+    if (error instanceof Stopped) throw new Stopped(`${messageOf(error)}; what came is kept. Go on with the same command`);
+    throw error;
+  } finally {
+    display.close();
+    dispose();
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The cache of the Hugging Face libraries, shared with them: `models--ORGANISATION--NAME/` with `blobs/` by content,
+ * `refs/` from branches and tags to commits, `snapshots/COMMIT/` with the files' names as links to blobs.
+ *
+ * Nothing in it is trusted: a ref may hold anything, a link may lead nowhere.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync, type Stats } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { errorCode, HubError } from './errors.ts';
+import { isCommit, isModelName, parseModelName, type ModelName } from './name.ts';
+import { INDEX, indexedNames } from './selection.ts';
+
+/** The paths of one model in a cache. */
+export interface CachedModel {
+  readonly folder: string;
+  blob(oid: string): string;
+  ref(revision: string): string;
+  snapshot(commit: string): string;
+}
+
+/** Where a cache keeps a model. */
+export function cachedModel(cacheDirectory: string, name: string): CachedModel {
+  const folder = join(cacheDirectory, ['models', ...name.split('/')].join('--'));
+  return {
+    folder,
+    blob: (oid) => join(folder, 'blobs', oid),
+    ref: (revision) => join(folder, 'refs', ...revision.split('/')),
+    snapshot: (commit) => join(folder, 'snapshots', commit),
+  };
+}
+
+/** Size of a file behind links, null where there is none: nothing, a directory, a link to nowhere or to itself. */
+export function fileSize(path: string): number | null {
+  const found = statOf(path);
+  return found?.isFile() ? found.size : null;
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Points a branch or tag at a commit, at once: a reader sees the old one or the new. */
+export function writeRef(path: string, commit: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  writeFileSync(temporary, commit);
+  renameSync(temporary, path);
+}
+
+/**
+ * Gives a blob its name in a snapshot, in place of what is there. Where the file system has no links the file takes the
+ * blob's place, as the Hugging Face libraries do it. `link` makes a symbolic link.
+ */
+export function linkBlob(blob: string, path: string, link: (target: string, path: string) => void = symlinkSync): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    try {
+      link(relative(dirname(path), blob), temporary);
+    } catch (error) {
+      if (!['EPERM', 'EACCES', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'UNKNOWN'].includes(errorCode(error))) throw error;
+      copyFileSync(blob, temporary);
+      rmSync(blob);
+    }
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+const MOST_INDEX_BYTES = 64 * 2 ** 20;
+
+/** The commit of a revision as the cache knows it, null where it does not. Throws HubError for a ref that holds no commit. */
+function cachedCommit(model: CachedModel, { name, revision }: ModelName): string | null {
+  if (isCommit(revision)) return revision;
+  const path = model.ref(revision);
+  const size = fileSize(path);
+  if (size === null) return null;
+  const commit = size <= 1_000 ? readFileSync(path, 'utf8').trim() : '';
+  if (!isCommit(commit)) {
+    throw new HubError('damaged', `Cannot use ${name} from the cache: ${path} holds no commit; delete it and run ${pullCommand({ name, revision })}`);
+  }
+  return commit;
+}
+
+function pullCommand({ name, revision }: ModelName): string {
+  return `seal pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
+}
+
+/** What a snapshot lacks of the files it must have, null where it is whole. */
+function missingFile(snapshot: string): string | null {
+  const here = (file: string) => fileSize(join(snapshot, file)) !== null;
+  const isAdapter = lstatSync(join(snapshot, 'adapter_config.json'), { throwIfNoEntry: false }) !== undefined;
+  if (isAdapter) return ['adapter_config.json', 'adapter_model.safetensors'].find((file) => !here(file)) ?? null;
+  if (!here('config.json')) return 'config.json';
+  if (here('model.safetensors')) return null;
+  const size = fileSize(join(snapshot, INDEX));
+  if (size === null) return 'model.safetensors';
+  if (size > MOST_INDEX_BYTES) return INDEX;
+  try {
+    const names = indexedNames(JSON.parse(readFileSync(join(snapshot, INDEX), 'utf8')));
+    return names ? (names.find((file) => !here(file)) ?? null) : INDEX;
+  } catch {
+    return INDEX;
+  }
+}
+
+/** The snapshot of a revision where the cache has it whole, without a network. Throws HubError saying what to pull. */
+export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): string {
+  const model = cachedModel(cacheDirectory, wanted.name);
+  const commit = cachedCommit(model, wanted);
+  const snapshot = commit === null ? null : model.snapshot(commit);
+  if (snapshot === null || !statOf(snapshot)?.isDirectory()) {
+    const what = wanted.revision === 'main' ? wanted.name : `${wanted.name} at ${wanted.revision}`;
+    throw new HubError('not-found', `Cannot find ${what} in ${cacheDirectory}; ${pullCommand(wanted)} loads it`);
+  }
+  const missing = missingFile(snapshot);
+  if (missing !== null) {
+    throw new HubError('damaged', `Cannot use ${wanted.name} from the cache: ${join(snapshot, missing)} is missing or damaged; ${pullCommand(wanted)} loads it again`);
+  }
+  return snapshot;
+}
+
+/**
+ * The directory of a model: an existing directory as it is, else what the cache holds of `NAME` or `NAME@REVISION`.
+ * Never asks the network. Throws HubError where there is neither.
+ */
+export async function resolveModel(nameOrDirectory: string, options: { readonly cacheDirectory: string }): Promise<string> {
+  if (statOf(nameOrDirectory)?.isDirectory()) return nameOrDirectory;
+  const at = nameOrDirectory.indexOf('@');
+  if (!isModelName(at < 0 ? nameOrDirectory : nameOrDirectory.slice(0, at))) {
+    throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: there is no such directory`);
+  }
+  let wanted: ModelName;
+  try {
+    wanted = parseModelName(nameOrDirectory);
+  } catch (cause) {
+    throw new HubError('not-found', `${cause instanceof Error ? cause.message : String(cause)}; and there is no directory ${nameOrDirectory}`, { cause });
+  }
+  try {
+    return cachedSnapshot(options.cacheDirectory, wanted);
+  } catch (error) {
+    if (!(error instanceof HubError) || error.problem !== 'not-found') throw error;
+    throw new HubError('not-found', `Cannot find a model ${nameOrDirectory}: there is no such directory, and it is not in ${options.cacheDirectory}; ${pullCommand(wanted)} loads it`);
+  }
+}

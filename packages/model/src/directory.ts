@@ -1,0 +1,29 @@
+/** Files of a model directory. */
+
+import { readFile } from 'node:fs/promises';
+
+/** A file that a checkpoint needs is not there or cannot be read. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+}
+
+/** A failed file operation in words. */
+export function fileProblem(cause: unknown): string {
+  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+  return missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+}
+
+/** A parsed JSON file. Throws CheckpointError when it cannot be read and SyntaxError when it is not JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CheckpointError(`Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${path}: it is not JSON`, { cause });
+  }
+}

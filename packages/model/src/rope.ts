@@ -1,0 +1,115 @@
+/**
+ * Rotary frequencies of a configuration: the plain ones (Su et al. 2021, arXiv 2104.09864), all of them divided by a
+ * factor (`linear`), or the slow ones alone with a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the
+ * formula is the one of `modeling_rope_utils.py` in transformers 5.23, in float64 where that takes float32).
+ */
+
+import { type } from 'arktype';
+import { ropeFrequencies } from '@seal/kernels';
+import type { ConfigFile, ModelConfig } from './config.ts';
+import type { Refuse } from './families/family.ts';
+
+/** How rotary frequencies are stretched for texts longer than those of the pretraining. */
+export type RopeScaling =
+  | { readonly type: 'linear'; readonly factor: number }
+  | {
+      readonly type: 'llama3';
+      readonly factor: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+      readonly originalMaxPositionEmbeddings: number;
+    };
+
+const positive = '0 < number <= 1000000000000';
+const positions = '1 <= number.integer <= 16777216';
+const settings = type({
+  'rope_type?': 'string',
+  'type?': 'string',
+  'rope_theta?': positive,
+  'partial_rotary_factor?': 'number | null',
+  'factor?': positive,
+  'low_freq_factor?': positive,
+  'high_freq_factor?': positive,
+  'original_max_position_embeddings?': positions,
+}).or('null');
+
+/** Keys of a `config.json` about rotary positions; the settings lie in `rope_parameters` since transformers 5. */
+export const ropeKeys = {
+  'rope_theta?': positive,
+  'rope_scaling?': settings,
+  'rope_parameters?': settings,
+  'original_max_position_embeddings?': type(positions).or('null'),
+} as const;
+
+const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  default: [],
+  linear: ['factor'],
+  llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
+};
+
+/** Reads what a `config.json` says of rotary positions, in either layout. */
+export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse: Refuse): Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'> {
+  // Of two dictionaries transformers takes the older one, and of two thetas the one within.
+  const place = file.rope_scaling && Object.keys(file.rope_scaling).length > 0 ? 'rope_scaling' : 'rope_parameters';
+  const given = file[place] ?? {};
+  const kind = given.rope_type ?? given.type ?? 'default';
+  const ropeTheta = given.rope_theta ?? file.rope_theta ?? 10_000;
+  const own = OWN[kind];
+  if (!own || !Object.hasOwn(OWN, kind)) {
+    return refuse(`${place}.${given.rope_type === undefined ? 'type' : 'rope_type'}`, kind, Object.keys(OWN).map((name) => `"${name}"`).join(', '));
+  }
+  const partial = given.partial_rotary_factor ?? 1;
+  if (partial !== 1) refuse(`${place}.partial_rotary_factor`, partial, '1');
+  const values: Readonly<Record<string, unknown>> = { ...given };
+  for (const [key, value] of Object.entries(values)) {
+    if (value === null || COMMON.includes(key) || own.includes(key)) continue;
+    refuse(`${place}.${key}`, value, `null where the type is "${kind}"`);
+  }
+  const needed = (key: 'factor' | 'low_freq_factor' | 'high_freq_factor') =>
+    given[key] ?? refuse(`${place}.${key}`, null, `a number where the type is "${kind}"`);
+  if (kind === 'linear') return { ropeTheta, ropeScaling: { type: 'linear', factor: needed('factor') } };
+  if (kind === 'default') return { ropeTheta, ropeScaling: null };
+  const lowFreqFactor = needed('low_freq_factor');
+  const highFreqFactor = needed('high_freq_factor');
+  if (highFreqFactor <= lowFreqFactor) {
+    refuse(`${place}.high_freq_factor`, highFreqFactor, `a number above low_freq_factor (${lowFreqFactor})`);
+  }
+  const originalMaxPositionEmbeddings =
+    file.original_max_position_embeddings ?? given.original_max_position_embeddings ?? maxPositionEmbeddings;
+  return {
+    ropeTheta,
+    ropeScaling: { type: 'llama3', factor: needed('factor'), lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings },
+  };
+}
+
+/** The keys that `readRope` reads, in the layout that transformers 4 and 5 both read. */
+export function writeRope({ ropeTheta, ropeScaling: scaling }: ModelConfig): Record<string, unknown> {
+  if (scaling === null) return { rope_theta: ropeTheta, rope_scaling: null };
+  const { type: rope_type, factor } = scaling;
+  if (rope_type === 'linear') return { rope_theta: ropeTheta, rope_scaling: { rope_type, factor } };
+  return {
+    rope_theta: ropeTheta,
+    rope_scaling: {
+      rope_type,
+      factor,
+      low_freq_factor: scaling.lowFreqFactor,
+      high_freq_factor: scaling.highFreqFactor,
+      original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
+    },
+  };
+}
+
+/** Angle per position of each of the D/2 pairs of a head, float64. */
+export function inverseFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: ModelConfig): Float64Array {
+  const plain = ropeFrequencies(headDim, ropeTheta);
+  if (scaling === null) return plain;
+  const { factor } = scaling;
+  if (scaling.type === 'linear') return plain.map((frequency) => frequency / factor);
+  const { lowFreqFactor: low, highFreqFactor: high, originalMaxPositionEmbeddings: length } = scaling;
+  return plain.map((frequency) => {
+    const turns = (length * frequency) / (2 * Math.PI);
+    const kept = Math.min(Math.max((turns - low) / (high - low), 0), 1);
+    return (1 - kept) * (frequency / factor) + kept * frequency;
+  });
+}

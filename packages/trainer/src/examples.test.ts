@@ -1,0 +1,110 @@
+/** Files of examples: what they may hold, what is refused with which line, what damage does. */
+
+import { describe, expect, it } from 'vitest';
+import { stream } from '@seal/domains';
+import { encodeExamples, parseExamples, type ExampleEncoder } from './examples.ts';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const parse = (text: string) => parseExamples(bytes(text), 'data.jsonl');
+
+/** A token a letter; `th` is one token. */
+const encoder: ExampleEncoder = {
+  tokenizer: { encode: (text) => [...text.matchAll(/th|[^]/g)].map(([token]) => (token === 'th' ? 500 : token.charCodeAt(0))) },
+  begin: [1],
+  end: 2,
+  chat: null,
+};
+const encode = (text: string, maxTokens = 100, own: Partial<ExampleEncoder> = {}) => encodeExamples(parse(text), { ...encoder, ...own }, maxTokens, 'data.jsonl');
+
+describe('parseExamples', () => {
+  it('takes all three kinds in one file, with empty lines, carriage returns and no last line feed', () => {
+    const lines = ['{"prompt":"a","completion":"b"}', '', '{"text":"c"}\r', '  ', '{"messages":[{"role":"user","content":"d"}]}'];
+    expect(parse(`\ufeff${lines.join('\n')}`).map(({ line }) => line)).toEqual([1, 3, 5]);
+  });
+
+  it.each([
+    ['{"text":"a"}\n{', /data\.jsonl, line 2: it is not JSON/],
+    ['\n\n[1]', /line 3: it is none of/],
+    ['null', /line 1: it is none of/],
+    ['"text"', /line 1: it is none of/],
+    ['{"completion":"a"}', /line 1: it is none of/],
+    ['{"text":7}', /line 1: text must be a string \(was a number\)/],
+    ['{"text":""}', /line 1: text must be non-empty/],
+    ['{"text":"a","prompt":"b","completion":"c"}', /line 1: text is not a known key/],
+    ['{"prompt":"a"}', /line 1: completion must be a string \(was missing\)/],
+    ['{"prompt":"a","completion":"b","id":3}', /line 1: id is not a known key/],
+    ['{"messages":[]}', /line 1: messages must be non-empty/],
+    ['{"messages":[{"role":"user"}]}', /line 1: messages\[0\]\.content must be a string/],
+    ['{"messages":[{"role":"user","content":"a","weight":1}]}', /line 1: messages\[0\]\.weight is not a known key/],
+    ['', /there is no example in it/],
+    ['\n \n\r\n', /there is no example in it/],
+  ])('refuses %j', (text, message) => {
+    expect(() => parse(text)).toThrow(SyntaxError);
+    expect(() => parse(text)).toThrow(message);
+  });
+
+  it('names the line that is not UTF-8', () => {
+    expect(() => parseExamples(Uint8Array.of(...bytes('{"text":"a"}\n{"text":"'), 0xff, ...bytes('"}')), 'data.jsonl')).toThrow(/line 2: it is not UTF-8/);
+  });
+
+  it('reads or refuses 3,000 damaged files, never anything else', () => {
+    const whole = bytes('{"prompt":"a","completion":"b \\u00e9"}\n{"messages":[{"role":"user","content":"hi"}]}\n{"text":"é 好"}\n');
+    let refused = 0;
+    for (let i = 0; i < 3_000; i++) {
+      const random = stream(1, 'damage', i);
+      const damaged = Array.from(whole);
+      for (let n = random.integer(4); n >= 0; n--) {
+        const at = random.integer(damaged.length);
+        const kind = random.integer(4);
+        if (kind === 0) damaged[at] = random.integer(256);
+        else if (kind === 1) damaged.splice(at, 1 + random.integer(20));
+        else if (kind === 2) damaged.splice(at, 0, ...damaged.slice(random.integer(damaged.length), random.integer(damaged.length)));
+        else damaged.splice(at, 0, random.integer(256));
+        if (damaged.length === 0) damaged.push(0);
+      }
+      try {
+        const examples = parseExamples(Uint8Array.from(damaged), 'data.jsonl');
+        expect(examples.length).toBeGreaterThan(0);
+      } catch (error) {
+        expect(error).toBeInstanceOf(SyntaxError);
+        expect((error as Error).message).toMatch(/^Cannot (read data\.jsonl, line \d+|train on data\.jsonl): /);
+        refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(500);
+    expect(refused).toBeLessThan(3_000);
+  });
+});
+
+describe('encodeExamples', () => {
+  const ids = (text: string) => encoder.tokenizer.encode(text);
+
+  it('puts the loss on completion and end, and on all of a text', () => {
+    const { documents } = encode('{"prompt":"ab","completion":"c"}\n{"text":"ab"}');
+    expect(documents).toEqual([
+      { tokens: [1, ...ids('abc'), 2], targetWeights: [0, 0, 0, 1, 1] },
+      { tokens: [1, ...ids('ab'), 2], targetWeights: [1, 1, 1, 1] },
+    ]);
+  });
+
+  it('counts a token that spans the end of the prompt as completion', () => {
+    const { documents } = encode('{"prompt":"at","completion":"he"}');
+    expect(documents).toEqual([{ tokens: [1, 97, 500, 101, 2], targetWeights: [0, 0, 1, 1, 1] }]);
+  });
+
+  it('cuts, counts, and leaves out what then teaches nothing', () => {
+    const { documents, cut, dropped } = encode('{"prompt":"abcdef","completion":"g"}\n{"text":"abcdef"}\n{"text":"a"}', 4);
+    expect(documents.map(({ tokens }) => tokens)).toEqual([[1, ...ids('abc')], [1, 97, 2]]);
+    expect({ cut, dropped }).toEqual({ cut: 2, dropped: 1 });
+    expect(() => encode('{"prompt":"abcdef","completion":"g"}', 4)).toThrow(/within 4 tokens no example has anything to learn; raise --seq/);
+  });
+
+  it('takes messages as the chat template does', () => {
+    const messages = '{"text":"x"}\n{"messages":[{"role":"user","content":"a"}]}';
+    expect(() => encode(messages)).toThrow(/data\.jsonl, line 2: the model has no chat template/);
+    const chat = { tokenise: (given: readonly { content: string }[]) => ({ tokens: [7, ...given.flatMap(({ content }) => ids(content))], targetWeights: [0, 1] }) };
+    expect(encode(messages, 100, { chat }).documents[1]).toEqual({ tokens: [7, 97], targetWeights: [0, 1] });
+    const refusing = { tokenise: () => { throw new Error('roles must alternate'); } };
+    expect(() => encode(messages, 100, { chat: refusing })).toThrow(/line 2: roles must alternate/);
+  });
+});

@@ -1,0 +1,137 @@
+/**
+ * `run`, `adapt`, `eval` and `ask` on a trained model that this project did not make, with passages of SQuAD. The model is
+ * small and knows children's stories: it is right nowhere, which a run must say and end well with.
+ */
+
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { normalizeAnswer, parsePassages } from '@seal/domains';
+import { readRun } from '@seal/runs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seal, shippedModel, type Ended } from './seal.ts';
+
+const recordings = resolve(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data');
+const model = join(recordings, 'real/llama-story-hf');
+const passages = join(recordings, 'data/squad_val_eval_000_029.json');
+const absent = [model, passages].find((path) => !existsSync(path));
+
+const base = mkdtempSync(join(tmpdir(), 'seal-own-'));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+const at = (name: string) => join(base, name);
+const write = (name: string, content: unknown) => {
+  writeFileSync(at(name), JSON.stringify(content));
+  return at(name);
+};
+
+/** One round on few passages, everything small. */
+const config = write('config.json', {
+  inner: { steps: 4, lora: { rank: 4, alpha: 8 }, maxAnswerTokens: 12 },
+  outer: { rounds: 1, contexts: 2, samples: 2, repeats: 1, maxSelfEditTokens: 64, sft: { lora: { rank: 4, alpha: 8 }, batchSize: 2, tokensPerStep: 1_024 } },
+  evaluation: { contexts: 2 },
+});
+const own = ['--preset', 'squad', '--model', model, '--passages', passages];
+
+interface Answered {
+  readonly answer: string;
+  readonly gold: string;
+  readonly correct: boolean;
+}
+
+describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' : `a trained model (${absent} is absent: it is not part of the repository)`, () => {
+  let whole: Ended;
+  beforeAll(async () => {
+    whole = await seal(['run', ...own, '--config', config, '--out', at('run'), '--json']);
+  });
+
+  it('runs to the end where no self-edit is worth keeping, and says so in table and report', () => {
+    expect(whole).toMatchObject({ code: 0 });
+    const document = JSON.parse(whole.stdout) as { rows: { condition: string; ci95: number[] }[]; notes?: string[] };
+    expect(document.rows.map(({ condition }) => condition)).toEqual([
+      'base', 'passage', 'passage-matched', 'self-edit', 'round-1', 'self-edit-greedy', 'round-1-greedy',
+    ]);
+    const { sft, answers, rewards } = readRun(at('run'));
+    // Graded by the gold's words in a row: what contains them would be right, and nothing else is.
+    const right = answers.filter(({ answer, gold }) => ` ${normalizeAnswer(answer)} `.includes(` ${normalizeAnswer(gold)} `));
+    expect(answers.filter(({ correct }) => correct)).toEqual(right);
+    expect(answers.length).toBeGreaterThan(20);
+    expect(rewards.length).toBeGreaterThan(10);
+    const kept = sft.every(({ examples }) => examples > 0);
+    expect(document.notes?.some((note) => note.startsWith('Round 1 kept no self-edit: ')) ?? false).toBe(!kept);
+    expect(whole.stderr.includes('Round 1 kept no self-edit: ')).toBe(!kept);
+    const report = readFileSync(join(at('run'), 'report.html'), 'utf8');
+    expect(report.includes('No self-edit was worth keeping')).toBe(!kept);
+    expect(report).toContain('Every passage, before and after');
+  });
+
+  it('cuts what is longer than 512 positions at the end of a sentence, and says how much once', () => {
+    const contexts = JSON.parse(readFileSync(join(at('run'), 'contexts.json'), 'utf8')) as { id: string; text: string }[];
+    const originals = new Map(parsePassages(readFileSync(passages, 'utf8'), 'x').map(({ id, text }) => [id, text]));
+    const cut = contexts.filter(({ id, text }) => text !== originals.get(id));
+    expect(new Set(contexts.map(({ id }) => id)).size).toBe(4);
+    for (const { id, text } of cut) {
+      expect(originals.get(id)?.startsWith(text)).toBe(true);
+      expect(text).toMatch(/[.!?]["'”’)\]]*$/);
+    }
+    const warnings = whole.stderr.split('\n').filter((line) => line.includes('longer than fit'));
+    expect(warnings).toHaveLength(cut.length > 0 ? 1 : 0);
+    if (cut.length > 0) expect(warnings[0]).toMatch(new RegExp(`^${cut.length} of 4 passages .*: \\d+ tokens .* became \\d+`));
+  });
+
+  it('adapts, and the exported adapter answers', async () => {
+    const made = await seal(['adapt', '--model', model, '--passages', write('two.json', firstPassages(2)), '--out', at('adapter'), '--config', config, '--edits', '1', '--json']);
+    expect(made).toMatchObject({ code: 0 });
+    const { adapterDigest, ...document } = JSON.parse(made.stdout) as { adapterDigest: string; questions: number; correctAfter: number };
+    expect(document).toMatchObject({ passages: 2, selfEdits: 2, steps: 8 });
+    const exported = JSON.parse(readFileSync(join(at('adapter'), 'adapter_config.json'), 'utf8')) as object;
+    expect(exported).toMatchObject({ peft_type: 'LORA', base_model_name_or_path: model, r: 4 });
+    const judged = await seal(['eval', '--model', model, '--passages', at('two.json'), '--adapter', at('adapter'), '--json']);
+    expect(judged).toMatchObject({ code: 0, stderr: '' });
+    const evaluated = JSON.parse(judged.stdout) as { answers: Answered[]; adapterDigest: string };
+    expect(evaluated.adapterDigest).toBe(adapterDigest);
+    expect(evaluated.answers).toHaveLength(document.questions);
+    expect(evaluated.answers.filter(({ correct }) => correct)).toHaveLength(document.correctAfter);
+    const [{ title, questions }] = firstPassages(1) as [{ title: string; questions: { question: string }[] }];
+    const asked = await seal(['ask', questions[0]?.question ?? '', '--topic', title, '--model', model, '--adapter', at('adapter'), '--json']);
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(asked.stdout)).toMatchObject({ adapterDigest, answer: evaluated.answers[0]?.answer });
+  });
+
+  /** A refusal: exit code and one line that holds all of the texts, before any device is opened. */
+  const refused = async (args: readonly string[], code: number, ...texts: string[]) => {
+    const ended = await seal(args);
+    expect(ended).toMatchObject({ code, stdout: '' });
+    expect(ended.stderr).toMatch(/^seal: [^\n]+$/);
+    for (const text of texts) expect(ended.stderr).toContain(text);
+  };
+  const change = (name: string, content: unknown) => ['run', '--preset', 'squad', '--model', model, '--passages', write(name, content), '--config', config, '--out', at('never')];
+
+  it.concurrent.each<[string, string[], number, string[]]>([
+    ['the tiny preset with a model that has other words', ['run', '--model', model], 2, ['Cannot run the preset tiny', 'does not have the words of the tiny world', '--preset squad']],
+    ['passages with the tiny preset', ['run', '--passages', passages], 2, ['Cannot run the preset tiny', 'takes no --passages', '--preset squad']],
+    ['squad without a model', ['run', '--preset', 'squad', '--passages', passages], 2, ['the shipped tiny model has no words but those of the tiny world', '--model']],
+    ['squad with a tiny model', ['run', '--preset', 'squad', '--passages', passages, '--model', shippedModel], 2, [shippedModel, 'has no words but those']],
+    ['squad without passages', ['run', '--preset', 'squad', '--model', model], 2, ['name a file of passages with --passages']],
+    ['too few passages', ['run', ...own], 2, ['holds 30 passages', '2 rounds of 50 and 200 for the table make 300', 'lower outer.contexts']],
+    ['an unknown template', ['run', ...own, '--config', config, '--template', 'essay'], 2, ['Cannot find template "essay": use implications']],
+    ['a template with the tiny model', ['ask', 'who keeps the gecko ?', '--template', 'rewrite'], 2, ['Cannot use --template with the tiny model']],
+    ['a topic with the tiny model', ['ask', 'who keeps the gecko ?', '--topic', 'x'], 2, ['Cannot use --topic with the tiny model']],
+    ['a question longer than the positions', ['ask', 'why ? '.repeat(400), '--model', model], 3, ['Cannot ask a question of', 'shorten it']],
+    ['another model on going on', ['run', '--resume', base, '--model', model], 2, ['Cannot use --model with --resume']],
+  ])('refuses %s', (_, args, code, texts) => refused(args, code, ...texts));
+
+  it('refuses passages that cannot be asked about', async () => {
+    await refused(change('form.json', { passages: { a: 1 } }), 3, 'Cannot read passages', 'expected a list');
+    await refused(change('none.json', [{ title: 'a', context: 'b', questions: [] }]), 3, 'item 0, questions must be non-empty');
+    const long = firstPassages(4).map((passage) => ({ ...passage, questions: [{ question: 'why ? '.repeat(400), answer: 'so' }] }));
+    await refused(change('long.json', long), 3, 'Cannot ask', 'questions[0]: it is', 'at most 500 fit');
+    writeFileSync(at('taken'), 'mine');
+    await refused(['adapt', '--model', model, '--passages', passages, '--out', at('taken')], 2, 'it is a file');
+  });
+});
+
+/** The first passages of the file, without its other keys. */
+function firstPassages(count: number): object[] {
+  const { items } = JSON.parse(readFileSync(passages, 'utf8')) as { items: { title: string; context: string; questions: object[] }[] };
+  return items.slice(0, count).map(({ title, context, questions }) => ({ title, context, questions: questions.slice(0, 2) }));
+}

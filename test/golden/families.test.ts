@@ -1,0 +1,146 @@
+/** Small models of every family against transformers and PEFT in float64; families/README.md tells what was recorded. */
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { adapterFiles, FullTrainer, Generator, LoraTrainer, parseAdapterFile, readAdapter, scoreLogits } from '@seal/model';
+import { logProbability, openFixture, readJson, readTensors, relativeL2, settings, type Expected } from './fixture.ts';
+
+interface Continuation {
+  readonly tokens: readonly number[];
+}
+interface FamilyExpected extends Expected {
+  readonly prompt: readonly number[];
+  readonly base: { readonly greedy: Continuation };
+  readonly lora: Expected['lora'] & {
+    readonly greedy: Continuation;
+    readonly sampled: Continuation & { readonly logprobs: readonly number[] };
+  };
+}
+
+const VARIANTS = [
+  'llama-tied',
+  'llama-untied',
+  'llama-llama3',
+  'llama-linear',
+  'llama-bias',
+  'qwen2',
+  'qwen2-window',
+  'qwen3',
+  'qwen3-window',
+] as const;
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openGpu();
+});
+afterAll(() => gpu.close());
+
+const open = (variant: string, change?: object) =>
+  openFixture<FamilyExpected>(gpu, new URL(`families/${variant}/`, import.meta.url), change);
+
+describe.each(VARIANTS)('%s', (variant) => {
+  it('has the logits of transformers and PEFT', async () => {
+    const { model, pack, segment, tensor } = open(variant);
+    for (const [kind, adapters] of [['base', null], ['lora', pack]] as const) {
+      const all = await scoreLogits(model, adapters, [segment]);
+      all.forEach((logits, i) => expect(relativeL2(logits, tensor(`${kind}.logits.${i}`)), kind).toBeLessThanOrEqual(1e-5));
+    }
+    expect(relativeL2(tensor('base.logits.1'), tensor('lora.logits.1'))).toBeGreaterThan(1e-2);
+  });
+
+  it.each([false, true])('has the loss, every LoRA gradient and 20 steps of AdamW, recompute %s', async (recompute) => {
+    const { model, pack, segment, expected, adapter, adapterErrors } = open(variant);
+    const { loss, optimizer, losses } = expected.lora;
+    const trainer = new LoraTrainer(model, pack, { tokens: 48, steps: optimizer.steps, recompute }, settings(optimizer));
+    trainer.begin([adapter]);
+    trainer.step([segment], [optimizer.learningRate]);
+    const [gradient] = await pack.readGradients();
+    for (const { name, error } of adapterErrors('lora.grad.', gradient)) expect(error, name).toBeLessThanOrEqual(1e-4);
+    for (let step = 1; step < optimizer.steps; step++) trainer.step([segment], [optimizer.learningRate]);
+    const measured = (await trainer.losses()).map(([first]) => first);
+    expect(Math.abs(measured[0] / loss - 1)).toBeLessThanOrEqual(1e-4);
+    expect(relativeL2(measured, losses)).toBeLessThanOrEqual(1e-4);
+    const [after] = await pack.read(1);
+    for (const { name, error } of adapterErrors('lora.after.', after)) expect(error, name).toBeLessThanOrEqual(1e-4);
+  });
+
+  it('continues greedily with the same 64 tokens', async () => {
+    const { model, pack, expected } = open(variant);
+    const { prompt } = expected;
+    for (const [kind, adapters] of [['base', null], ['lora', pack]] as const) {
+      const generator = new Generator(model, adapters, { slots: 1, length: 128, prefillTokens: 64 });
+      const options = { temperature: 0, topP: 1, maxNewTokens: 64, stopTokens: [] };
+      const [[completion]] = await generator.generate([{ prompt, draws: [() => 0] }], options);
+      expect(completion.tokens, kind).toEqual(expected[kind].greedy.tokens);
+      generator.destroy();
+    }
+  });
+
+  it('gives sampled tokens their log-probabilities', async () => {
+    const { model, pack, expected } = open(variant);
+    const { prompt, lora: { sampled } } = expected;
+    const V = model.config.vocabSize;
+    const [logits] = await scoreLogits(model, pack, [[{ tokens: [...prompt, ...sampled.tokens] }]]);
+    sampled.tokens.forEach((token, i) => {
+      const at = (prompt.length + i - 1) * V;
+      expect(Math.abs(logProbability(logits.subarray(at, at + V), token) - sampled.logprobs[i])).toBeLessThanOrEqual(1e-4);
+    });
+  });
+});
+
+describe.each(['qwen3'])('all weights of %s', (variant) => {
+  it('follow three steps of AdamW', async () => {
+    const { model, segment, expected, weightErrors } = open(variant);
+    const { optimizer, losses, rowStride } = expected.full!;
+    const trainer = new FullTrainer(model, { tokens: 48, steps: optimizer.steps }, settings(optimizer));
+    trainer.step(segment, optimizer.learningRate);
+    const gradients = weightErrors('full.grad', await trainer.gradients(), rowStride);
+    for (const { name, error } of gradients) expect(error, name).toBeLessThanOrEqual(1e-4);
+    for (let step = 1; step < optimizer.steps; step++) trainer.step(segment, optimizer.learningRate);
+    expect(relativeL2(await trainer.losses(), losses)).toBeLessThanOrEqual(1e-4);
+    for (const { name, error } of weightErrors('full.after', await model.read(), rowStride)) {
+      expect(error, name).toBeLessThanOrEqual(1e-4);
+    }
+  });
+});
+
+describe.each(['llama-untied', 'qwen2'])('an exported adapter of %s', (variant) => {
+  const at = (name: string) => new URL(`families/exported/${variant}/${name}`, import.meta.url);
+
+  it('has the logits that PEFT computes with it', async () => {
+    const { model, pack, expected } = open(variant);
+    const config = { json: readJson(at('adapter_config.json')), place: 'adapter_config.json' };
+    const weights = { bytes: readFileSync(at('adapter_model.safetensors')), place: 'adapter_model.safetensors' };
+    const { lora, values } = readAdapter(config, weights, model.config);
+    expect(lora).toEqual(pack.config);
+    pack.write(0, values);
+    const { tokens } = expected.sequences[1];
+    const [logits] = await scoreLogits(model, pack, [[{ tokens }]]);
+    expect(relativeL2(logits, readTensors(at('peft-logits.safetensors')).get('logits') ?? [])).toBeLessThanOrEqual(1e-5);
+  });
+
+  it('is what is written today', () => {
+    const { layout, lora } = open(variant);
+    const bytes = readFileSync(at('adapter_model.safetensors'));
+    const files = adapterFiles(layout, lora, parseAdapterFile(bytes, layout, lora.rank, 'adapter'), variant);
+    expect(bytes.equals(files['adapter_model.safetensors'])).toBe(true);
+    expect(files['adapter_config.json']).toBe(readFileSync(at('adapter_config.json'), 'utf8'));
+  });
+});
+
+describe('what the configuration says counts', () => {
+  it.each<[string, object]>([
+    ['llama-llama3', { rope_scaling: null }],
+    ['llama-linear', { rope_scaling: null }],
+    ['llama-bias', { rope_theta: 20_000 }],
+    ['qwen2-window', { use_sliding_window: false }],
+    ['qwen2-window', { sliding_window: 9 }],
+    ['qwen2-window', { max_window_layers: 2 }],
+    ['qwen3-window', { layer_types: ['full_attention', 'sliding_attention'] }],
+  ])('%s with %o has other logits', async (variant, change) => {
+    const { model, segment, tensor } = open(variant, change);
+    const [, logits] = await scoreLogits(model, null, [segment]);
+    expect(relativeL2(logits, tensor('base.logits.1'))).toBeGreaterThan(1e-3);
+  });
+});
