@@ -2,7 +2,7 @@
 
 import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
-import { optional, withDefault } from '@optique/core/modifiers';
+import { multiple, optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
@@ -14,6 +14,14 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
@@ -23,6 +31,7 @@ const template = optional(
     description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
   }),
 );
+const chat = option('--chat', { description: message`Ask by the model's chat template, as instruct models expect it` });
 const config = optional(
   option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
 );
@@ -43,6 +52,7 @@ const run = command(
     model,
     passages: optional(passages),
     template,
+    chat,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
@@ -70,7 +80,9 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
     template,
+    chat,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -98,9 +110,11 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
+    chat,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -116,7 +130,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, chat, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -133,9 +147,37 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
-  description: message`What this machine offers, and whether everything works on it`,
-});
+const doctor = command(
+  'doctor',
+  object('Options', {
+    command: constant('doctor'),
+    model,
+    weights: withDefault(
+      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
+      'f32',
+    ),
+    pack: withDefault(
+      option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
+      8,
+    ),
+    rank: withDefault(
+      option('--rank', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Rank of the adapters; 16 if absent` }),
+      16,
+    ),
+    seq: optional(
+      option('--seq', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of the longest sequence; 1024 if absent` }),
+    ),
+    tokens: optional(
+      option('--tokens', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of a training step; 2048 if absent` }),
+    ),
+    memory: optional(
+      option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
+    ),
+    out: outFile,
+    json,
+  }),
+  { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
+);
 
 const bench = command(
   'bench',
@@ -179,6 +221,77 @@ const pull = command(
     json,
   }),
   { description: message`Download a model from the Hugging Face hub into its standard cache` },
+);
+
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
+const generate = command(
+  'generate',
+  object('Options', {
+    command: constant('generate'),
+    model,
+    adapters: multiple(
+      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    ),
+    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
+    maxTokens: optional(
+      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
+    ),
+    temperature: optional(
+      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
+    ),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
+    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
+    repetitionPenalty: optional(
+      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
+    ),
+    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
+    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
+    topLogprobs: withDefault(
+      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
+      0,
+    ),
+    seed,
+    json,
+  }),
+  { description: message`Continue a text, with or without adapters` },
+);
+
+const score = command(
+  'score',
+  object('Options', {
+    command: constant('score'),
+    model,
+    adapter,
+    input: option('--input', string({ metavar: 'FILE' }), {
+      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
+    }),
+    json,
+  }),
+  { description: message`Log-probability of texts, token by token, and perplexity` },
 );
 
 const sft = command(
@@ -245,8 +358,12 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, tokenize, words, report);
+/** All commands: the loop, one model, the machine. */
+export const commands = or(
+  or(run, adapt, ask, evaluate, pretrain, words, report),
+  or(generate, score, tokenize, sft, convert, pull),
+  or(doctor, bench, tune),
+);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;
