@@ -195,7 +195,7 @@ function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
   const { tokenizer, config } = checkpoint;
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: beginOf(checkpoint), end, chat: null };
+  return { tokenizer, begin: beginOf(checkpoint), end, chat: checkpoint.chat };
 }
 
 /** Tokens that the tokenizer puts before every text. That of the tiny world leaves it to the configuration to name one. */
