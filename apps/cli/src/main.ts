@@ -30,8 +30,12 @@ async function execute(command: Command): Promise<void> {
       return (await import('./pull.ts')).pull(command);
     case 'sft':
       return (await import('./sft.ts')).sft(command);
+    case 'tokenize':
+      return (await import('./tokenize.ts')).tokenize(command);
     case 'words':
       return (await import('./words.ts')).words(command);
+    case 'convert':
+      return (await import('./convert.ts')).convert(command);
     case 'report':
       return (await import('./report.ts')).report(command);
   }

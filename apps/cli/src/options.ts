@@ -14,6 +14,14 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
@@ -72,6 +80,7 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
     template,
     chat,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
@@ -101,6 +110,7 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
@@ -120,7 +130,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, template, chat, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, chat, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -137,9 +147,37 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
-  description: message`What this machine offers, and whether everything works on it`,
-});
+const doctor = command(
+  'doctor',
+  object('Options', {
+    command: constant('doctor'),
+    model,
+    weights: withDefault(
+      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
+      'f32',
+    ),
+    pack: withDefault(
+      option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
+      8,
+    ),
+    rank: withDefault(
+      option('--rank', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Rank of the adapters; 16 if absent` }),
+      16,
+    ),
+    seq: optional(
+      option('--seq', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of the longest sequence; 1024 if absent` }),
+    ),
+    tokens: optional(
+      option('--tokens', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of a training step; 2048 if absent` }),
+    ),
+    memory: optional(
+      option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
+    ),
+    out: outFile,
+    json,
+  }),
+  { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
+);
 
 const bench = command(
   'bench',
@@ -185,6 +223,30 @@ const pull = command(
   { description: message`Download a model from the Hugging Face hub into its standard cache` },
 );
 
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
 const sft = command(
   'sft',
   object('Options', {
@@ -220,6 +282,21 @@ const sft = command(
   { description: message`Fine-tune a model on examples: an adapter, or with --full all weights` },
 );
 
+const tokenize = command(
+  'tokenize',
+  object('Options', {
+    command: constant('tokenize'),
+    model,
+    input: option('--input', string({ metavar: 'FILE' }), { description: message`UTF-8 text, a line at a time; - is stdin` }),
+    special: option('--special', { description: message`With the tokens that the tokenizer puts before and behind every text` }),
+    isChat: option('--chat', {
+      description: message`The file is a conversation, JSON [{role, content}], or JSONL of {messages}; gives a mask of what the assistant says too`,
+    }),
+    json,
+  }),
+  { description: message`The token ids of a text's lines` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -235,7 +312,7 @@ const report = command(
 );
 
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, words, report);
+export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, convert, tokenize, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

@@ -8,12 +8,14 @@ export {
   hostWeights,
   initialWeights,
   loadModel,
+  quantisationConfig,
   readCheckpoint,
+  readWeights,
   type Checkpoint,
   type LoadOptions,
   type TensorReport,
 } from './checkpoint.ts';
-export { largestFitting, measureCapacity, parameterCount, type Capacity, type CapacityParts, type CapacityRequest } from './capacity.ts';
+export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export {
   createChatTemplate,
@@ -26,6 +28,7 @@ export {
 } from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
+  cacheSlots,
   Generator,
   type BoundDigest,
   type Completion,
@@ -45,6 +48,7 @@ export {
   type LoraLayout,
   type LoraScale,
 } from './lora.ts';
+export { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
 export { mergeAdapter } from './merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
@@ -55,9 +59,10 @@ export { problemsOf } from './problems.ts';
 export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
-export { hostSource, type WeightSource } from './sources.ts';
+export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
 export { readStopTokens } from './stop-tokens.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
+export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './writing.ts';
