@@ -1,6 +1,6 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files and
- * `tokenizer.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`
+ * and, where there is one, a chat template.
  */
 
 import { join } from 'node:path';
@@ -16,13 +16,12 @@ import { problemsOf } from './problems.ts';
 import type { HeldFormat } from './products.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import { readTextSide, type TextSide } from './text-files.ts';
 
 /** A checkpoint whose weights are still in their files. */
-export interface Checkpoint {
+export interface Checkpoint extends TextSide {
   readonly directory: string;
   readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
   /** How matrices are stored: packed where seal has written them so, else as numbers of any dtype, which are float32. */
@@ -49,7 +48,7 @@ function splitConfig(json: unknown, place: string): { readonly config: ModelConf
 }
 
 /** Configuration and weights of a model directory, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
-export async function readWeights(directory: string): Promise<Omit<Checkpoint, 'tokenizer'>> {
+export async function readWeights(directory: string): Promise<Omit<Checkpoint, keyof TextSide>> {
   const place = join(directory, 'config.json');
   const { config, format } = splitConfig(await readJson(place), place);
   return { directory, config, format, source: await openWeights(directory, config, format) };
@@ -63,13 +62,13 @@ export async function readWeights(directory: string): Promise<Omit<Checkpoint, '
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const { config, ...weights } = await readWeights(directory);
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerPlace);
+  const { tokenizer, chat } = await readTextSide(directory);
   if (tokenizer.largestId >= config.vocabSize) {
     throw new RangeError(
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
     );
   }
-  return { config, tokenizer, ...weights };
+  return { config, tokenizer, chat, ...weights };
 }
 
 /** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */

@@ -128,12 +128,19 @@ function choosesOnDevice({ temperature, repetitionPenalty = 1, logProbabilities:
 }
 
 /** Whether the log-probability of the most likely token is computed on the device. */
-const scoresBest = (options: GenerationOptions) => choosesOnDevice(options) && options.logProbabilities !== undefined;
+const scoresBest = (options: GenerationOptions) => (choosesOnDevice(options) && options.logProbabilities ? 'best' : null);
 
 /** Tokens of a sequence in order, its prompt's first. */
 function* historyOf({ prompt, tokens }: Running): Iterable<number> {
   yield* prompt;
   yield* tokens;
+}
+
+/** The most slots of `length` tokens whose keys, or values, of one layer the device binds at once. */
+export function cacheSlots({ config, gpu }: Model, length: number): number {
+  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+  const slotBytes = length * config.numKeyValueHeads * config.headDim * 4;
+  return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / slotBytes);
 }
 
 /** Recorded prefill and decode steps of one model. Owns its caches until `destroy`. */
@@ -159,6 +166,13 @@ export class Generator {
     const { slots, length: S, prefillTokens } = sizes;
     if (S > model.config.maxPositionEmbeddings) {
       throw new RangeError(`Cannot generate ${S} tokens: the model has ${model.config.maxPositionEmbeddings} positions`);
+    }
+    const most = cacheSlots(model, S);
+    if (slots > most) {
+      throw new RangeError(
+        `Cannot keep keys and values of ${slots} sequences of ${S} tokens: the device binds those of ${most} at most; ` +
+          `use ${most === 0 ? 'shorter sequences' : `${most} slots or shorter sequences`}`,
+      );
     }
     this.sizes = sizes;
     this.#model = model;
@@ -393,7 +407,7 @@ export class Generator {
     const V = this.#model.config.vocabSize;
     const onDevice = choosesOnDevice(options);
     const best = onDevice ? await pass.best(groups.length) : null;
-    const bestLogs = onDevice && options.logProbabilities ? await pass.bestLogProbabilities(groups.length) : null;
+    const bestLogs = onDevice && options.logProbabilities ? await pass.logProbabilities(groups.length) : null;
     const logits = onDevice ? null : await pass.logits(groups.length);
     const pieces: Piece[] = [];
     groups.forEach((group, i) => {
