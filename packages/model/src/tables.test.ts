@@ -2,13 +2,16 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { packBatch, rangeTables } from './batch.ts';
+import { packRows } from '@seal/kernels';
+import { packBatch, rangeTables, type Segment } from './batch.ts';
 import { evenChunkRows } from './chunks.ts';
 import { smallConfig, smallWeights, uniform } from './fixture.ts';
 import { scoreLogits } from './inference.ts';
 import { initialAdapter, LoraPack, type LoraConfig } from './lora.ts';
 import { Model } from './model.ts';
+import { tensorFormat } from './packed.ts';
 import { PROJECTIONS } from './parameters.ts';
+import { hostSource, rowShape } from './sources.ts';
 import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
@@ -147,6 +150,36 @@ describe('a feed-forward in ranges', () => {
       return logits;
     };
     expect(await score(cut)).toEqual(await score(whole));
+  });
+
+  it('trains an adapter over packed weights to the same bits wherever in a batch its tokens lie', async () => {
+    const model = new Model(gpu, config, { weights: 'int4', byteLimit: LIMIT });
+    const source = hostSource(config, smallWeights(config));
+    for (const [name, { shape }] of source.tensors) {
+      const [rows, columns] = rowShape(shape);
+      const values = await source.readRows(name, 0, rows);
+      const format = tensorFormat('int4', { name, shape });
+      if (format === 'f32') model.writeRows(name, 0, values);
+      else model.writePackedRows(name, 0, packRows(format, values, columns));
+    }
+    const own = [sequence(41), sequence(20)];
+    const filler = (length: number) => [sequence(length)];
+    // 1,056 tokens: what is left for a last range alone would be few enough for kernels of few rows.
+    const train = async (slot: number, batch: Segment[]) => {
+      const pack = openPack();
+      const initial = (await pack.read(1))[0]!;
+      const trainer = new LoraTrainer(model, pack, { tokens: 1_056, steps: 1 });
+      trainer.load(slot, initial);
+      trainer.step(batch, [0.02, 0.02, 0.02]);
+      const result = [await pack.readSlot(slot), (await trainer.losses())[0]![slot]];
+      trainer.destroy();
+      pack.destroy();
+      return result;
+    };
+    const alone = await train(0, [own]);
+    expect(await train(1, [filler(480), own, filler(300)])).toEqual(alone);
+    expect(await train(2, [filler(500), filler(480), own])).toEqual(alone);
+    model.destroy();
   });
 
   it('trains all weights alike', async () => {
