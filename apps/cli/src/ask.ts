@@ -11,9 +11,9 @@ import { subjectOf, type Subject } from './subject.ts';
 import { print } from './terminal.ts';
 
 export async function ask(command: CommandOf<'ask'>): Promise<void> {
-  const { question, model = SHIPPED_MODEL, adapter, topic, template, temperature, seed, out, json } = command;
+  const { question, model = SHIPPED_MODEL, adapter, topic, temperature, seed, out, json } = command;
   const checkpoint = await openCheckpoint(model);
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
   checkQuestion(subject, question, topic);
   const context = { id: 'question', title: topic ?? '', text: '', questions: [{ question, answer: '', kind: 'question' }] };
   const tasks = subject.domain.tasks(context);
@@ -22,7 +22,7 @@ export async function ask(command: CommandOf<'ask'>): Promise<void> {
     const { length } = subject.codec.prompt(prompt);
     if (length > most) throw new Failure(EXIT.data, `Cannot ask a question of ${length} tokens: at most ${most} fit; shorten it`);
   }
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, command);
   try {
     const { answers, adapterDigest } = await answerTasks(session, subject, adapter, tasks, { temperature, seed });
     const answer = answers[0] ?? '';

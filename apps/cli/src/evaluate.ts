@@ -10,13 +10,13 @@ import { subjectOf } from './subject.ts';
 import { counted, print } from './terminal.ts';
 
 export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
-  const { model = SHIPPED_MODEL, template } = command;
+  const { model = SHIPPED_MODEL } = command;
   const checkpoint = await openCheckpoint(model);
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
   const { domain } = subject;
   const { contexts } = await subject.read(command.passages, presets[subject.preset]);
   const tasks = contexts.flatMap((context) => domain.tasks(context).map((task) => ({ task, context })));
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, command);
   try {
     const { answers, adapterDigest } = await answerTasks(session, subject, command.adapter, tasks.map(({ task }) => task));
     const judged = tasks.map(({ task, context }, i) => {

@@ -28,10 +28,18 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tune.ts')).tune(command);
     case 'pull':
       return (await import('./pull.ts')).pull(command);
+    case 'generate':
+      return (await import('./generate.ts')).generate(command);
+    case 'score':
+      return (await import('./score.ts')).score(command);
     case 'sft':
       return (await import('./sft.ts')).sft(command);
+    case 'tokenize':
+      return (await import('./tokenize.ts')).tokenize(command);
     case 'words':
       return (await import('./words.ts')).words(command);
+    case 'convert':
+      return (await import('./convert.ts')).convert(command);
     case 'report':
       return (await import('./report.ts')).report(command);
   }

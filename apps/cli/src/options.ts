@@ -2,7 +2,7 @@
 
 import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
-import { optional, withDefault } from '@optique/core/modifiers';
+import { multiple, optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
@@ -14,6 +14,14 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
@@ -23,6 +31,7 @@ const template = optional(
     description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
   }),
 );
+const chat = option('--chat', { description: message`Ask by the model's chat template, as instruct models expect it` });
 const config = optional(
   option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
 );
@@ -45,6 +54,7 @@ const run = command(
     model,
     passages: optional(passages),
     template,
+    chat,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
@@ -72,7 +82,9 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
     template,
+    chat,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -101,9 +113,11 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
+    chat,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -119,7 +133,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, chat, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -212,6 +226,77 @@ const pull = command(
   { description: message`Download a model from the Hugging Face hub into its standard cache` },
 );
 
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
+const generate = command(
+  'generate',
+  object('Options', {
+    command: constant('generate'),
+    model,
+    adapters: multiple(
+      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    ),
+    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
+    maxTokens: optional(
+      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
+    ),
+    temperature: optional(
+      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
+    ),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
+    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
+    repetitionPenalty: optional(
+      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
+    ),
+    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
+    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
+    topLogprobs: withDefault(
+      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
+      0,
+    ),
+    seed,
+    json,
+  }),
+  { description: message`Continue a text, with or without adapters` },
+);
+
+const score = command(
+  'score',
+  object('Options', {
+    command: constant('score'),
+    model,
+    adapter,
+    input: option('--input', string({ metavar: 'FILE' }), {
+      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
+    }),
+    json,
+  }),
+  { description: message`Log-probability of texts, token by token, and perplexity` },
+);
+
 const sft = command(
   'sft',
   object('Options', {
@@ -247,6 +332,21 @@ const sft = command(
   { description: message`Fine-tune a model on examples: an adapter, or with --full all weights` },
 );
 
+const tokenize = command(
+  'tokenize',
+  object('Options', {
+    command: constant('tokenize'),
+    model,
+    input: option('--input', string({ metavar: 'FILE' }), { description: message`UTF-8 text, a line at a time; - is stdin` }),
+    special: option('--special', { description: message`With the tokens that the tokenizer puts before and behind every text` }),
+    isChat: option('--chat', {
+      description: message`The file is a conversation, JSON [{role, content}], or JSONL of {messages}; gives a mask of what the assistant says too`,
+    }),
+    json,
+  }),
+  { description: message`The token ids of a text's lines` },
+);
+
 const words = command('words', object('Options', { command: constant('words'), json }), {
   description: message`The words that the tiny model knows, by role`,
 });
@@ -261,8 +361,12 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, words, report);
+/** All commands: the loop, one model, the machine. */
+export const commands = or(
+  or(run, adapt, ask, evaluate, pretrain, words, report),
+  or(generate, score, tokenize, sft, convert, pull),
+  or(doctor, bench, tune),
+);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

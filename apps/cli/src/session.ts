@@ -1,13 +1,15 @@
 /** What most commands start with: a device, a model, its text side. */
 
 import { existsSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
-import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
+import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type TensorReport } from '@seal/model';
 import { weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { modelDirectory } from './hub.ts';
+import { say } from './terminal.ts';
 import { readTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
@@ -22,6 +24,22 @@ export interface Session {
   /** Names the measured choice of kernels; null where the defaults run. */
   readonly tuningDigest: string | null;
   readonly close: () => void;
+}
+
+/**
+ * Ends with exit code 4 where `versions` of a model's weights do not fit into the machine's memory: what a policy learns is
+ * merged into float32 weights, and those of every round stay.
+ */
+export function checkHostMemory({ source }: Checkpoint, versions: number): void {
+  const elements = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const bytes = 4 * elements * versions;
+  if (bytes <= totalmem()) return;
+  const gigabytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  throw new Failure(
+    EXIT.unavailable,
+    `Cannot keep ${versions} versions of these weights as float32: that is ${gigabytes(bytes)}, and this machine has ` +
+      `${gigabytes(totalmem())}; use a smaller model or fewer rounds, or adapt without --policy, which needs none of them`,
+  );
 }
 
 /** The checkpoint's weights on the host, with their digest. */
@@ -44,12 +62,25 @@ export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): P
   return orExit(EXIT.unavailable, () => readCheckpoint(directory));
 }
 
+/** How a command loads its model. */
+export interface Loading {
+  /** How weights are held on the device; as they are stored unless given. */
+  readonly weights?: HeldFormat | undefined;
+  /** Say of every tensor how it is held, and what that lost. */
+  readonly verbose?: boolean;
+}
+
 /** Opens device and model. Files are read first: a bad model is reported without a device. */
-export async function openSession(directory: string = SHIPPED_MODEL, read?: Checkpoint): Promise<Session> {
+export async function openSession(
+  directory: string = SHIPPED_MODEL,
+  read?: Checkpoint,
+  { weights, verbose = false }: Loading = {},
+): Promise<Session> {
   const checkpoint = read ?? (await openCheckpoint(directory));
   const gpu = await openDevice();
   const tuning = readTuning(gpu.description);
-  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, tuning ?? {}));
+  const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && { onTensor: sayTensor }) };
+  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, loading));
   return {
     gpu,
     checkpoint,
@@ -61,4 +92,19 @@ export async function openSession(directory: string = SHIPPED_MODEL, read?: Chec
       gpu.close();
     },
   };
+}
+
+const WORST_CHANNELS = 3;
+
+/** A line for a tensor: how it is held, what packing lost of an output channel on average, and the channels that lost most. */
+function sayTensor({ name, shape, format, channelErrors }: TensorReport): void {
+  const held = `${name} (${shape.join(', ')}) ${format}`;
+  if (channelErrors.length === 0) return say(held);
+  const percent = (share: number) => `${(100 * share).toPrecision(3)} %`;
+  const mean = channelErrors.reduce((sum, error) => sum + error, 0) / channelErrors.length;
+  const worst = [...channelErrors.keys()]
+    .toSorted((a, b) => (channelErrors[b] ?? 0) - (channelErrors[a] ?? 0))
+    .slice(0, WORST_CHANNELS)
+    .map((channel) => `${channel} (${percent(channelErrors[channel] ?? 0)})`);
+  say(`${held}: ${percent(mean)} of an output channel lost, most of ${worst.join(', ')}`);
 }

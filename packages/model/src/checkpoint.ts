@@ -1,28 +1,57 @@
 /**
- * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files and
- * `tokenizer.json`.
+ * Model directories in Hugging Face layout: `config.json`, weights in one or several safetensors files, `tokenizer.json`
+ * and, where there is one, a chat template.
  */
 
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
-import type { ChoiceOptions } from '@seal/kernels';
+import { GROUP, WEIGHT_FORMATS, type ChoiceOptions, type WeightFormat } from '@seal/kernels';
+import { type } from 'arktype';
 import { configFile, parseConfig, type ModelConfig } from './config.ts';
 import { readJson } from './directory.ts';
 import { Model, type HostWeights } from './model.ts';
 import { measureChannels, packTensorRows } from './packed.ts';
 import { parameterLayout } from './parameters.ts';
+import { problemsOf } from './problems.ts';
 import type { HeldFormat } from './products.ts';
 import { writeSafetensors } from './safetensors.ts';
-import { openWeights, rowShape, type WeightSource } from './sources.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
+import { readTextSide, type TextSide } from './text-files.ts';
 
 /** A checkpoint whose weights are still in their files. */
-export interface Checkpoint {
+export interface Checkpoint extends TextSide {
   readonly directory: string;
   readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
+  /** How matrices are stored: packed where seal has written them so, else as numbers of any dtype, which are float32. */
+  readonly format: HeldFormat;
+}
+
+/** The value of `quantization_config` in a `config.json` whose matrices are stored packed. */
+export function quantisationConfig(format: WeightFormat): Record<string, unknown> {
+  return { quant_method: 'seal', format, group_size: GROUP };
+}
+
+const quantisationSchema = type({ quant_method: "'seal'", format: type.enumerated(...WEIGHT_FORMATS), group_size: type.unit(GROUP) });
+
+/** Reads `config.json`: the configuration, and how matrices are stored. Another's quantisation is refused by `parseConfig`. */
+function splitConfig(json: unknown, place: string): { readonly config: ModelConfig; readonly format: HeldFormat } {
+  const file: object = typeof json === 'object' && json !== null ? json : {};
+  const own = 'quantization_config' in file ? file.quantization_config : null;
+  if (typeof own !== 'object' || own === null || !('quant_method' in own) || own.quant_method !== 'seal') {
+    return { config: parseConfig(json, place), format: 'f32' };
+  }
+  const quantisation = quantisationSchema(own);
+  if (quantisation instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: quantization_config: ${problemsOf(quantisation)}`);
+  return { config: parseConfig({ ...file, quantization_config: null }, place), format: quantisation.format };
+}
+
+/** Configuration and weights of a model directory, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
+export async function readWeights(directory: string): Promise<Omit<Checkpoint, keyof TextSide>> {
+  const place = join(directory, 'config.json');
+  const { config, format } = splitConfig(await readJson(place), place);
+  return { directory, config, format, source: await openWeights(directory, config, format) };
 }
 
 /**
@@ -31,17 +60,15 @@ export interface Checkpoint {
  * when configuration, weights and tokenizer disagree.
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
-  const place = join(directory, 'config.json');
-  const config = parseConfig(await readJson(place), place);
-  const source = await openWeights(directory, config);
+  const { config, ...weights } = await readWeights(directory);
   const tokenizerPlace = join(directory, 'tokenizer.json');
-  const tokenizer = createTokenizer(await readJson(tokenizerPlace), tokenizerPlace);
+  const { tokenizer, chat } = await readTextSide(directory);
   if (tokenizer.largestId >= config.vocabSize) {
     throw new RangeError(
       `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
     );
   }
-  return { directory, config, tokenizer, source };
+  return { config, tokenizer, chat, ...weights };
 }
 
 /** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */
@@ -51,8 +78,6 @@ export async function hostWeights({ source }: Pick<Checkpoint, 'source'>): Promi
   return weights;
 }
 
-/** Most bytes of float32 that are on the host at once while weights are loaded. */
-const PIECE_BYTES = 16 * 1024 * 1024;
 /** Bytes written after which the device is waited for. */
 const PENDING_BYTES = 64 * 1024 * 1024;
 
@@ -67,7 +92,7 @@ export interface TensorReport {
 
 /** How a checkpoint is loaded. */
 export interface LoadOptions extends ChoiceOptions {
-  /** How matrices are held on the device; float32 unless given. */
+  /** How matrices are held on the device; as they are stored unless given, which is float32 but for packed files. */
   readonly weights?: HeldFormat;
   /** Most bytes that a buffer of weights has; what the device can bind unless given. */
   readonly byteLimit?: number;
@@ -81,30 +106,31 @@ export interface LoadOptions extends ChoiceOptions {
  */
 export async function loadModel(
   gpu: Gpu,
-  { config, source }: Pick<Checkpoint, 'config' | 'source'>,
-  { onTensor, ...options }: LoadOptions = {},
+  { config, source, format: stored = 'f32' }: Pick<Checkpoint, 'config' | 'source'> & Partial<Pick<Checkpoint, 'format'>>,
+  { onTensor, weights = stored, ...options }: LoadOptions = {},
 ): Promise<Model> {
-  const model = new Model(gpu, config, options);
+  const model = new Model(gpu, config, { ...options, weights });
   try {
     const { queue } = gpu.device;
-    const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
-    const piece = new Float32Array(Math.max(PIECE_BYTES / 4, widest));
+    const buffer = pieceBuffer(source);
     let pending = 0;
-    for (const [name, { shape }] of source.tensors) {
-      const [rows, columns] = rowShape(shape);
-      const { format } = model.matrix(name);
-      const channelErrors = new Float32Array(format === 'f32' || !onTensor ? 0 : rows);
-      const step = Math.floor(piece.length / columns);
-      for (let first = 0; first < rows; first += step) {
-        const values = await source.readRows(name, first, Math.min(step, rows - first), piece);
-        if (format === 'f32') {
-          model.writeRows(name, first, values);
+    for (const [name, { shape, packed: own }] of source.tensors) {
+      const { format, rows, columns } = model.matrix(name);
+      const channelErrors = new Float32Array(format === 'f32' || format === own || !onTensor ? 0 : rows);
+      for (const [first, count] of rowRanges(shape)) {
+        if (own !== undefined && format === own) {
+          model.writePackedRows(name, first, await source.readPackedRows(name, first, count));
         } else {
-          const packed = packTensorRows(format, values, columns, name, first * columns);
-          model.writePackedRows(name, first, packed);
-          if (onTensor) measureChannels(format, values, packed, columns, channelErrors.subarray(first));
+          const values = await source.readRows(name, first, count, buffer);
+          if (format === 'f32') {
+            model.writeRows(name, first, values);
+          } else {
+            const packed = packTensorRows(format, values, columns, { name, start: first * columns, remedy: '--weights f32' });
+            model.writePackedRows(name, first, packed);
+            if (onTensor) measureChannels(format, values, packed, columns, channelErrors.subarray(first));
+          }
         }
-        pending += values.byteLength;
+        pending += count * columns * 4;
         if (pending < PENDING_BYTES) continue;
         // What is written stays on the host until the device has taken it.
         await queue.onSubmittedWorkDone();

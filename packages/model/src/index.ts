@@ -8,13 +8,24 @@ export {
   hostWeights,
   initialWeights,
   loadModel,
+  quantisationConfig,
   readCheckpoint,
+  readWeights,
   type Checkpoint,
   type LoadOptions,
   type TensorReport,
 } from './checkpoint.ts';
 export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export {
+  createChatTemplate,
+  parseMessages,
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type ChatTokens,
+  type RenderOptions,
+} from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
   cacheSlots,
@@ -27,7 +38,7 @@ export {
   type Piece,
   type TokenLogProbability,
 } from './generation.ts';
-export { InferencePass, scoreLogits } from './inference.ts';
+export { InferencePass, scoreLogits, scoreTokens } from './inference.ts';
 export {
   initialAdapter,
   loraLayout,
@@ -37,7 +48,8 @@ export {
   type LoraLayout,
   type LoraScale,
 } from './lora.ts';
-export { mergeAdapter } from './merge.ts';
+export { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
+export { mergeAdapter, mergedSource } from './merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
@@ -47,7 +59,10 @@ export { problemsOf } from './problems.ts';
 export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
-export { hostSource, type WeightSource } from './sources.ts';
+export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
+export { readStopTokens } from './stop-tokens.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
+export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
+export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './writing.ts';

@@ -108,21 +108,26 @@ function vectorLayout(places: readonly TensorPlace[]): ParameterLayout {
   return { places: new Map(moved), elementCount: last ? last.offset + last.elementCount : 0, decayElements: 0 };
 }
 
-/** The largest number that f16 holds. */
-const LARGEST_HALF = 65_504;
+/** The first number that no f16 is near; the bounds of a group must lie within 65,504, the largest f16. */
+const BEYOND_HALF = { f16: 65_520, int8: 65_505, int4: 65_505 };
 
 /**
- * Rows of tensor `name` from element `start` on, packed. Throws RangeError naming the tensor and the element where a
- * value is beyond what the format holds.
+ * Rows of tensor `name` from element `start` on, packed. Throws RangeError naming the tensor, the element and the remedy
+ * where a value is beyond what the format holds.
  */
-export function packTensorRows(format: WeightFormat, values: Float32Array, columns: number, name: string, start: number): PackedRows {
+export function packTensorRows(
+  format: WeightFormat,
+  values: Float32Array,
+  columns: number,
+  { name, start, remedy }: { readonly name: string; readonly start: number; readonly remedy: string },
+): PackedRows {
   try {
     return packRows(format, values, columns);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    const beyond = values.findIndex((value) => Math.abs(value) > LARGEST_HALF);
-    const what = beyond < 0 ? cause.message : `element ${start + beyond} is ${values[beyond]}, beyond ${LARGEST_HALF}, where f16 ends`;
-    throw new RangeError(`Cannot hold tensor ${name} as ${format}: ${what}; use --weights f32`, { cause });
+    const beyond = values.findIndex((value) => Math.abs(value) >= BEYOND_HALF[format]);
+    const what = beyond < 0 ? cause.message : `element ${start + beyond} is ${values[beyond]}, beyond 65504, where f16 ends`;
+    throw new RangeError(`Cannot hold tensor ${name} as ${format}: ${what}; use ${remedy}`, { cause });
   }
 }
 

@@ -4,13 +4,18 @@
  * size passes through as much memory as its reader holds at once.
  */
 
+import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packedShape, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
+import { digest } from '@seal/runs';
 import { type } from 'arktype';
 import type { ModelConfig } from './config.ts';
 import { CheckpointError, fileProblem, readJson } from './directory.ts';
-import { headTensor, parameterLayout } from './parameters.ts';
+import { tensorFormat } from './packed.ts';
+import { headTensor, parameterLayout, type TensorPlace } from './parameters.ts';
 import { brief, problemsOf } from './problems.ts';
+import type { HeldFormat } from './products.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -27,16 +32,28 @@ import {
 
 /** Tensors that are read piece by piece. Every read stands for itself: several may be under way. */
 export interface WeightSource {
-  readonly tensors: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>;
+  readonly tensors: ReadonlyMap<string, SourceTensor>;
   /**
    * `count` rows from `first` on as float32, into `target` where that is given; a vector is one row. Throws RangeError for
    * a value that is not finite, for rows that are not there and for a file that has changed, TypeError for a dtype that
    * holds no weights.
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
-  /** A whole tensor as it is stored. */
+  /** Rows of a tensor that is stored packed, as they are stored. Throws TypeError for another. */
+  readPackedRows(name: string, first: number, count: number): Promise<PackedRows>;
+  /** A whole tensor as it is stored. Throws TypeError for one that is stored packed. */
   readTensor(name: string): Promise<StoredTensor>;
 }
+
+/** A tensor of a source: its shape, and the dtype or the packed format that it is stored in. */
+export interface SourceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly packed?: WeightFormat;
+}
+
+/** Names under which a packed matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
+export const packedNames = (name: string) => ({ data: `${name}.packed`, scales: `${name}.scales` });
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */
 export function rowShape(shape: readonly number[]): readonly [rows: number, columns: number] {
@@ -56,6 +73,7 @@ interface Located extends TensorEntry {
 
 const indexSchema = type({ weight_map: 'Record<string, string>' });
 
+/** Runs a file operation on `path`; its failure is a CheckpointError. */
 async function within<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -68,7 +86,7 @@ async function within<T>(path: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** Fills `target` with the bytes from `position` on. Throws RangeError where the file ends before. */
-async function readAt(path: string, target: Uint8Array, position: number): Promise<void> {
+export async function readAt(path: string, target: Uint8Array, position: number): Promise<void> {
   if (target.byteLength === 0) return;
   await within(path, async () => {
     const file = await open(path, 'r');
@@ -86,13 +104,19 @@ async function readAt(path: string, target: Uint8Array, position: number): Promi
 
 /** The header of a safetensors file. */
 async function readEntries(path: string): Promise<Map<string, TensorEntry>> {
+  const size = await fileBytes(path);
+  const preamble = new Uint8Array(Math.min(size, PREAMBLE_BYTES));
+  await readAt(path, preamble, 0);
+  const head = new Uint8Array(headerEnd(preamble, size, path));
+  await readAt(path, head, 0);
+  return parseHeader(head, size, path);
+}
+
+/** Bytes of a file. Throws CheckpointError where there is none. */
+export async function fileBytes(path: string): Promise<number> {
   const info = await within(path, () => stat(path));
   if (!info.isFile()) throw new CheckpointError(`Cannot read ${path}: it is not a file`);
-  const preamble = new Uint8Array(Math.min(info.size, PREAMBLE_BYTES));
-  await readAt(path, preamble, 0);
-  const head = new Uint8Array(headerEnd(preamble, info.size, path));
-  await readAt(path, head, 0);
-  return parseHeader(head, info.size, path);
+  return info.size;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -147,16 +171,25 @@ function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean 
 const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
 
 /**
- * Opens the weights of a directory under the names that the configuration asks for. Throws CheckpointError when a file is
+ * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
+ * matrices are stored packed. Throws CheckpointError when a file is
  * missing, SyntaxError when one cannot be parsed, TypeError for a dtype that holds no weights, and RangeError when the
  * tensors are not those of the configuration.
  */
-export async function openWeights(directory: string, config: ModelConfig): Promise<WeightSource> {
+export async function openWeights(directory: string, config: ModelConfig, format: HeldFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
-  const found = new Map<string, Located>();
+  const found = new Map<string, FileTensor>();
+  const used = new Set<string>();
   /** Stored twice: the second must be the same. */
   const copies = new Map<string, Located>();
-  for (const { name, shape } of parameterLayout(config).places.values()) {
+  for (const layoutPlace of parameterLayout(config).places.values()) {
+    const { name, shape } = layoutPlace;
+    const stored = tensorFormat(format, layoutPlace);
+    if (stored !== 'f32') {
+      found.set(name, packedTensor(layoutPlace, stored, tensors, place));
+      for (const part of Object.values(packedNames(name))) used.add(part);
+      continue;
+    }
     const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
     // Of two tied tensors some writers keep the head only.
     const tensor = tensors.get(name) ?? tied;
@@ -169,13 +202,43 @@ export async function openWeights(directory: string, config: ModelConfig): Promi
       floatDType(one.dtype, name, one.path);
     }
     found.set(name, tensor);
+    used.add(name);
     if (tied && tied !== tensor) copies.set(name, tied);
   }
   for (const [name, { path }] of tensors) {
-    if (found.has(name) || isRedundant(name, config)) continue;
+    if (used.has(name) || isRedundant(name, config)) continue;
     throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
   }
   return fileSource(found, copies);
+}
+
+/** A matrix that is stored packed. */
+interface PackedTensor extends SourceTensor {
+  readonly packed: WeightFormat;
+  readonly data: Located;
+  readonly scales: Located;
+}
+
+type FileTensor = Located | PackedTensor;
+
+function packedTensor(
+  { name, shape }: TensorPlace,
+  packed: WeightFormat,
+  tensors: ReadonlyMap<string, Located>,
+  place: string,
+): PackedTensor {
+  const [rows = 1, columns = 1] = shape;
+  const { words, groups } = packedShape(packed, columns);
+  const find = (stored: string, width: number): Located => {
+    const tensor = tensors.get(stored);
+    if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${packed}`);
+    if (tensor.shape.join() === `${rows},${width}` && tensor.dtype === 'U32') return tensor;
+    throw new RangeError(
+      `Cannot use ${tensor.path}: tensor ${stored} is ${shown(tensor.shape)} ${tensor.dtype}, ${packed} needs ${shown([rows, width])} U32`,
+    );
+  };
+  const names = packedNames(name);
+  return { dtype: 'U32', shape, packed, data: find(names.data, words), scales: find(names.scales, groups) };
 }
 
 function whyMissing(name: string, tensors: ReadonlyMap<string, Located>): string {
@@ -185,15 +248,27 @@ function whyMissing(name: string, tensors: ReadonlyMap<string, Located>): string
     : `tensor ${name} is missing, config.json asks for it`;
 }
 
-function fileSource(tensors: ReadonlyMap<string, Located>, copies: ReadonlyMap<string, Located>): WeightSource {
-  const find = (name: string): Located => {
+function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMap<string, Located>): WeightSource {
+  const find = (name: string): FileTensor => {
     const tensor = tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot read tensor ${name}: the model has none of that name`);
     return tensor;
   };
+  const readWords = async ({ path, start, shape: [rows, width] }: Located, name: string, first: number, count: number) => {
+    checkRows(name, rows, first, count);
+    const words = new Uint32Array(count * width);
+    await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
+    return words;
+  };
+  const readPacked = async ({ data, scales }: PackedTensor, name: string, first: number, count: number): Promise<PackedRows> => {
+    const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
+    const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
+    if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
+    return rows;
+  };
   const read = async ({ dtype, shape, path, start }: Located, name: string, first: number, count: number, target: Float32Array) => {
     const [rows, columns] = rowShape(shape);
-    if (first < 0 || first + count > rows) throw new RangeError(`Cannot read rows ${first} to ${first + count} of tensor ${name}: it has ${rows}`);
+    checkRows(name, rows, first, count);
     const values = target.subarray(0, count * columns);
     const type = floatDType(dtype, name, path);
     await readAt(path, packedEnd(values, type), start + first * columns * BYTE_SIZES[type]);
@@ -206,6 +281,11 @@ function fileSource(tensors: ReadonlyMap<string, Located>, copies: ReadonlyMap<s
     async readRows(name, first, count, target) {
       const tensor = find(name);
       const [, columns] = rowShape(tensor.shape);
+      if ('packed' in tensor) {
+        const rows = unpackRows(tensor.packed, await readPacked(tensor, name, first, count), columns);
+        target?.set(rows);
+        return target?.subarray(0, rows.length) ?? rows;
+      }
       const values = await read(tensor, name, first, count, target ?? new Float32Array(count * columns));
       const copy = copies.get(name);
       if (copy) {
@@ -220,13 +300,61 @@ function fileSource(tensors: ReadonlyMap<string, Located>, copies: ReadonlyMap<s
       }
       return values;
     },
+    async readPackedRows(name, first, count) {
+      const tensor = find(name);
+      if (!('packed' in tensor)) throw new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as ${tensor.dtype}`);
+      return readPacked(tensor, name, first, count);
+    },
     async readTensor(name) {
-      const { dtype, shape, path, start, end } = find(name);
+      const tensor = find(name);
+      if ('packed' in tensor) throw new TypeError(`Cannot read tensor ${name} whole: it is stored as ${tensor.packed}`);
+      const { dtype, shape, path, start, end } = tensor;
       const bytes = new Uint8Array(end - start);
       await readAt(path, bytes, start);
       return { dtype, shape, bytes };
     },
   };
+}
+
+/** Throws RangeError for rows that a tensor does not have. */
+export function checkRows(name: string, rows: number, first: number, count: number): void {
+  if (first >= 0 && first + count <= rows) return;
+  throw new RangeError(`Cannot read rows ${first} to ${first + count} of tensor ${name}: it has ${rows}`);
+}
+
+/** Most bytes of float32 that are on the host at once where weights pass through. */
+const PIECE_BYTES = 16 * 1024 * 1024;
+
+/** Row ranges of a tensor that are at most `PIECE_BYTES` as float32, at least a row each: first row and count. */
+export function* rowRanges(shape: readonly number[]): Generator<readonly [first: number, count: number]> {
+  const [rows, columns] = rowShape(shape);
+  const step = Math.max(1, Math.floor(PIECE_BYTES / 4 / columns));
+  for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+}
+
+/** Room for any of a source's row ranges, to be read into again and again. */
+export function pieceBuffer(source: WeightSource): Float32Array {
+  const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
+  return new Float32Array(Math.max(PIECE_BYTES / 4, widest));
+}
+
+/**
+ * SHA-256 of what determines a model's results: of every tensor's name and float32 bytes in order of name, with the format
+ * in which they are held where that is not float32.
+ */
+export async function sourceDigest(source: WeightSource, format: HeldFormat = 'f32'): Promise<string> {
+  const buffer = pieceBuffer(source);
+  const tensors: [name: string, sha256: string][] = [];
+  for (const [name, { shape }] of source.tensors) {
+    const hash = createHash('sha256');
+    for (const [first, count] of rowRanges(shape)) {
+      const { buffer: bytes, byteOffset, byteLength } = await source.readRows(name, first, count, buffer);
+      hash.update(new Uint8Array(bytes, byteOffset, byteLength));
+    }
+    tensors.push([name, hash.digest('hex')]);
+  }
+  tensors.sort(([a], [b]) => (a < b ? -1 : 1));
+  return digest(format === 'f32' ? tensors : { tensors, format });
 }
 
 /** Weights on the host as a source. */
@@ -248,6 +376,7 @@ export function hostSource(config: ModelConfig, weights: ReadonlyMap<string, Flo
       target.set(rows);
       return Promise.resolve(target.subarray(0, rows.length));
     },
+    readPackedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is held as f32`)),
     readTensor(name) {
       const { dtype, shape, values } = find(name);
       return Promise.resolve({ dtype, shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });

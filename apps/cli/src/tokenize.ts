@@ -1,0 +1,108 @@
+/** `seal tokenize`: the token ids of a file's lines, or of its conversations. Needs a tokenizer and no model. */
+
+import { readFileSync } from 'node:fs';
+import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { EXIT, Failure, orExit } from './failure.ts';
+import { fileProblem } from './files.ts';
+import { modelDirectory } from './hub.ts';
+import type { CommandOf } from './options.ts';
+import { SHIPPED_MODEL } from './session.ts';
+import { counted, print } from './terminal.ts';
+
+export async function tokenize(command: CommandOf<'tokenize'>): Promise<void> {
+  const { input, special, isChat } = command;
+  if (isChat && special) {
+    throw new Failure(EXIT.usage, 'Cannot use --special with --chat: a chat template writes its special tokens itself');
+  }
+  const directory = await modelDirectory(command.model ?? SHIPPED_MODEL);
+  const side = await orExit(EXIT.unavailable, () => readTextSide(directory));
+  const { tokenizer } = side;
+  const text = readInput(input);
+  if (isChat) {
+    const all = await orExit(EXIT.data, () => conversationTokens(text, side, input, directory));
+    if (command.json) return print(JSON.stringify({ ids: all.map(({ tokens }) => tokens), mask: all.map(({ targetWeights }) => targetWeights) }));
+    return print(all.map(({ tokens, targetWeights }, i) => listing(tokenizer, `conversation ${i + 1}`, tokens, targetWeights)).join('\n\n'));
+  }
+  const ids = linesOf(text).map((line) => (special ? tokenizer.encodeWithSpecials(line) : tokenizer.encode(line)));
+  if (command.json) return print(JSON.stringify({ ids }));
+  print(ids.map((own, i) => listing(tokenizer, `line ${i + 1}`, own)).join('\n\n'));
+}
+
+/** A file's text, `-` being stdin. Ends with exit code 3 when it cannot be read or is not UTF-8. */
+function readInput(path: string): string {
+  const place = path === '-' ? 'stdin' : path;
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path === '-' ? 0 : path);
+  } catch (cause) {
+    throw new Failure(EXIT.data, `Cannot read ${place}: ${fileProblem(cause)}`, { cause });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Failure(EXIT.data, `Cannot read ${place}: line ${badLine(bytes)} is not UTF-8; convert it, with iconv for example`, { cause });
+  }
+}
+
+/** The first line that is not UTF-8, 1 being the first. */
+function badLine(bytes: Buffer): number {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(0x0a, start);
+    const stop = end < 0 ? bytes.length : end;
+    try {
+      decoder.decode(bytes.subarray(start, stop));
+    } catch {
+      return line;
+    }
+    start = stop + 1;
+  }
+  return line;
+}
+
+/** Lines without their ends; an end behind the last line begins no other. */
+function linesOf(text: string): string[] {
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+/** Reads one conversation (a list of messages, or an object with one) or one object a line, and tokenises them. */
+function conversationTokens(text: string, { chat }: TextSide, input: string, directory: string): ChatTokens[] {
+  if (!chat) throw new Failure(EXIT.unavailable, `Cannot use --chat: ${directory} has no chat template`);
+  const whole = parsed(text);
+  if (whole !== undefined) return [chat.tokenise(parseMessages(messagesOf(whole), input))];
+  return linesOf(text).flatMap((line, i) => {
+    if (line.trim() === '') return [];
+    const place = `${input}, line ${i + 1}`;
+    const json = parsed(line);
+    if (json === undefined) throw new SyntaxError(`Cannot read ${place}: it is not JSON`);
+    try {
+      return [chat.tokenise(parseMessages(messagesOf(json), place))];
+    } catch (cause) {
+      if (cause instanceof SyntaxError || !(cause instanceof Error)) throw cause;
+      throw new RangeError(`Cannot tokenise ${place}: ${cause.message}`, { cause });
+    }
+  });
+}
+
+/** The value of a JSON text, undefined where it is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function messagesOf(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && 'messages' in json ? json.messages : json;
+}
+
+/** A table of ids with the text that is complete with each; a star marks those with a loss. */
+function listing(tokenizer: Tokenizer, title: string, ids: readonly number[], mask?: readonly number[]): string {
+  const stream = createDecodeStream(tokenizer, { skipSpecialTokens: false });
+  const rows = ids.map((id, i) => `${mask?.[i] ? '*' : ' '}${String(id).padStart(8)}  ${JSON.stringify(stream.push(id))}`);
+  return [`${title}: ${counted(ids.length, 'token')}`, ...rows].join('\n');
+}
