@@ -43,7 +43,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, command);
-  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
+  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config), command.recompute);
   try {
     const own = command.policy === undefined ? null : await initialPolicy(session);
     if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
