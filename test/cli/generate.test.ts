@@ -145,7 +145,45 @@ describe('with the shipped model', () => {
     expect((await seal(['generate', '--model', model, '--prompt', prompt])).stderr).toContain('generation_config.json: temperature must be');
   });
 
+  it('continues a conversation by the model’s own chat template', async () => {
+    const model = join(directory, 'chatting');
+    mkdirSync(model);
+    for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) symlinkSync(join(shippedModel, file), join(model, file));
+    const template = "{% for message in messages %}{{ message.role + ' ' + message.content + ' ' }}{% endfor %}{% if add_generation_prompt %}{{ 'theremin' }}{% endif %}";
+    writeFileSync(join(model, 'chat_template.jinja'), template);
+    const messages = [{ role: 'who', content: 'plays the' }];
+    const file = written('messages.json', JSON.stringify(messages));
+    const chat = await generated('--model', model, '--messages', file, '--max-tokens', '3');
+    const plain = await generated('--prompt', 'who plays the theremin', '--max-tokens', '3');
+    // The template says where special tokens are, and this one has none.
+    expect(chat.promptTokenIds).toEqual(plain.promptTokenIds.slice(plain.promptTokenIds.length - 4));
+    const none = await seal(['generate', '--messages', file]);
+    expect(none.stderr).toContain('has no chat template; use --prompt');
+    const bad = await seal(['generate', '--model', model, '--messages', written('no.json', '[{"role": "user"}]')]);
+    expect(bad).toMatchObject({ code: 3, stdout: '' });
+    expect(bad.stderr).toContain('messages: ');
+  });
+
+  it('merges an adapter into a model that says the same', async () => {
+    const [, two = ''] = adapters;
+    const path = written('merged.txt', prompt);
+    const wanted = await scored('--input', path, '--adapter', two);
+    for (const [dtype, bound] of [['f32', 1e-4], ['bf16', 0.5]] as const) {
+      const out = join(directory, `merged-${dtype}`);
+      const ended = await seal(['merge', '--adapter', two, '--out', out, '--json', ...(dtype === 'f32' ? [] : ['--dtype', dtype])]);
+      expect(ended.code, ended.stderr).toBe(0);
+      expect(JSON.parse(ended.stdout)).toMatchObject({ out, dtype, adapterDigest: digestOf(two) });
+      const merged = await scored('--model', out, '--input', path);
+      expect(Math.abs(merged.total - wanted.total), dtype).toBeLessThan(bound * wanted.tokens);
+    }
+    const again = await seal(['merge', '--adapter', two, '--out', join(directory, 'merged-f32')]);
+    expect(again.stderr).toContain('it is not empty');
+    const held = await scored('--model', join(directory, 'merged-bf16'), '--input', path, '--weights', 'f16');
+    expect(held.tokens).toBe(wanted.tokens);
+  });
+
   it.each<[string, () => string[], number, string]>([
+    ['two things to continue', () => ['generate', '--prompt', prompt, '--messages', 'x.json'], 2, 'give either --prompt TEXT or --messages FILE'],
     ['an empty prompt', () => ['generate', '--prompt', ''], 3, 'Cannot continue an empty prompt'],
     ['a prompt that is too long', () => ['generate', '--prompt', 'who '.repeat(600)], 3, /Cannot continue a prompt of \d+ tokens: the model has \d+ positions; shorten it/.source],
     ['an unknown adapter', () => ['generate', '--prompt', prompt, '--adapter', '/no/such'], 3, 'Cannot use the adapter in /no/such: /no/such/adapter_config.json is missing'],

@@ -1,13 +1,13 @@
 /** `seal adapt`: passages in, an adapter directory out. */
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
 import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { cannotWrite, readJson } from './files.ts';
+import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf } from './policy.ts';
 import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
@@ -27,12 +27,13 @@ async function configOf(preset: PresetName, file: string | undefined): Promise<S
 
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const out = command.adapterOut;
-  if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) {
-    const what = statSync(out).isDirectory() ? 'it is not empty' : 'it is a file';
-    throw new Failure(EXIT.usage, `Cannot write an adapter to ${out}: ${what}; choose another directory`);
-  }
+  checkVacant(out, 'an adapter');
   const { model = SHIPPED_MODEL, template } = command;
   const checkpoint = await openCheckpoint(model);
+  const held = command.weights ?? checkpoint.format;
+  if (command.policy !== undefined && held !== 'f32') {
+    throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
+  }
   const subject = await subjectOf(checkpoint, model, { template });
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);
@@ -40,7 +41,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   if (shortened) say(shortened);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, command);
   const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
     const own = command.policy === undefined ? null : await initialPolicy(session);
@@ -94,9 +95,9 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
         emptyAnswers: answers.filter((answer) => answer === '').length,
       };
       sayWhatBrokeOff(bench);
-      writeDirectory(out, {
-        ...files,
-        'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n`,
+      const all = { ...files, 'adaptation.json': `${JSON.stringify({ ...document, seed: command.seed, contexts, edits }, null, 2)}\n` };
+      await writeDirectory(out, (temporary) => {
+        for (const [name, content] of Object.entries(all)) writeFileSync(join(temporary, name), content);
       });
       print(
         command.json
@@ -129,19 +130,3 @@ async function writeEdits(
   const written = await orExit(EXIT.unavailable, () => bench.write(prompts, temperature));
   return written.map((samples) => samples.map(({ text }) => text));
 }
-
-/** Writes a directory beside its place and moves it there: it is there whole or not at all. */
-function writeDirectory(path: string, files: Readonly<Record<string, string | Uint8Array>>): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    mkdirSync(temporary, { recursive: true });
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(temporary, name), content);
-    mkdirSync(dirname(path), { recursive: true });
-    if (existsSync(path)) rmSync(path, { recursive: true });
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
-    throw cannotWrite(path, cause);
-  }
-}
-

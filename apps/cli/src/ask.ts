@@ -22,7 +22,7 @@ export async function ask(command: CommandOf<'ask'>): Promise<void> {
     const { length } = subject.codec.prompt(prompt);
     if (length > most) throw new Failure(EXIT.data, `Cannot ask a question of ${length} tokens: at most ${most} fit; shorten it`);
   }
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, command);
   try {
     const { answers, adapterDigest } = await answerTasks(session, subject, adapter, tasks, { temperature, seed });
     const answer = answers[0] ?? '';

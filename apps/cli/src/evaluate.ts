@@ -16,7 +16,7 @@ export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
   const { domain } = subject;
   const { contexts } = await subject.read(command.passages, presets[subject.preset]);
   const tasks = contexts.flatMap((context) => domain.tasks(context).map((task) => ({ task, context })));
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, command);
   try {
     const { answers, adapterDigest } = await answerTasks(session, subject, command.adapter, tasks.map(({ task }) => task));
     const judged = tasks.map(({ task, context }, i) => {

@@ -1,6 +1,6 @@
 /** Whole files, put in place at once: a reader sees the old content or the new, never half of it. */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { EXIT, Failure, messageOf } from './failure.ts';
 
@@ -14,6 +14,31 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
   } catch (cause) {
     if (existsSync(temporary)) rmSync(temporary);
     throw cannotWrite(path, cause);
+  }
+}
+
+/** Ends with exit code 2 where a directory of `what` is to be made and something is there already. */
+export function checkVacant(path: string, what: string): void {
+  if (!existsSync(path) || (statSync(path).isDirectory() && readdirSync(path).length === 0)) return;
+  const problem = statSync(path).isDirectory() ? 'it is not empty' : 'it is a file';
+  throw new Failure(EXIT.usage, `Cannot write ${what} to ${path}: ${problem}; choose another directory`);
+}
+
+/**
+ * Makes a directory: `fill` writes it beside its place, then it is moved there, so that it is there whole or not at all.
+ * Throws Failure where a file cannot be written, and what else `fill` throws.
+ */
+export async function writeDirectory(path: string, fill: (temporary: string) => void | Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    mkdirSync(temporary, { recursive: true });
+    await fill(temporary);
+    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path)) rmSync(path, { recursive: true });
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(path, cause) : cause;
   }
 }
 

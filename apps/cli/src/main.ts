@@ -28,6 +28,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tune.ts')).tune(command);
     case 'pull':
       return (await import('./pull.ts')).pull(command);
+    case 'merge':
+      return (await import('./merge.ts')).merge(command);
     case 'generate':
       return (await import('./generate.ts')).generate(command);
     case 'score':
@@ -38,6 +40,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tokenize.ts')).tokenize(command);
     case 'words':
       return (await import('./words.ts')).words(command);
+    case 'convert':
+      return (await import('./convert.ts')).convert(command);
     case 'report':
       return (await import('./report.ts')).report(command);
   }

@@ -14,6 +14,14 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const loading = {
+  weights: optional(
+    option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
+      description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
+    }),
+  ),
+  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+};
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
@@ -70,6 +78,7 @@ const adapt = command(
     command: constant('adapt'),
     passages,
     model,
+    ...loading,
     template,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
@@ -98,6 +107,7 @@ const ask = command(
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
     model,
+    ...loading,
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
@@ -116,7 +126,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, adapter, template, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -133,9 +143,37 @@ const pretrain = command(
   { description: message`Train the tiny model from nothing` },
 );
 
-const doctor = command('doctor', object('Options', { command: constant('doctor'), model, out: outFile, json }), {
-  description: message`What this machine offers, and whether everything works on it`,
-});
+const doctor = command(
+  'doctor',
+  object('Options', {
+    command: constant('doctor'),
+    model,
+    weights: withDefault(
+      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
+      'f32',
+    ),
+    pack: withDefault(
+      option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
+      8,
+    ),
+    rank: withDefault(
+      option('--rank', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Rank of the adapters; 16 if absent` }),
+      16,
+    ),
+    seq: optional(
+      option('--seq', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of the longest sequence; 1024 if absent` }),
+    ),
+    tokens: optional(
+      option('--tokens', integer({ min: 8, max: 16_777_216, metavar: 'N' }), { description: message`Tokens of a training step; 2048 if absent` }),
+    ),
+    memory: optional(
+      option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
+    ),
+    out: outFile,
+    json,
+  }),
+  { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
+);
 
 const bench = command(
   'bench',
@@ -189,7 +227,12 @@ const generate = command(
     adapters: multiple(
       option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
     ),
-    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
+    prompt: optional(option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` })),
+    messages: optional(
+      option('--messages', string({ metavar: 'FILE' }), {
+        description: message`Conversation to continue instead: JSON, [{role, content}]`,
+      }),
+    ),
     maxTokens: optional(
       option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
     ),
@@ -208,10 +251,11 @@ const generate = command(
       option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
       0,
     ),
+    ...loading,
     seed,
     json,
   }),
-  { description: message`Continue a text, with or without adapters` },
+  { description: message`Continue a text or a conversation, with or without adapters` },
 );
 
 const score = command(
@@ -223,9 +267,49 @@ const score = command(
     input: option('--input', string({ metavar: 'FILE' }), {
       description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
     }),
+    ...loading,
     json,
   }),
   { description: message`Log-probability of texts, token by token, and perplexity` },
+);
+
+const convert = command(
+  'convert',
+  object('Options', {
+    command: constant('convert'),
+    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+    }),
+    tokenizer: optional(
+      option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),
+    ),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; f32 if absent` }),
+    ),
+    quantise: optional(
+      option('--quantise', choice(['int8', 'int4']), {
+        description: message`Store matrices packed instead, as --weights holds them; read by seal alone`,
+      }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
+);
+
+const merge = command(
+  'merge',
+  object('Options', {
+    command: constant('merge'),
+    model,
+    adapter: option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory` }),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; the model's own if absent` }),
+    ),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
+    json,
+  }),
+  { description: message`Put an adapter into the weights of its model and write the whole model` },
 );
 
 const sft = command(
@@ -292,8 +376,11 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
+/** What works on any model by itself. */
+const plain = or(pull, tokenize, score, generate, sft, merge, convert);
+
 /** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, generate, score, tokenize, words, report);
+export const commands = or(run, adapt, ask, evaluate, plain, pretrain, doctor, bench, tune, words, report);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

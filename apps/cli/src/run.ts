@@ -64,7 +64,7 @@ export async function run(command: RunCommand): Promise<void> {
   if (!resumed) for (const seed of seeds) await drawn(subject, config, seed, source);
   const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat: false } };
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(model, checkpoint);
+  const session = await openSession(model, checkpoint, { weights: 'f32' });
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
   try {
     const initial = await initialPolicy(session);

@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
-import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type Model } from '@seal/model';
+import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type TensorReport } from '@seal/model';
 import { weightsDigest, type Policy } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { modelDirectory } from './hub.ts';
+import { say } from './terminal.ts';
 import { readTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
@@ -44,12 +45,25 @@ export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): P
   return orExit(EXIT.unavailable, () => readCheckpoint(directory));
 }
 
+/** How a command loads its model. */
+export interface Loading {
+  /** How weights are held on the device; as they are stored unless given. */
+  readonly weights?: HeldFormat | undefined;
+  /** Say of every tensor how it is held, and what that lost. */
+  readonly verbose?: boolean;
+}
+
 /** Opens device and model. Files are read first: a bad model is reported without a device. */
-export async function openSession(directory: string = SHIPPED_MODEL, read?: Checkpoint): Promise<Session> {
+export async function openSession(
+  directory: string = SHIPPED_MODEL,
+  read?: Checkpoint,
+  { weights, verbose = false }: Loading = {},
+): Promise<Session> {
   const checkpoint = read ?? (await openCheckpoint(directory));
   const gpu = await openDevice();
   const tuning = readTuning(gpu.description);
-  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, tuning ?? {}));
+  const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && { onTensor: sayTensor }) };
+  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, loading));
   return {
     gpu,
     checkpoint,
@@ -61,4 +75,19 @@ export async function openSession(directory: string = SHIPPED_MODEL, read?: Chec
       gpu.close();
     },
   };
+}
+
+const WORST_CHANNELS = 3;
+
+/** A line for a tensor: how it is held, what packing lost of an output channel on average, and the channels that lost most. */
+function sayTensor({ name, shape, format, channelErrors }: TensorReport): void {
+  const held = `${name} (${shape.join(', ')}) ${format}`;
+  if (channelErrors.length === 0) return say(held);
+  const percent = (share: number) => `${(100 * share).toPrecision(3)} %`;
+  const mean = channelErrors.reduce((sum, error) => sum + error, 0) / channelErrors.length;
+  const worst = [...channelErrors.keys()]
+    .toSorted((a, b) => (channelErrors[b] ?? 0) - (channelErrors[a] ?? 0))
+    .slice(0, WORST_CHANNELS)
+    .map((channel) => `${channel} (${percent(channelErrors[channel] ?? 0)})`);
+  say(`${held}: ${percent(mean)} of an output channel lost, most of ${worst.join(', ')}`);
 }

@@ -1,5 +1,6 @@
 // dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena.
-// One invocation owns one element and walks the tokens in order, from what is there already where it accumulates. No subgroups, no barriers; any size.
+// One invocation owns one element and walks the tokens in order, from what is there already where it accumulates. No
+// subgroups, no barriers; any size.
 const code: string = /* wgsl */ `
 struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 

@@ -369,10 +369,10 @@ export const loraLinearBackward = defineOp({
 });
 
 /**
- * dL_e (+)= sum over segment e of h[t]^T d[t], e = 0 .. E-1; an empty segment gives zeros. h (T, R), d (T, N), segments
- * u32 (E, 2) [start, end) -> arena (E, stride): the R * N numbers at offset are overwritten, or where accumulate the sum
- * goes on from them token by token, to the bits of one call over all tokens; the rest stays. For dB pass h and dy, for
- * dA pass g and x.
+ * dL_e (+)= sum over segment e of h[t]^T d[t], e = 0 .. E-1; an empty segment gives zeros. h (T, R), d (T, N), segments u32
+ * (E, 2) [start, end) -> arena (E, stride): the R * N numbers at offset are overwritten, or where accumulate the sum goes
+ * on from them token by token, to the bits of one call over all tokens; the rest stays. For dB pass h and dy, for dA pass
+ * g and x.
  */
 export const loraGradient = defineOp({
   name: 'lora-linear-gradient',

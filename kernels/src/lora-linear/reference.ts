@@ -87,7 +87,7 @@ export function gradient(
     for (let r = 0; r < R; r++) {
       for (let n = 0; n < N; n++) {
         const at = e * stride + offset + r * N + n;
-        let sum = accumulate ? arena[at] : 0;
+        let sum = accumulate ? before[at] : 0;
         for (let t = segments[e * 2]; t < segments[e * 2 + 1]; t++) sum += h[t * R + r] * d[t * N + n];
         arena[at] = sum;
       }

@@ -1,8 +1,7 @@
 // dL_e (R, N) = sum over the tokens of segment e of H[t]^T D[t], written over its place in the gradient arena: one
 // workgroup computes ROWS ranks by COLUMNS columns of one adapter, the tokens being the inner size of the tile of
-// workgroup-tile.wgsl.ts, taken in order, from what is there already where it
-// accumulates. No subgroups, no atomics; any size: where a size is not a multiple of 4 the
-// operands are bound as single numbers.
+// workgroup-tile.wgsl.ts, taken in order, from what is there already where it accumulates. No subgroups, no atomics; any
+// size: where a size is not a multiple of 4 the operands are bound as single numbers.
 const code: string = /* wgsl */ `
 struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 

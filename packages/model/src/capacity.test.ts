@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, dryGpu, openGpu, type Gpu } from '@seal/device';
-import { largestFitting, measureCapacity, type CapacityRequest } from './capacity.ts';
+import { largestFitting, measureCapacity, stepFlops, type CapacityRequest } from './capacity.ts';
 import { parseConfig, type ModelConfig } from './config.ts';
 import { smallConfig, watchDevice } from './fixture.ts';
 import { Generator } from './generation.ts';
@@ -137,6 +137,15 @@ describe('a plan', () => {
     }
   });
 
+  it('refuses caches beyond a binding and says how many slots fit', () => {
+    const generation = { slots: 33, length: 2_048, prefillTokens: 512 };
+    const request = { weights: 'int8', pack: null, step: null, generation } as const;
+    expect(() => measureCapacity(llama1b, request)).toThrow(
+      'Cannot keep keys and values of 33 sequences of 2048 tokens: the device binds those of 32 at most; use 32 slots or shorter sequences',
+    );
+    expect(plan('Llama-3.2-1B, answering 32', llama1b, { ...request, generation: { ...generation, slots: 32 } }).parts.optimiser).toBe(0);
+  });
+
   it('records a step of Qwen2.5-7B whose every dispatch is within the limits', () => {
     const dry = dryGpu();
     const model = new Model(dry.gpu, qwen7b, { weights: 'int4' });
@@ -146,6 +155,17 @@ describe('a plan', () => {
     trainer.step(Array.from({ length: 8 }, () => [sequence]), Array.from({ length: 8 }, () => 1e-3));
     expect(pack.arenas.length).toBeGreaterThan(8);
     dry.gpu.close();
+  });
+});
+
+describe('stepFlops', () => {
+  it('is a bit more than four times parameters and tokens, and six with recomputation but for head and adapters', () => {
+    const [linear, head, low] = [6_525_288_448, 152_064 * 3_584, 40_370_176];
+    // No attention to speak of: sequences of one token.
+    const at = (recompute: boolean) => stepFlops(qwen7b, rank16, { tokens: 1, length: 1, recompute });
+    const one = 28 * 2 * 28 * 128;
+    expect(at(false)).toBe(4 * linear + 4 * head + 6 * low + 7 * one);
+    expect(at(true)).toBe(6 * linear + 4 * head + 8 * low + 9 * one);
   });
 });
 

@@ -8,7 +8,7 @@ import type { ModelConfig } from './config.ts';
 import { Generator, type GeneratorSizes } from './generation.ts';
 import { LoraPack, type LoraConfig } from './lora.ts';
 import { Model } from './model.ts';
-import { parameterLayout } from './parameters.ts';
+import { parameterLayout, PROJECTIONS, projectionShape } from './parameters.ts';
 import type { HeldFormat } from './products.ts';
 import { LoraTrainer } from './training.ts';
 
@@ -96,6 +96,25 @@ export function measureCapacity(config: ModelConfig, request: CapacityRequest, p
 export function parameterCount(config: ModelConfig): number {
   const { places } = parameterLayout(config);
   return [...places.values()].reduce((sum, { elementCount }) => sum + elementCount, 0);
+}
+
+/**
+ * Multiplications and additions of a training step over `tokens` tokens in sequences of `length`: products with the frozen
+ * weights forward and for the gradient of their input, low-rank products and their gradients, attention within a causal
+ * sequence; each block's forward products twice with `recompute`. Norms, softmax and AdamW are not counted.
+ */
+export function stepFlops(config: ModelConfig, lora: LoraConfig, step: { tokens: number; length: number; recompute: boolean }): number {
+  const { hiddenSize: C, vocabSize: V, numHiddenLayers: L, numAttentionHeads: H, headDim: D } = config;
+  const { tokens: T, length, recompute } = step;
+  const forwards = recompute ? 2 : 1;
+  const linear = PROJECTIONS.reduce((sum, projection) => {
+    const [out, inner] = projectionShape(config, projection);
+    const low = lora.targets.includes(projection) ? lora.rank * (out + inner) : 0;
+    return sum + 2 * (forwards + 1) * out * inner + 2 * (forwards + 2) * low;
+  }, 0);
+  // Two products forward and five backward, with half of the keys before a token on average.
+  const attention = ((2 * forwards + 5) * 2 * H * D * (length + 1)) / 2;
+  return T * (L * (linear + attention) + 4 * V * C);
 }
 
 /**

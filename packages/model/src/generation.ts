@@ -136,6 +136,13 @@ function* historyOf({ prompt, tokens }: Running): Iterable<number> {
   yield* tokens;
 }
 
+/** The most slots of `length` tokens whose keys, or values, of one layer the device binds at once. */
+export function cacheSlots({ config, gpu }: Model, length: number): number {
+  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+  const slotBytes = length * config.numKeyValueHeads * config.headDim * 4;
+  return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / slotBytes);
+}
+
 /** Recorded prefill and decode steps of one model. Owns its caches until `destroy`. */
 export class Generator {
   readonly sizes: GeneratorSizes;
@@ -159,6 +166,13 @@ export class Generator {
     const { slots, length: S, prefillTokens } = sizes;
     if (S > model.config.maxPositionEmbeddings) {
       throw new RangeError(`Cannot generate ${S} tokens: the model has ${model.config.maxPositionEmbeddings} positions`);
+    }
+    const most = cacheSlots(model, S);
+    if (slots > most) {
+      throw new RangeError(
+        `Cannot keep keys and values of ${slots} sequences of ${S} tokens: the device binds those of ${most} at most; ` +
+          `use ${most === 0 ? 'shorter sequences' : `${most} slots or shorter sequences`}`,
+      );
     }
     this.sizes = sizes;
     this.#model = model;

@@ -15,7 +15,7 @@ export {
   type LoadOptions,
   type TensorReport,
 } from './checkpoint.ts';
-export { largestFitting, measureCapacity, parameterCount, type Capacity, type CapacityParts, type CapacityRequest } from './capacity.ts';
+export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
 export {
   createChatTemplate,
@@ -28,6 +28,7 @@ export {
 } from './chat.ts';
 export { CheckpointError } from './directory.ts';
 export {
+  cacheSlots,
   Generator,
   type BoundDigest,
   type Completion,

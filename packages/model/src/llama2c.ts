@@ -134,12 +134,14 @@ interface Piece {
 }
 
 const MOST_PIECES = 2 ** 20;
+const MOST_PIECE_BYTES = 1_024;
 
 /**
  * `tokenizer.json` of a llama2.c tokenizer, parsed: SentencePiece's byte-pair encoding, whose pieces merge in order of
- * score. Throws CheckpointError where there is no file and SyntaxError where it is something else.
+ * score. Throws CheckpointError where there is no file, SyntaxError where it is something else and RangeError for more
+ * pieces than the model's `vocabSize`.
  */
-export async function readLlama2cTokenizer(path: string): Promise<Record<string, unknown>> {
+export async function readLlama2cTokenizer(path: string, vocabSize: number): Promise<Record<string, unknown>> {
   const size = await fileBytes(path);
   let file: Uint8Array;
   try {
@@ -148,6 +150,7 @@ export async function readLlama2cTokenizer(path: string): Promise<Record<string,
     throw new CheckpointError(`Cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
   const pieces = piecesOf(file.subarray(0, size), path);
+  if (pieces.length > vocabSize) throw new RangeError(`Cannot use ${path}: it has ${pieces.length} pieces, the model ${vocabSize} tokens`);
   const vocabulary = new Map(pieces.map(({ text }, id) => [text, id]));
   if (vocabulary.size !== pieces.length) throw new SyntaxError(`Cannot read ${path}: two of its pieces are the same`);
   const special = (id: number) => ({
@@ -218,6 +221,7 @@ function piecesOf(file: Uint8Array, path: string): Piece[] {
     const score = view.getFloat32(at, true);
     const length = view.getInt32(at + 4, true);
     if (length < 0 || at + 8 + length > file.byteLength) fail(`piece ${id} has ${length} bytes, the file has ${file.byteLength - at - 8} more`);
+    if (length > MOST_PIECE_BYTES) fail(`piece ${id} has ${length} bytes, at most ${MOST_PIECE_BYTES} are read`);
     if (!Number.isFinite(score)) fail(`the score of piece ${id} is ${score}`);
     try {
       const stored = decoder.decode(file.subarray(at + 8, at + 8 + length));
@@ -239,7 +243,7 @@ const FIRST_TEXT = 3;
 /** Every way to make a piece of two others, the best first: by score, then by the ids of the two. */
 function mergesOf(pieces: readonly Piece[], vocabulary: ReadonlyMap<string, number>): [left: string, right: string][] {
   const merges = pieces.slice(FIRST_TEXT).flatMap(({ text, score }) => {
-    const characters = [...text];
+    const characters = Array.from(text);
     return characters.slice(1).flatMap((_, i) => {
       const [left, right] = [characters.slice(0, i + 1).join(''), characters.slice(i + 1).join('')];
       const [leftId, rightId] = [vocabulary.get(left), vocabulary.get(right)];

@@ -2,6 +2,7 @@
 
 import type { Task } from '@seal/domains';
 import {
+  cacheSlots,
   Generator,
   LoraPack,
   PROJECTIONS,
@@ -40,10 +41,9 @@ const SLOTS = 192;
 const CACHE_BYTES = 2 ** 30;
 
 /** Sequences of `length` tokens that may be decoded side by side; every layer's keys fit into one binding. */
-export function slotsFor({ config, gpu }: Model, length: number): number {
-  const bytes = 4 * length * config.numKeyValueHeads * config.headDim;
-  const binding = Math.floor(gpu.device.limits.maxStorageBufferBindingSize / bytes);
-  return Math.max(1, Math.min(SLOTS, binding, Math.floor(CACHE_BYTES / (2 * config.numHiddenLayers * bytes))));
+export function slotsFor(model: Model, length: number): number {
+  const { numHiddenLayers: L, numKeyValueHeads: K, headDim: D } = model.config;
+  return Math.max(1, Math.min(SLOTS, cacheSlots(model, length), Math.floor(CACHE_BYTES / (2 * L * 4 * length * K * D))));
 }
 
 /** Configuration words to projections. */
