@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { normalizeAnswer, parsePassages } from '@seal/domains';
 import { readRun } from '@seal/runs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contents } from '../loop/records.ts';
 import { seal, shippedModel, type Ended } from './seal.ts';
 
 const recordings = resolve(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data');
@@ -64,6 +65,21 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     expect(report).toContain('Every passage, before and after');
   });
 
+  it('stops at Ctrl-C and goes on to the same result with the model and the passages it was begun with', async () => {
+    let sent = false;
+    const stopped = await seal(['run', ...own, '--config', config, '--out', at('stopped')], {
+      onStderr(soFar, child) {
+        if (!sent && soFar.includes('adaptation |')) sent = child.kill('SIGINT');
+      },
+    });
+    expect(stopped).toMatchObject({ code: 75, stdout: '' });
+    const resumed = await seal(['run', '--resume', at('stopped'), '--json']);
+    expect(resumed).toMatchObject({ code: 0 });
+    const [again, before] = [resumed, whole].map(({ stdout }) => JSON.parse(stdout) as object);
+    expect(again).toMatchObject({ ...before, runId: expect.any(String), dir: at('stopped'), timings: expect.any(Object) });
+    expect(contents(at('stopped'))).toEqual(contents(at('run')));
+  });
+
   it('cuts what is longer than 512 positions at the end of a sentence, and says how much once', () => {
     const contexts = JSON.parse(readFileSync(join(at('run'), 'contexts.json'), 'utf8')) as { id: string; text: string }[];
     const originals = new Map(parsePassages(readFileSync(passages, 'utf8'), 'x').map(({ id, text }) => [id, text]));
@@ -115,6 +131,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     ['too few passages', ['run', ...own], 2, ['holds 30 passages', '2 rounds of 50 and 200 for the table make 300', 'lower outer.contexts']],
     ['an unknown template', ['run', ...own, '--config', config, '--template', 'essay'], 2, ['Cannot find template "essay": use implications']],
     ['a template with the tiny model', ['ask', 'who keeps the gecko ?', '--template', 'rewrite'], 2, ['Cannot use --template with the tiny model']],
+    ['a chat template that the model does not have', ['ask', 'why ?', '--model', model, '--chat'], 2, [`Cannot use --chat with ${model}`, 'it has no chat template']],
     ['a topic with the tiny model', ['ask', 'who keeps the gecko ?', '--topic', 'x'], 2, ['Cannot use --topic with the tiny model']],
     ['a question longer than the positions', ['ask', 'why ? '.repeat(400), '--model', model], 3, ['Cannot ask a question of', 'shorten it']],
     ['another model on going on', ['run', '--resume', base, '--model', model], 2, ['Cannot use --model with --resume']],

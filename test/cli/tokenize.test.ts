@@ -23,7 +23,9 @@ const chats = (read('chat/expected.json') as { generation: Entry[] }).generation
 const expected = read('tokenizers/expected/byte-level.json') as { specials: [number[], number[]]; texts: [number[]][] };
 const texts = read('tokenizers/texts.json') as string[];
 /** Lines whose ids the reference gave, in full. */
-const lines = texts.map((text, i) => ({ text, ids: expected.texts[i]![0] })).filter(({ text, ids }) => !/[\r\n]/.test(text) && text.isWellFormed() && ids.length < 65 && !/^\ufeff/.test(text) && typeof ids[1] !== 'string');
+const lines = texts
+  .map((text, i) => ({ text, ids: expected.texts[i]![0] }))
+  .filter(({ text, ids }) => !/[\r\n]/.test(text) && text.isWellFormed() && !text.startsWith('\ufeff') && typeof ids[1] !== 'string');
 
 beforeAll(() => {
   mkdirSync(at('model'));

@@ -10,7 +10,7 @@ import { EXIT, Failure, orExit } from './failure.ts';
 import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf } from './policy.ts';
-import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
 import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
@@ -28,13 +28,14 @@ async function configOf(preset: PresetName, file: string | undefined): Promise<S
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const out = command.adapterOut;
   checkVacant(out, 'an adapter');
-  const { model = SHIPPED_MODEL, template } = command;
+  const { model = SHIPPED_MODEL } = command;
   const checkpoint = await openCheckpoint(model);
   const held = command.weights ?? checkpoint.format;
   if (command.policy !== undefined && held !== 'f32') {
     throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
+  if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);
   const { contexts, shortened } = await subject.read(command.passages, config);

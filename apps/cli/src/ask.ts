@@ -11,9 +11,9 @@ import { subjectOf, type Subject } from './subject.ts';
 import { print } from './terminal.ts';
 
 export async function ask(command: CommandOf<'ask'>): Promise<void> {
-  const { question, model = SHIPPED_MODEL, adapter, topic, template, temperature, seed, out, json } = command;
+  const { question, model = SHIPPED_MODEL, adapter, topic, temperature, seed, out, json } = command;
   const checkpoint = await openCheckpoint(model);
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
   checkQuestion(subject, question, topic);
   const context = { id: 'question', title: topic ?? '', text: '', questions: [{ question, answer: '', kind: 'question' }] };
   const tasks = subject.domain.tasks(context);

@@ -10,9 +10,9 @@ import { subjectOf } from './subject.ts';
 import { counted, print } from './terminal.ts';
 
 export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
-  const { model = SHIPPED_MODEL, template } = command;
+  const { model = SHIPPED_MODEL } = command;
   const checkpoint = await openCheckpoint(model);
-  const subject = await subjectOf(checkpoint, model, { template });
+  const subject = await subjectOf(checkpoint, model, command);
   const { domain } = subject;
   const { contexts } = await subject.read(command.passages, presets[subject.preset]);
   const tasks = contexts.flatMap((context) => domain.tasks(context).map((task) => ({ task, context })));

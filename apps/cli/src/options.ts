@@ -31,6 +31,7 @@ const template = optional(
     description: message`What asks for self-edits: implications (if absent), implications-long, rewrite, self-qa, none, or a JSON file`,
   }),
 );
+const chat = option('--chat', { description: message`Ask by the model's chat template, as instruct models expect it` });
 const config = optional(
   option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
 );
@@ -51,6 +52,7 @@ const run = command(
     model,
     passages: optional(passages),
     template,
+    chat,
     mode: withDefault(
       option('--mode', choice(['paper', 'corrected']), {
         description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
@@ -80,6 +82,7 @@ const adapt = command(
     model,
     ...loading,
     template,
+    chat,
     adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
@@ -111,6 +114,7 @@ const ask = command(
     adapter,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
+    chat,
     temperature: withDefault(
       option('--temperature', float({ min: 0, max: 10, metavar: 'T' }), {
         description: message`Draw the answer instead of taking the most likely one`,
@@ -126,7 +130,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, chat, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -376,11 +380,12 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** What works on any model by itself. */
-const plain = or(pull, tokenize, score, generate, sft, merge, convert);
-
-/** All commands. */
-export const commands = or(run, adapt, ask, evaluate, plain, pretrain, doctor, bench, tune, words, report);
+/** All commands: the loop, one model, the machine. */
+export const commands = or(
+  or(run, adapt, ask, evaluate, pretrain, words, report),
+  or(generate, score, merge, tokenize, sft, convert, pull),
+  or(doctor, bench, tune),
+);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

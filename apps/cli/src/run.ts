@@ -32,7 +32,7 @@ import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure
 import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { readContexts, writeReport } from './report.ts';
-import { initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
+import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
 import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
@@ -57,12 +57,14 @@ export async function run(command: RunCommand): Promise<void> {
   const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
   const source = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
   const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
-  const { model = SHIPPED_MODEL, passages, template } = resumed ? { ...resumed.source } : command;
+  const { model = SHIPPED_MODEL, passages, template, chat = false } = resumed ? { ...resumed.source } : command;
   const checkpoint = await openCheckpoint(model);
   checkPreset(preset, checkpoint, { model: resumed?.source?.model ?? command.model, passages });
-  const subject = await subjectOf(checkpoint, model, { template, mode, passages });
+  const { rounds } = config.outer;
+  checkHostMemory(checkpoint, 1 + rounds * (config.evaluation.randomSelection ? 2 : 1));
+  const subject = await subjectOf(checkpoint, model, { template, chat, mode, passages });
   if (!resumed) for (const seed of seeds) await drawn(subject, config, seed, source);
-  const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat: false } };
+  const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat } };
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, { weights: 'f32' });
   const bench = await orExit(EXIT.usage, () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
@@ -85,9 +87,9 @@ export async function run(command: RunCommand): Promise<void> {
   }
 }
 
-function seedsOf({ seed, seeds, resume, config, out, model, passages, template }: RunCommand): number[] {
-  for (const [name, value] of Object.entries({ config, out, model, passages, template })) {
-    if (resume === undefined || value === undefined) continue;
+function seedsOf({ seed, seeds, resume, config, out, model, passages, template, chat }: RunCommand): number[] {
+  for (const [name, value] of Object.entries({ config, out, model, passages, template, chat })) {
+    if (resume === undefined || value === undefined || value === false) continue;
     throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps what it was begun with; leave --${name} out`);
   }
   if (seeds === undefined) return [seed];
@@ -138,10 +140,10 @@ function placeOf(command: RunCommand, headers: readonly RunHeader[]): Place {
   const several = headers.length > 1;
   const dir = command.resume ?? command.out ?? join(RUNS, `${first?.runId}${several ? '-and-more' : ''}`);
   if (!several) return { dir, several, goOn: `npm run -s seal -- run --resume ${dir}` };
-  const { preset, mode, seeds, model, passages, template, config } = command;
+  const { preset, mode, seeds, model, passages, template, chat, config } = command;
   const options = Object.entries({ model, passages, template, config }).filter(([, value]) => value !== undefined);
   const given = options.map(([name, value]) => ` --${name} ${value}`).join('');
-  return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${given} --seeds ${seeds} --out ${dir}` };
+  return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${given}${chat ? ' --chat' : ''} --seeds ${seeds} --out ${dir}` };
 }
 
 async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunDirectory> {

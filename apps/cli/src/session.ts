@@ -1,6 +1,7 @@
 /** What most commands start with: a device, a model, its text side. */
 
 import { existsSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openGpu, type Gpu } from '@seal/device';
@@ -23,6 +24,22 @@ export interface Session {
   /** Names the measured choice of kernels; null where the defaults run. */
   readonly tuningDigest: string | null;
   readonly close: () => void;
+}
+
+/**
+ * Ends with exit code 4 where `versions` of a model's weights do not fit into the machine's memory: what a policy learns is
+ * merged into float32 weights, and those of every round stay.
+ */
+export function checkHostMemory({ source }: Checkpoint, versions: number): void {
+  const elements = [...source.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const bytes = 4 * elements * versions;
+  if (bytes <= totalmem()) return;
+  const gigabytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  throw new Failure(
+    EXIT.unavailable,
+    `Cannot keep ${versions} versions of these weights as float32: that is ${gigabytes(bytes)}, and this machine has ` +
+      `${gigabytes(totalmem())}; use a smaller model or fewer rounds, or adapt without --policy, which needs none of them`,
+  );
 }
 
 /** The checkpoint's weights on the host, with their digest. */

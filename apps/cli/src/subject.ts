@@ -15,7 +15,7 @@ import {
   type ParseMode,
   type Template,
 } from '@seal/domains';
-import type { Checkpoint } from '@seal/model';
+import { readStopTokens, type Checkpoint } from '@seal/model';
 import { contextsOf, readableContexts, tinyDomain, VOCABULARY } from '@seal/tiny';
 import {
   createCodec,
@@ -58,10 +58,14 @@ export interface Subject {
   draw(config: SealConfig, seed: number): Promise<Drawn>;
 }
 
-/** How the texts of one's own are asked about. */
+/** How passages of one's own are asked about. */
 export interface TextOptions {
   readonly template?: string | Template | undefined;
+  /** By the model's chat template. */
+  readonly chat: boolean;
   readonly mode?: ParseMode;
+  /** The file that a run draws its contexts from. */
+  readonly passages?: string | undefined;
 }
 
 /** Whether a model has the tiny world's words, and so is asked about nothing else. */
@@ -84,7 +88,7 @@ export async function templateOf(nameOrFile: string | Template = 'implications')
 }
 
 /** The subject that a model can be asked about. `model` names it in messages and adapters. */
-export async function subjectOf(checkpoint: Checkpoint, model: string, options: TextOptions & { readonly passages?: string | undefined }): Promise<Subject> {
+export async function subjectOf(checkpoint: Checkpoint, model: string, options: TextOptions): Promise<Subject> {
   return speaksTinyWorld(checkpoint) ? tinySubject(checkpoint, options) : ownSubject(checkpoint, model, options);
 }
 
@@ -100,9 +104,10 @@ async function fitted(subject: Subject, config: SealConfig, contexts: readonly C
   return { contexts: result.contexts, shortened: count > 0 ? shortened : null };
 }
 
-function tinySubject({ tokenizer, config: model }: Checkpoint, { template }: TextOptions): Subject {
-  if (template !== undefined) {
-    throw new Failure(EXIT.usage, 'Cannot use --template with the tiny model: its world has one form of prompts; leave it out');
+function tinySubject({ tokenizer, config: model }: Checkpoint, { template, chat }: TextOptions): Subject {
+  if (template !== undefined || chat) {
+    const name = chat ? '--chat' : '--template';
+    throw new Failure(EXIT.usage, `Cannot use ${name} with the tiny model: its world has one form of prompts; leave it out`);
   }
   const subject: Subject = {
     preset: 'tiny',
@@ -125,15 +130,20 @@ function tinySubject({ tokenizer, config: model }: Checkpoint, { template }: Tex
 }
 
 async function ownSubject(
-  { tokenizer, config: model }: Checkpoint,
+  { directory, tokenizer, chat: format, config: model }: Checkpoint,
   name: string,
-  { template, mode = 'corrected', passages }: TextOptions & { readonly passages?: string | undefined },
+  { template, chat, mode = 'corrected', passages }: TextOptions,
 ): Promise<Subject> {
-  const domain = knowledgeIncorporation({ template: await templateOf(template), mode, grader: 'containment' });
-  const begin = model.bosTokenId === null ? [] : [model.bosTokenId];
-  const codec = await orExit(EXIT.unavailable, () =>
-    createTextCodec({ tokenizer, begin, stopTokens: model.eosTokenIds }, model.maxPositionEmbeddings),
-  );
+  if (chat && format === null) {
+    throw new Failure(EXIT.usage, `Cannot use --chat with ${name}: it has no chat template; leave it out, base models continue plain text`);
+  }
+  const plain = knowledgeIncorporation({ template: await templateOf(template), mode, grader: 'containment' });
+  // The name is a part of every reward's key, and the same question by a chat template is another.
+  const domain = chat ? { ...plain, name: `${plain.name}, by chat template` } : plain;
+  const codec = await orExit(EXIT.unavailable, async () => {
+    const stopTokens = await readStopTokens(directory, model);
+    return createTextCodec({ tokenizer, stopTokens, chat: chat ? format : null }, model.maxPositionEmbeddings);
+  });
   const all = async (path: string) => {
     const text = readText(path, EXIT.data);
     return orExit(EXIT.data, () => parsePassages(text, path));

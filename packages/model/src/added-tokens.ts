@@ -6,7 +6,7 @@
  */
 
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import type { Normalizer } from './normalizers.ts';
 import { escaped, regularExpression } from './text-patterns.ts';
 import { checkId, type Vocabulary } from './vocabulary.ts';
@@ -64,8 +64,8 @@ export function readAddedTokens(json: unknown, vocabulary: Vocabulary, normalise
     const holder = tokens.get(id) ?? vocabulary.tokens.get(id) ?? content;
     const own = ids.get(content) ?? vocabulary.ids.get(content) ?? id;
     if (holder !== content || own !== id) {
-      const problem = holder === content ? `has id ${own} elsewhere in the file` : `shares it with ${JSON.stringify(holder)}`;
-      throw new SyntaxError(`Cannot read ${place}: added token ${JSON.stringify(content)} has id ${id} and ${problem}`);
+      const problem = holder === content ? `has id ${own} elsewhere in the file` : `shares it with ${quoted(holder)}`;
+      throw new SyntaxError(`Cannot read ${place}: added token ${quoted(content)} has id ${id} and ${problem}`);
     }
     ids.set(content, id);
     tokens.set(id, content);

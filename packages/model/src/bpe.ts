@@ -6,7 +6,7 @@
  */
 
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { remembered } from './word-cache.ts';
 
@@ -50,10 +50,10 @@ export function readBpe(json: object, { ids, largestId }: Vocabulary, place: str
   const merged = new Int32Array(file.merges.length);
   file.merges.forEach((merge, rank) => {
     const pair = pairOf(merge);
-    if (!pair) throw new SyntaxError(`Cannot read ${place}: merge ${rank} is ${JSON.stringify(merge)?.slice(0, 80)}, not two tokens`);
+    if (!pair) throw new SyntaxError(`Cannot read ${place}: merge ${rank} is ${quoted(merge)}, not two tokens`);
     const [left, right, whole] = [ids.get(pair[0]), ids.get(pair[1]), ids.get(pair[0] + pair[1])];
     if (left === undefined || right === undefined || whole === undefined) {
-      throw new SyntaxError(`Cannot read ${place}: merge ${rank}, ${JSON.stringify(pair)}, names or makes a token that is not in the vocabulary`);
+      throw new SyntaxError(`Cannot read ${place}: merge ${rank}, ${quoted(pair)}, names or makes a token that is not in the vocabulary`);
     }
     ranks.set(left * span + right, rank);
     merged[rank] = whole;

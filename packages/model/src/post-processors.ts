@@ -1,7 +1,7 @@
 /** Post-processors of `tokenizer.json`: which tokens stand before and behind a text. */
 
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import { typed, unsupported } from './text-patterns.ts';
 import { checkId } from './vocabulary.ts';
 
@@ -50,7 +50,7 @@ function readTemplate(json: object, place: string): Frame {
     pieces.flatMap(({ SpecialToken }) => {
       const name = SpecialToken?.id ?? '';
       const ids = Object.hasOwn(file.special_tokens, name) ? file.special_tokens[name]?.ids : undefined;
-      if (!ids) throw new SyntaxError(`Cannot read ${place}: post_processor names ${JSON.stringify(name)}, which special_tokens has not`);
+      if (!ids) throw new SyntaxError(`Cannot read ${place}: post_processor names ${quoted(name)}, which special_tokens has not`);
       for (const id of ids) checkId(name, id, place);
       return ids;
     });

@@ -22,6 +22,11 @@ export function brief(text: string): string {
   return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}... (${text.length} characters)`;
 }
 
+/** A value from a file as it may stand in a message. */
+export function quoted(value: unknown): string {
+  return brief(JSON.stringify(value) ?? 'undefined');
+}
+
 /** arktype lists several demands on one value in lines that begin with a ring. */
 function oneLine(message: string): string {
   return message

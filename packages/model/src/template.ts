@@ -4,6 +4,7 @@
  */
 
 import * as library from '@huggingface/jinja';
+import { brief } from './problems.ts';
 
 /** What the library computes with; its declarations do not reach this. */
 interface RuntimeValue {
@@ -82,7 +83,7 @@ export function compileTemplate(source: string, date: Date, place: string): Temp
     } catch (cause) {
       const problem = refusal ?? exceeded ?? (cause instanceof Error ? cause.message : String(cause));
       const kind = refusal === null ? 'failed' : 'refuses them';
-      throw new RangeError(`Cannot render the messages: the chat template of ${place} ${kind}: ${problem.slice(0, 500)}`, { cause });
+      throw new RangeError(`Cannot render the messages: the chat template of ${place} ${kind}: ${brief(problem)}`, { cause });
     }
   };
 }
@@ -92,7 +93,7 @@ function parseTemplate(source: string, place: string): unknown {
     return new library.Template(source).parsed;
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new SyntaxError(`Cannot use ${place}: the chat template is not valid: ${problem.slice(0, 500)}`, { cause });
+    throw new SyntaxError(`Cannot use ${place}: the chat template is not valid: ${brief(problem)}`, { cause });
   }
 }
 

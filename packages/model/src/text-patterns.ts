@@ -2,7 +2,7 @@
 
 import * as library from '@huggingface/tokenizers';
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 
 /** The library's declarations do not reach what it re-exports. */
 const { SplitPreTokenizer } = library as unknown as { readonly SplitPreTokenizer: new (config: object) => { readonly pattern: RegExp | null } };
@@ -38,9 +38,9 @@ export function regularExpression(source: string, place: string): RegExp {
     const { pattern } = new SplitPreTokenizer({ type: 'Split', pattern: { Regex: source }, behavior: 'Isolated', invert: false });
     if (pattern) return pattern;
   } catch (cause) {
-    throw new SyntaxError(`Cannot read ${place}: the expression ${JSON.stringify(source)} cannot be used`, { cause });
+    throw new SyntaxError(`Cannot read ${place}: the expression ${quoted(source)} cannot be used`, { cause });
   }
-  throw new SyntaxError(`Cannot read ${place}: the expression ${JSON.stringify(source)} cannot be used`);
+  throw new SyntaxError(`Cannot read ${place}: the expression ${quoted(source)} cannot be used`);
 }
 
 /** Reads an object with a `type` and gives both; `what` names it in the error. Throws SyntaxError. */
@@ -52,5 +52,5 @@ export function typed(json: unknown, what: string, place: string): { readonly ty
 
 /** The error for a kind of part that is not implemented. */
 export function unsupported(what: string, kind: string, known: readonly string[], place: string): SyntaxError {
-  return new SyntaxError(`Cannot use ${place}: ${what} ${JSON.stringify(kind)} is not supported; supported are ${known.join(', ')}`);
+  return new SyntaxError(`Cannot use ${place}: ${what} ${quoted(kind)} is not supported; supported are ${known.join(', ')}`);
 }

@@ -14,7 +14,7 @@ import { decodeEnd, decodePiece, readDecoder } from './decoders.ts';
 import { readNormalizer } from './normalizers.ts';
 import { readPostProcessor } from './post-processors.ts';
 import { readPreTokenizer } from './pre-tokenizers.ts';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import { unsupported } from './text-patterns.ts';
 import { readVocabulary } from './vocabulary.ts';
 import { remembered } from './word-cache.ts';
@@ -195,7 +195,7 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
     },
     id(token) {
       const id = idOf(token);
-      if (id === undefined) throw new RangeError(`Cannot find token ${JSON.stringify(token)} in ${place}`);
+      if (id === undefined) throw new RangeError(`Cannot find token ${quoted(token)} in ${place}`);
       return id;
     },
     isSpecial: (id) => added.specialIds.has(id),

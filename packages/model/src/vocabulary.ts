@@ -1,5 +1,7 @@
 /** The tokens of a model and their ids, both ways. */
 
+import { quoted } from './problems.ts';
+
 /** Ids above this are refused: pairs of ids are packed into one number. */
 const MAX_ID = 2 ** 24 - 1;
 
@@ -22,7 +24,7 @@ export function readVocabulary(json: unknown, place: string): Vocabulary {
     checkId(token, id, place);
     const other = tokens.get(id);
     if (other !== undefined) {
-      throw new SyntaxError(`Cannot read ${place}: tokens ${JSON.stringify(other)} and ${JSON.stringify(token)} have the same id ${id}`);
+      throw new SyntaxError(`Cannot read ${place}: tokens ${quoted(other)} and ${quoted(token)} have the same id ${id}`);
     }
     ids.set(token, id);
     tokens.set(id, token);
@@ -34,5 +36,5 @@ export function readVocabulary(json: unknown, place: string): Vocabulary {
 /** Throws SyntaxError when an id is not a whole number in range. */
 export function checkId(token: string, id: unknown, place: string): asserts id is number {
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= MAX_ID) return;
-  throw new SyntaxError(`Cannot read ${place}: token ${JSON.stringify(token)} has id ${JSON.stringify(id)}, not a whole number from 0 to ${MAX_ID}`);
+  throw new SyntaxError(`Cannot read ${place}: token ${quoted(token)} has id ${quoted(id)}, not a whole number from 0 to ${MAX_ID}`);
 }

@@ -1,7 +1,7 @@
 /** WordPiece: the longest token at the start of a word, then the longest continuation, and so on. */
 
 import { type } from 'arktype';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 const fileSchema = type({
@@ -17,7 +17,7 @@ export function readWordPiece(json: object, { ids }: Vocabulary, place: string):
   const { unk_token: unknownToken, continuing_subword_prefix: prefix, max_input_chars_per_word: maxLetters = 100 } = file;
   const unknownId = ids.get(unknownToken);
   if (unknownId === undefined) {
-    throw new SyntaxError(`Cannot use ${place}: the unknown token ${JSON.stringify(unknownToken)} is not in the vocabulary`);
+    throw new SyntaxError(`Cannot use ${place}: the unknown token ${quoted(unknownToken)} is not in the vocabulary`);
   }
   return (word) => {
     const letters = Array.from(word);

@@ -6,11 +6,12 @@ import { presets, promptTokens, resolveConfig } from './presets.ts';
 import { createTextCodec } from './sequences.ts';
 
 /** One token per letter. */
-const letters: Pick<Tokenizer, 'encode' | 'decode'> = {
+const letters: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'> = {
+  encodeWithSpecials: (text) => [1, ...letters.encode(text)],
   encode: (text) => Array.from(text, (letter) => letter.codePointAt(0) ?? 0),
   decode: (ids) => String.fromCodePoint(...ids),
 };
-const codec = createTextCodec({ tokenizer: letters, begin: [1], stopTokens: [2] }, 10_000);
+const codec = createTextCodec({ tokenizer: letters, stopTokens: [2] }, 10_000);
 const domain = knowledgeIncorporation({ template: 'none', mode: 'corrected', grader: 'containment' });
 
 describe('lengthsOf', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, type Tokenizer } from '@seal/model';
+import { parseConfig, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/model';
 import { createCodec, createTextCodec, padWithEnd } from './sequences.ts';
 
 /** One token per letter. */
@@ -45,14 +45,14 @@ describe('createCodec', () => {
  * A tokenizer whose tokens depend on what stands before, as real ones do: two equal letters in a row are one token, a
  * space is put before the text, and the first space of a text is not shown.
  */
-const doubled: Pick<Tokenizer, 'encode' | 'decode'> = {
-  ...letters,
+const doubled: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'> = {
+  encodeWithSpecials: (text) => [1, ...doubled.encode(text), 5],
   encode: (text) => Array.from(` ${text}`.matchAll(/(.)\1?/gsu), ([found]) => found.charCodeAt(0) + (found.length > 1 ? 128 : 0)),
   decode: (ids) => ids.map((id) => String.fromCharCode(id % 128).repeat(id >= 128 ? 2 : 1)).join('').replace(/^ /, ''),
 };
 
 describe('createTextCodec', () => {
-  const side = { tokenizer: doubled, begin: [1], stopTokens: [2, 3] };
+  const side = { tokenizer: doubled, stopTokens: [2, 3] };
   const codec = createTextCodec(side, 100);
   const content = (tokens: ArrayLike<number>) => doubled.decode(Array.from(tokens).filter((id) => id > 3));
 
@@ -83,7 +83,7 @@ describe('createTextCodec', () => {
     const tokens = doubled.encode('It is. It wa').slice(1);
     expect(codec.decode(tokens, [], true)).toBe('It is.');
     expect(codec.decode(tokens, [], false)).toBe('It is. It wa');
-    const broken = createTextCodec({ ...side, tokenizer: { ...letters, decode: (ids) => (ids.length === 0 ? '' : 'caf\ufffd\ufffd') } }, 100);
+    const broken = createTextCodec({ ...side, tokenizer: { ...doubled, decode: (ids) => (ids.length === 0 ? '' : 'caf\ufffd\ufffd') } }, 100);
     expect(broken.decode([1], [], true)).toBe('caf');
   });
 
@@ -96,8 +96,46 @@ describe('createTextCodec', () => {
     expect(() => own.document(sequence, 3)).toThrow('Cannot train on a text behind 3 tokens: 3 fit in all');
   });
 
+  it('begins a text as the rule of the tokenizer does, and ends no prompt as it ends texts', () => {
+    expect(codec.prompt('ab')).toEqual([1, 32, 97, 98]);
+    const plain = createTextCodec({ ...side, tokenizer: { ...doubled, encodeWithSpecials: doubled.encode } }, 100);
+    expect(plain.prompt('ab')).toEqual([32, 97, 98]);
+  });
+
   it('refuses a model that never ends', () => {
     expect(() => createTextCodec({ ...side, stopTokens: [] }, 10)).toThrow('eos_token_id');
+  });
+});
+
+describe('createTextCodec with a chat template', () => {
+  /** Turns between marks: 6 opens one, 7 ends it; the loss is on what the assistant says and its end. */
+  const turns = (messages: readonly ChatMessage[]) => messages.map(({ role, content }) => `\u0006${role}:${content}\u0007`).join('');
+  const chat: ChatTemplate = {
+    render: (messages, { addGenerationPrompt }) => turns(messages) + (addGenerationPrompt ? '\u0006assistant:' : ''),
+    tokenise(messages) {
+      const tokens = letters.encode(turns(messages));
+      const from = letters.encode(`${turns(messages.slice(0, -1))}\u0006assistant:`).length;
+      return { tokens, targetWeights: tokens.map((_, i) => (i < from ? 0 : 1)) };
+    },
+  };
+  const tokenizer = { ...letters, encodeWithSpecials: (text: string) => [1, ...letters.encode(text)] };
+  const codec = createTextCodec({ tokenizer, stopTokens: [2, 7], chat }, 100);
+
+  it('asks as a user, with what the template begins with and nothing before it', () => {
+    expect(letters.decode(codec.prompt('ask'))).toBe('\u0006user:ask\u0007\u0006assistant:');
+  });
+
+  it('trains on what the assistant says to a prompt, and on plain text without one', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask', text: 'yes' });
+    expect(Array.from(tokens)).toEqual([...codec.prompt('ask'), ...letters.encode('yes\u0007')]);
+    expect(Array.from(targetWeights).filter((weight) => weight === 1)).toHaveLength(4);
+    expect(codec.document({ prompt: '', text: 'yes' }).tokens).toEqual([1, ...letters.encode('yes'), 2]);
+  });
+
+  it('cuts what the assistant says at the end of a sentence, without the end of its turn', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask', text: 'One. Two.' }, codec.prompt('ask').length + 6);
+    expect(Array.from(tokens)).toEqual([...codec.prompt('ask'), ...letters.encode('One.')]);
+    expect(targetWeights).toHaveLength(tokens.length);
   });
 });
 

@@ -8,7 +8,7 @@
  */
 
 import { shorten, wholeSentences, type TrainingSequence } from '@seal/domains';
-import type { ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
+import type { ChatMessage, ChatTemplate, ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
 
 /** What turns text into tokens: begin token first where there is one, end token last. */
 export interface Codec {
@@ -29,7 +29,7 @@ export interface Codec {
 }
 
 function endToken([end]: readonly number[]): number {
-  if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
+  if (end === undefined) throw new RangeError('Cannot train this model: its configuration names no eos_token_id, and without one no text ends');
   return end;
 }
 
@@ -59,41 +59,65 @@ export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, con
   };
 }
 
-/** The text side of a model with a real tokenizer. */
-export interface TextSide {
-  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
-  /** Tokens that every text begins with. */
-  readonly begin: readonly number[];
+/** What the codec of a real tokenizer is made of. */
+export interface TextCodecParts {
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'>;
   /** Tokens that end a completion; documents end with the first. */
   readonly stopTokens: readonly number[];
+  /** Where there is one, prompts are what a user says and what follows is the assistant's turn. */
+  readonly chat?: ChatTemplate | null;
 }
 
-/** The codec of a real tokenizer. Texts are cut at the end of a sentence. Throws RangeError when there is no end token. */
-export function createTextCodec({ tokenizer, begin, stopTokens }: TextSide, maxTokens: number): Codec {
+/** The tokens that a tokenizer's own rule puts before every text. */
+function beginOf(tokenizer: TextCodecParts['tokenizer']): readonly number[] {
+  const own = tokenizer.encode('a');
+  const framed = tokenizer.encodeWithSpecials('a');
+  const at = framed.findIndex((_, i) => own.every((token, j) => framed[i + j] === token));
+  return framed.slice(0, Math.max(0, at));
+}
+
+/**
+ * The codec of a real tokenizer. Texts begin as the tokenizer's own rule says and are cut at the end of a sentence. Throws
+ * RangeError when there is no end token.
+ */
+export function createTextCodec({ tokenizer, stopTokens, chat = null }: TextCodecParts, maxTokens: number): Codec {
+  const begin = beginOf(tokenizer);
   const end = endToken(stopTokens);
   const cut = new Set<string>();
-  const prompt = (text: string) => [...begin, ...tokenizer.encode(text)];
-  /** A token that spans the end of the prompt counts as text. */
-  const sequence = (before: readonly number[], tokens: readonly number[]): TokenSequence => {
+  const plain = (text: string) => [...begin, ...tokenizer.encode(text)];
+  const said = (content: string): ChatMessage => ({ role: 'user', content });
+  const prompt = (text: string) =>
+    chat === null ? plain(text) : tokenizer.encode(chat.render([said(text)], { addGenerationPrompt: true }));
+  /** The tokens of a whole document, its end among them. */
+  const whole = ({ prompt: asked, text }: TrainingSequence): TokenSequence => {
+    if (chat !== null && asked !== '') return chat.tokenise([said(asked), { role: 'assistant', content: text }]);
+    // A token that spans the end of the prompt counts as text.
+    const before = asked === '' ? begin : plain(asked);
+    const tokens = [...plain(asked + text), end];
     const differs = tokens.findIndex((token, i) => token !== before[i]);
-    const from = differs < 0 ? tokens.length : differs;
-    return { tokens, targetWeights: tokens.map((_, i) => (i < from ? 0 : 1)) };
+    return { tokens, targetWeights: tokens.map((_, i) => (i < differs ? 0 : 1)) };
   };
   return {
     prompt,
-    document({ prompt: asked, text }, limit = maxTokens) {
+    document(sequence, limit = maxTokens) {
       const most = Math.min(limit, maxTokens);
-      const before = asked === '' ? [...begin] : prompt(asked);
-      const tokens = [...prompt(asked + text), end];
-      if (tokens.length <= most) return sequence(before, tokens);
-      const short = shorten(text, (beginning) => prompt(asked + beginning).length <= most);
-      if (short === null) {
-        throw new RangeError(`Cannot train on a text behind ${before.length} tokens: ${most} fit in all; shorten what stands before it`);
+      const all = whole(sequence);
+      if (all.tokens.length <= most) return all;
+      // Only what the loss is on may be missing at the end: the tokens that close the text.
+      const trimmed = (text: string) => {
+        const { tokens, targetWeights = [] } = whole({ ...sequence, text });
+        const last = Array.from(targetWeights).lastIndexOf(1);
+        return { tokens: Array.from(tokens).slice(0, last), targetWeights: Array.from(targetWeights).slice(0, last) };
+      };
+      const text = shorten(sequence.text, (beginning) => trimmed(beginning).tokens.length <= most);
+      if (text === null) {
+        const { length } = trimmed('').tokens;
+        throw new RangeError(`Cannot train on a text behind ${length} tokens: ${most} fit in all; shorten what stands before it`);
       }
-      cut.add(asked + text);
-      return sequence(before, prompt(asked + short));
+      cut.add(sequence.prompt + sequence.text);
+      return trimmed(text);
     },
-    length: ({ prompt: asked, text }) => prompt(asked + text).length + 1,
+    length: (sequence) => whole(sequence).tokens.length,
     decode(tokens, after = [], broken = false) {
       const told = tokenizer.decode(after);
       const all = tokenizer.decode([...after, ...tokens]);
