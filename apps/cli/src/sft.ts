@@ -80,7 +80,6 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     '--weights': held,
     '--data': digest(new Uint8Array(bytes)),
     '--adapter-init': start?.digest ?? null,
-    '--weights': weights,
     '--full': command.full,
     '--rank': start?.lora.rank ?? null,
     '--alpha': start?.lora.alpha ?? null,
