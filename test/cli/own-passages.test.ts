@@ -113,6 +113,17 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     expect(JSON.parse(asked.stdout)).toMatchObject({ adapterDigest, answer: evaluated.answers[0]?.answer });
   });
 
+  it('adapts to a base held as int4, and the adapter answers on it', async () => {
+    const made = await seal(['adapt', '--model', model, '--weights', 'int4', '--passages', write('one.json', firstPassages(1)), '--out', at('packed'), '--config', config, '--edits', '1', '--json']);
+    expect(made).toMatchObject({ code: 0 });
+    const { adapterDigest, firstLoss, lastLoss } = JSON.parse(made.stdout) as { adapterDigest: string; firstLoss: number; lastLoss: number };
+    expect(lastLoss).toBeLessThan(firstLoss);
+    const judged = await seal(['eval', '--model', model, '--weights', 'int4', '--passages', at('one.json'), '--adapter', at('packed'), '--json']);
+    expect(judged).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(judged.stdout)).toMatchObject({ adapterDigest });
+    await refused(['adapt', '--model', model, '--weights', 'int4', '--passages', at('one.json'), '--out', at('never'), '--policy', at('run')], 2, 'Cannot use --policy with weights held as int4');
+  });
+
   /** A refusal: exit code and one line that holds all of the texts, before any device is opened. */
   const refused = async (args: readonly string[], code: number, ...texts: string[]) => {
     const ended = await seal(args);
