@@ -7,6 +7,7 @@ import {
   attentionBackwardQuery,
   attentionDelta,
   crossEntropy,
+  dequantise,
   loraGradient,
   loraLinear,
   loraLinearBackward,
@@ -14,10 +15,12 @@ import {
   matmulNN,
   matmulNT,
   matmulTN,
+  quantisedMatmulNT,
   rmsNorm,
   rmsNormBackward,
   swiglu,
   swigluBackward,
+  WEIGHT_FORMATS,
   type AnyOp,
   type Numbers,
   type Sizes,
@@ -140,6 +143,21 @@ export function loraCases(T: number, K: number, N: number, E: number, R: number)
   ];
 }
 
+/** Few rows against N rows of K weights, as float32 and in each held format, and the conversion alone. */
+function heldCases(N: number, K: number): BenchCase[] {
+  const rows = [1, 8, 32];
+  return [
+    ...rows.map((M) => matmul('nt', M, N, K)),
+    ...WEIGHT_FORMATS.flatMap((name, format) => [
+      ...rows.map((M) => {
+        const sizes = { M, N, K, format, hasBias: 0, ldc: N };
+        return { op: quantisedMatmulNT, layout: null, shape: `${M}x${N}x${K} ${name}`, sizes, inputs: {}, flops: 2 * M * N * K };
+      }),
+      elementwise(dequantise, `${N}x${K} ${name}`, { N, K, format }, N * K, 2),
+    ]),
+  ];
+}
+
 /** Row and element ops; `perElement` counts an exponential, a division and a root as one each. */
 export function elementwise(op: AnyOp, shape: string, sizes: Sizes<string>, elements: number, perElement: number): BenchCase {
   return { op, layout: null, shape, sizes, inputs: {}, flops: elements * perElement };
@@ -170,6 +188,7 @@ export function kernelCases(software: boolean): BenchCase[] {
     ...loraCases(T, 128, 256, E, 16).map((one) => ({ ...one, ...(one.problem && { compared: true as const }) })),
     ...[14, 60, 256].flatMap((length) => attentionCases(T, length)),
     ...attentionCases(128, 128, [64, 64, 32]),
+    ...heldCases(1_024, 1_024),
     elementwise(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),
     {
       ...elementwise(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4),

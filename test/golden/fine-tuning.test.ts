@@ -1,6 +1,6 @@
 /** `seal sft` against transformers, PEFT and torch: the same documents, the same losses, the same learning rates. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { readCheckpoint } from '@seal/model';
 import { batchOrder, encodeExamples, parseExamples, scheduledRate, type Schedule } from '@seal/trainer';
 import { seal } from '../cli/seal.ts';
+import { relativeL2 } from './fixture.ts';
 
 interface Expected {
   readonly documents: readonly { readonly tokens: number[]; readonly mask: number[] }[];
@@ -22,12 +23,6 @@ const json = (name: string): unknown => JSON.parse(readFileSync(join(folder, nam
 const expected = json('expected.json') as Expected;
 const out = mkdtempSync(join(tmpdir(), 'seal-fine-tuning-'));
 afterAll(() => rmSync(out, { recursive: true }));
-
-function relativeL2(actual: readonly number[], wanted: readonly number[]): number {
-  if (actual.length !== wanted.length) return Infinity;
-  const square = (values: readonly number[]) => values.reduce((sum, value) => sum + value ** 2, 0);
-  return Math.sqrt(square(actual.map((value, i) => value - wanted[i]!)) / square(wanted));
-}
 
 it('makes the documents that transformers makes', async () => {
   const { tokenizer } = await readCheckpoint(join(folder, 'model'));
@@ -76,4 +71,26 @@ describe.each(['adapter', 'full'] as const)('ten steps of %s', (kind) => {
 it.each(expected.schedules)('$schedule over $steps steps, $warmUpSteps of warm-up, is that of transformers', ({ schedule, warmUpSteps, steps, rates }) => {
   const own = rates.map((_, step) => scheduledRate(step, { learningRate: 1, schedule, warmUpSteps, steps }));
   own.forEach((rate, step) => expect(rate).toBeCloseTo(rates[step]!, 12));
+});
+
+const story = join(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data', 'real/llama-story-hf');
+const absent = !existsSync(join(story, 'EXPECTED.json'));
+
+describe.skipIf(absent)(`a trained model of another project${absent ? `: ${story} is absent, it is not part of the repository` : ''}`, () => {
+  it('begins with the loss of an independent float64 forward pass, and learns', async () => {
+    const { greedy_ids: ids, mean_logprob: mean } = JSON.parse(readFileSync(join(story, 'EXPECTED.json'), 'utf8')) as { greedy_ids: number[]; mean_logprob: number };
+    const { tokenizer } = await readCheckpoint(story);
+    const text = tokenizer.decode(ids);
+    const data = join(out, 'story.jsonl');
+    writeFileSync(data, `${JSON.stringify({ text })}\n`);
+    // Cut behind the last of the ids, the end token is no target: the loss is over what was scored there.
+    const args = ['--model', story, '--data', data, '--seq', String(ids.length), '--steps', '8', '--lr', '5e-3', '--out', join(out, 'story'), '--json'];
+    const ended = await seal(['sft', ...args]);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stderr).toContain('1 example of 1 cut at 64 tokens');
+    const { losses } = JSON.parse(ended.stdout) as { losses: number[] };
+    expect(losses[0]).toBeCloseTo(-mean, 4);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
+    // Kernels for heads of another width are compiled when they are first used: a minute on a busy machine.
+  }, 240_000);
 });

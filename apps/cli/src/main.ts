@@ -28,6 +28,10 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tune.ts')).tune(command);
     case 'pull':
       return (await import('./pull.ts')).pull(command);
+    case 'generate':
+      return (await import('./generate.ts')).generate(command);
+    case 'score':
+      return (await import('./score.ts')).score(command);
     case 'sft':
       return (await import('./sft.ts')).sft(command);
     case 'tokenize':

@@ -2,7 +2,7 @@
 
 import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
-import { optional, withDefault } from '@optique/core/modifiers';
+import { multiple, optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
@@ -247,6 +247,53 @@ const convert = command(
   { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
 );
 
+const generate = command(
+  'generate',
+  object('Options', {
+    command: constant('generate'),
+    model,
+    adapters: multiple(
+      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    ),
+    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
+    maxTokens: optional(
+      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
+    ),
+    temperature: optional(
+      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
+    ),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
+    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
+    repetitionPenalty: optional(
+      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
+    ),
+    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
+    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
+    topLogprobs: withDefault(
+      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
+      0,
+    ),
+    seed,
+    json,
+  }),
+  { description: message`Continue a text, with or without adapters` },
+);
+
+const score = command(
+  'score',
+  object('Options', {
+    command: constant('score'),
+    model,
+    adapter,
+    input: option('--input', string({ metavar: 'FILE' }), {
+      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
+    }),
+    json,
+  }),
+  { description: message`Log-probability of texts, token by token, and perplexity` },
+);
+
 const sft = command(
   'sft',
   object('Options', {
@@ -311,8 +358,12 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** All commands. */
-export const commands = or(run, adapt, ask, evaluate, pretrain, doctor, bench, tune, pull, sft, convert, tokenize, words, report);
+/** All commands: the loop, one model, the machine. */
+export const commands = or(
+  or(run, adapt, ask, evaluate, pretrain, words, report),
+  or(generate, score, tokenize, sft, convert, pull),
+  or(doctor, bench, tune),
+);
 
 /** What was asked for, by command. */
 export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;

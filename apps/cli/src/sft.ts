@@ -9,7 +9,6 @@ import {
   initialAdapter,
   loraLayout,
   PROJECTIONS,
-  readAdapter,
   type AdaptedModule,
   type AdapterValues,
   type Checkpoint,
@@ -30,10 +29,11 @@ import {
   type ExampleEncoder,
   type FineTuningSettings,
 } from '@seal/trainer';
+import { openAdapter } from './adapters.ts';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { fileProblem, readJson } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { openCheckpoint, openSession } from './session.ts';
+import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { speaksTinyWorld } from './subject.ts';
 import { counted, print, say } from './terminal.ts';
@@ -222,12 +222,7 @@ async function adapterStart(command: CommandOf<'sft'>, config: ModelConfig): Pro
     const layout = await orExit(EXIT.usage, () => loraLayout(config, lora));
     return { lora, values: initialAdapter(layout, lora.rank, () => random.next()), digest: null };
   }
-  const configPlace = join(directory, 'adapter_config.json');
-  const weightsPlace = join(directory, 'adapter_model.safetensors');
-  const adapter = await orExit(EXIT.data, () =>
-    readAdapter({ json: readJson(configPlace, EXIT.data), place: configPlace }, { bytes: new Uint8Array(readBytes(weightsPlace)), place: weightsPlace }, config),
-  );
-  for (const note of adapter.notes) say(note);
+  const adapter = await openAdapter(directory, { name: command.model ?? SHIPPED_MODEL, config });
   const { lora } = adapter;
   const other = Object.entries({
     '--rank': rank !== undefined && rank !== lora.rank,

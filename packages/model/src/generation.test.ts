@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform } from './fixture.ts';
 import { Generator, type GenerationRequest } from './generation.ts';
-import { scoreLogits } from './inference.ts';
+import { scoreLogits, scoreTokens } from './inference.ts';
 import { initialAdapter, LoraPack } from './lora.ts';
 import { Model } from './model.ts';
 import { argmaxOf, logProbabilities, mostLikely, sampleToken } from './sampler.ts';
@@ -208,8 +208,37 @@ describe('Generator', () => {
       await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], sampled)).rejects.toThrow('the logits are not finite');
       const scored = { ...greedy, logProbabilities: { top: 0 } };
       await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], scored)).rejects.toThrow('the logits are not finite');
+      await expect(scoreTokens(model, null, [[3, 4]])).rejects.toThrow('the logits are not finite');
     } finally {
       model.write(smallWeights(smallConfig));
     }
+  });
+});
+
+describe('scoreTokens', () => {
+  it('gives the log softmax of every token behind what is before it', async () => {
+    const sequences = [1, 7, 64, 2, 33].map((length, i) => prompt(70 + i, length));
+    for (const used of [null, pack]) {
+      const scores = await scoreTokens(model, used, sequences);
+      const logits = await scoreLogits(model, used, [sequences.map((tokens) => ({ tokens }))]);
+      sequences.forEach((tokens, i) => {
+        expect(scores[i]).toHaveLength(tokens.length - 1);
+        scores[i]?.forEach((score, t) => {
+          const exact = logProbabilities(logits[i]?.subarray(t * V, (t + 1) * V) ?? new Float32Array(0))(tokens[t + 1] ?? 0);
+          expect(Math.abs(score - exact)).toBeLessThan(1e-4);
+        });
+      });
+    }
+  });
+
+  it('takes several passes for many tokens, and refuses what has no room', async () => {
+    const many = Array.from({ length: 70 }, (_, i) => prompt(i, 30 + (i % 30)));
+    const together = await scoreTokens(model, null, many);
+    const [alone] = await scoreTokens(model, null, [many[69] ?? []]);
+    expect(together).toHaveLength(70);
+    together[69]?.forEach((score, t) => expect(Math.abs(score - (alone?.[t] ?? 0))).toBeLessThan(1e-5));
+    expect(await scoreTokens(model, null, [])).toEqual([]);
+    await expect(scoreTokens(model, null, [prompt(0, 65)])).rejects.toThrow('Cannot score a text of 65 tokens: the model has 64 positions');
+    await expect(scoreTokens(model, null, [[3], []])).rejects.toThrow('empty sequence');
   });
 });

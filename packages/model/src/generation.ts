@@ -128,7 +128,7 @@ function choosesOnDevice({ temperature, repetitionPenalty = 1, logProbabilities:
 }
 
 /** Whether the log-probability of the most likely token is computed on the device. */
-const scoresBest = (options: GenerationOptions) => choosesOnDevice(options) && options.logProbabilities !== undefined;
+const scoresBest = (options: GenerationOptions) => (choosesOnDevice(options) && options.logProbabilities ? 'best' : null);
 
 /** Tokens of a sequence in order, its prompt's first. */
 function* historyOf({ prompt, tokens }: Running): Iterable<number> {
@@ -407,7 +407,7 @@ export class Generator {
     const V = this.#model.config.vocabSize;
     const onDevice = choosesOnDevice(options);
     const best = onDevice ? await pass.best(groups.length) : null;
-    const bestLogs = onDevice && options.logProbabilities ? await pass.bestLogProbabilities(groups.length) : null;
+    const bestLogs = onDevice && options.logProbabilities ? await pass.logProbabilities(groups.length) : null;
     const logits = onDevice ? null : await pass.logits(groups.length);
     const pieces: Piece[] = [];
     groups.forEach((group, i) => {

@@ -38,7 +38,7 @@ export {
   type Piece,
   type TokenLogProbability,
 } from './generation.ts';
-export { InferencePass, scoreLogits } from './inference.ts';
+export { InferencePass, scoreLogits, scoreTokens } from './inference.ts';
 export {
   initialAdapter,
   loraLayout,
@@ -49,7 +49,7 @@ export {
   type LoraScale,
 } from './lora.ts';
 export { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
-export { mergeAdapter } from './merge.ts';
+export { mergeAdapter, mergedSource } from './merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
@@ -60,7 +60,6 @@ export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
-export { readStopTokens } from './stop-tokens.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';

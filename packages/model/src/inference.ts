@@ -20,8 +20,8 @@ interface Chunk {
   readonly start: number;
   readonly rows: number;
   readonly record: Recording<Step>;
-  /** Puts -log softmax of the best tokens into `#surprise`, which leaves no logits. Made when it is first asked for. */
-  score: Recording<Step> | null;
+  /** Put -log softmax of the best or the given tokens into `#surprise`, which leaves no logits. Made when first asked for. */
+  readonly score: { best?: Recording<Step>; given?: Recording<Step> };
 }
 
 /**
@@ -39,7 +39,9 @@ export class InferencePass {
   #best: GPUBuffer;
   /** f32 (rows): 1 for every row. */
   #ones: GPUBuffer;
-  /** f32 (rows): -log softmax of the best token. */
+  /** u32 (rows): the tokens whose log-probabilities are asked for. */
+  #given: GPUBuffer;
+  /** f32 (rows): -log softmax of the best or the given token. */
   #surprise: GPUBuffer;
   #logitsBack: Readback;
   #bestBack: Readback;
@@ -66,6 +68,7 @@ export class InferencePass {
     this.#best = createStorage(device, 'best tokens', N);
     this.#ones = createStorage(device, 'ones', N);
     upload(device, this.#ones, new Float32Array(N).fill(1));
+    this.#given = createStorage(device, 'given tokens', N);
     this.#surprise = createStorage(device, 'surprise', N);
     this.#logitsBack = new Readback(device, Math.min(held * V, STAGED_LOGITS));
     this.#bestBack = new Readback(device, N);
@@ -95,12 +98,12 @@ export class InferencePass {
     const best = part(this.#best, start * 4, M * 4);
     record.run(argmax, { T: M, V }, { x: this.#logits, index: best }, (step) => ({ T: inChunk(step) }));
     record.seal();
-    return { start, rows: M, record, score: null };
+    return { start, rows: M, record, score: {} };
   }
 
-  #recordScore({ start, rows: M }: Chunk): Recording<Step> {
+  #recordScore({ start, rows: M }: Chunk, tokens: GPUBuffer): Recording<Step> {
     const record = new Recording<Step>(this.model.kernels);
-    const [targets, weight, loss] = [this.#best, this.#ones, this.#surprise].map((buffer) => part(buffer, start * 4, M * 4));
+    const [targets, weight, loss] = [tokens, this.#ones, this.#surprise].map((buffer) => part(buffer, start * 4, M * 4));
     const inChunk = ({ rows }: Step) => ({ T: Math.max(0, Math.min(rows - start, M)) });
     const sizes = { T: M, V: this.model.config.vocabSize };
     record.run(crossEntropy, sizes, { targets, weight, loss, logits: this.#logits }, inChunk);
@@ -110,22 +113,25 @@ export class InferencePass {
 
   /**
    * Uploads a batch and submits the pass; `rows` are the tokens whose logits are wanted. With `scored` the
-   * log-probabilities of the best tokens are computed too.
+   * log-probabilities of the best tokens, or of those given for every row, are computed too.
    */
-  submit(batch: PackedBatch, rows: Uint32Array, cached = 0, scored = false): void {
+  submit(batch: PackedBatch, rows: Uint32Array, cached = 0, scored: 'best' | Uint32Array | null = null): void {
     const { device } = this.model.gpu;
     const sizes = this.tables.write(batch);
     upload(device, this.#index, rows);
+    const given = scored !== null && scored !== 'best';
+    if (given) upload(device, this.#given, scored);
     const encoder = device.createCommandEncoder({ label: 'inference' });
     const step: Step = { ...sizes, rows: rows.length, cached, index: 0 };
     this.#record.encode(encoder, step);
     const wanted = this.#chunks.filter(({ start }) => start < rows.length);
     for (const chunk of wanted) {
       chunk.record.encode(encoder, step);
-      if (scored) (chunk.score ??= this.#recordScore(chunk)).encode(encoder, step);
+      if (given) (chunk.score.given ??= this.#recordScore(chunk, this.#given)).encode(encoder, step);
+      else if (scored) (chunk.score.best ??= this.#recordScore(chunk, this.#best)).encode(encoder, step);
     }
     device.queue.submit([encoder.finish()]);
-    this.#last = { step, scored, resident: scored ? undefined : wanted.at(-1) };
+    this.#last = { step, scored: scored !== null, resident: scored ? undefined : wanted.at(-1) };
   }
 
   /** Logits of the first `count` rows of the last pass, (count, V). */
@@ -157,14 +163,14 @@ export class InferencePass {
   }
 
   /**
-   * log softmax of those tokens. Throws RangeError where the last pass did not score them, and for logits that are not
-   * finite.
+   * log softmax of the tokens that the last pass scored, for its first `count` rows. Throws RangeError where it scored
+   * none, and for logits that are not finite.
    */
-  async bestLogProbabilities(count: number): Promise<Float32Array> {
+  async logProbabilities(count: number): Promise<Float32Array> {
     if (!this.#last?.scored) throw new RangeError('Cannot read log-probabilities: the last pass was submitted without them');
     const values = await this.#bestBack.floats(this.#surprise, 0, count);
     this.model.gpu.throwIfFailed();
-    if (!values.every(Number.isFinite)) throw new RangeError('Cannot sample: the logits are not finite');
+    if (!values.every(Number.isFinite)) throw new RangeError('Cannot score tokens: the logits are not finite');
     return values.map((surprise) => -surprise);
   }
 
@@ -173,9 +179,10 @@ export class InferencePass {
     this.#record.destroy();
     for (const { record, score } of this.#chunks) {
       record.destroy();
-      score?.destroy();
+      score.best?.destroy();
+      score.given?.destroy();
     }
-    const buffers = [this.#index, this.#hidden, this.#logits, this.#best, this.#ones, this.#surprise];
+    const buffers = [this.#index, this.#hidden, this.#logits, this.#best, this.#ones, this.#given, this.#surprise];
     for (const owned of [...buffers, this.#logitsBack, this.#bestBack]) owned.destroy();
   }
 }
@@ -194,6 +201,43 @@ export async function scoreLogits(
     const logits = await pass.logits(batch.tokenCount);
     const V = model.config.vocabSize;
     return Array.from(batch.lastTokens, (last) => logits.subarray(batch.bounds[last * 2] * V, (last + 1) * V));
+  } finally {
+    pass.destroy();
+  }
+}
+
+/** Tokens that are scored in one pass; a longer sequence has a pass of its own. */
+const SCORED_TOKENS = 2_048;
+
+/**
+ * Log-probabilities of the tokens of every sequence from the second on, each sequence read on its own, by adapter 0 of the
+ * pack or by the weights alone. Logits stay on the device. Throws RangeError for an empty sequence, one longer than the
+ * model's positions and logits that are not finite.
+ */
+export async function scoreTokens(model: Model, pack: LoraPack | null, sequences: readonly (readonly number[])[]): Promise<Float32Array[]> {
+  const { maxPositionEmbeddings: most } = model.config;
+  const long = sequences.find(({ length }) => length > most);
+  if (long) throw new RangeError(`Cannot score a text of ${long.length} tokens: the model has ${most} positions`);
+  const longest = Math.max(0, ...sequences.map(({ length }) => length));
+  const total = sequences.reduce((sum, { length }) => sum + length, 0);
+  const capacity = Math.ceil(Math.max(longest, Math.min(total, SCORED_TOKENS)) / 8) * 8;
+  const scores: Float32Array[] = [];
+  if (capacity === 0) return scores;
+  const pass = new InferencePass(model, pack, { tokens: capacity, rows: capacity });
+  try {
+    for (let next = 0; next < sequences.length; ) {
+      const batch: { tokens: readonly number[] }[] = [];
+      for (let room = capacity; next < sequences.length && sequences[next].length <= room; next++) {
+        room -= sequences[next].length;
+        batch.push({ tokens: sequences[next] });
+      }
+      const packed = packBatch([batch]);
+      // The last token of a sequence has no next one: what it scores is not read.
+      pass.submit(packed, Uint32Array.from({ length: packed.contentCount }, (_, t) => t), 0, packed.targets.slice(0, packed.contentCount));
+      const found = await pass.logProbabilities(packed.contentCount);
+      for (const last of packed.lastTokens) scores.push(found.slice(packed.bounds[last * 2], last));
+    }
+    return scores;
   } finally {
     pass.destroy();
   }

@@ -1,0 +1,33 @@
+/** Adapter directories as commands take them. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { readAdapter, type ModelConfig, type PeftAdapter } from '@seal/model';
+import { EXIT, Failure, orExit } from './failure.ts';
+import { readJson } from './files.ts';
+import { say } from './terminal.ts';
+
+/** What an adapter is read for: the model's name or directory is compared with what the adapter says. */
+export interface AdaptedModel {
+  readonly name: string;
+  readonly config: ModelConfig;
+}
+
+/** Reads an adapter directory, or ends with exit code 3; what is odd and harmless is said. */
+export async function openAdapter(directory: string, { name, config }: AdaptedModel): Promise<PeftAdapter> {
+  const place = join(directory, 'adapter_config.json');
+  const weightsPlace = join(directory, 'adapter_model.safetensors');
+  for (const path of [place, weightsPlace]) {
+    if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
+  }
+  return orExit(EXIT.data, () => {
+    const weights = { bytes: new Uint8Array(readFileSync(weightsPlace)), place: weightsPlace };
+    const adapter = readAdapter({ json: readJson(place, EXIT.data), place }, weights, config);
+    for (const note of adapter.notes) say(`Note: ${note}`);
+    const { baseModel } = adapter;
+    if (baseModel !== null && basename(baseModel) !== basename(name)) {
+      say(`Note: the adapter in ${directory} was trained on ${baseModel}; its sizes fit ${name}`);
+    }
+    return adapter;
+  });
+}
