@@ -117,7 +117,7 @@ export class InnerLoop {
   #limits: { readonly slots: number; readonly tokensPerStep: number };
   #use = { content: 0, computed: 0 };
 
-  /** `lora` has the largest rank of any adaptation. */
+  /** `lora` has the largest rank of any adaptation. With `recompute` steps take less memory and longer, to the same bits. */
   constructor(
     model: Model,
     lora: LoraConfig,
