@@ -72,12 +72,10 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     seed: command.seed,
     recompute: command.recompute,
   };
-  const held = command.weights ?? checkpoint.format;
-  if (command.full && held !== 'f32') throw new Failure(EXIT.usage, `Cannot use --full with weights held as ${held}: it trains them; use --weights f32`);
   const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
   const training = openTraining(out, {
     '--model': modelIdentity(checkpoint.directory),
-    '--weights': held,
+    '--weights': weights,
     '--data': digest(new Uint8Array(bytes)),
     '--adapter-init': start?.digest ?? null,
     '--full': command.full,
