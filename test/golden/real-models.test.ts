@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { Generator, loadModel, Model, parseConfig, readCheckpoint, scoreLogits } from '@seal/model';
+import { Generator, loadModel, readCheckpoint, readWeights, scoreLogits } from '@seal/model';
 import { logProbability, readJson, readTensors, relativeL2 } from './fixture.ts';
 
 const data = join(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data', 'real');
@@ -21,9 +21,7 @@ afterAll(() => gpu.close());
 
 describe.skipIf(absent !== undefined)(`untrained models of another project, bfloat16, unaligned${because}`, () => {
   it.each(['mlxd-tiny_qwen3', 'mlxd-tiny_llama3'])('%s has the logits of transformers', async (name) => {
-    const folder = new URL(`${pathToFileURL(join(data, name)).href}/`);
-    const model = new Model(gpu, parseConfig(readJson(new URL('config.json', folder)), name));
-    model.write(readTensors(new URL('model.safetensors', folder)));
+    const model = await loadModel(gpu, await readWeights(join(data, name)));
     const { tokens } = readJson(new URL('families/real.json', import.meta.url)) as { tokens: number[] };
     const wanted = readTensors(new URL('families/real.safetensors', import.meta.url));
     const [logits] = await scoreLogits(model, null, [[{ tokens }]]);

@@ -34,8 +34,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   if (command.policy !== undefined && held !== 'f32') {
     throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
-  const subject = await subjectOf(checkpoint, model, command);
   if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
+  const subject = await subjectOf(checkpoint, model, command);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);
   const { contexts, shortened } = await subject.read(command.passages, config);

@@ -299,6 +299,7 @@ const sft = command(
   object('Options', {
     command: constant('sft'),
     model,
+    ...loading,
     data: option('--data', string({ metavar: 'FILE' }), {
       description: message`JSONL: {prompt, completion}, {messages: [{role, content}]} or {text} a line`,
     }),

@@ -57,6 +57,10 @@ interface Start {
 export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const { adapterOut: out } = command;
   const checkpoint = await openCheckpoint(command.model);
+  const weights = command.weights ?? checkpoint.format;
+  if (command.full && weights !== 'f32') {
+    throw new Failure(EXIT.usage, `Cannot train all weights held as ${weights}: use --weights f32, or train an adapter without --full`);
+  }
   const bytes = readBytes(command.data);
   const { documents, cut, dropped, maxTokens } = await readDocuments(command, bytes, checkpoint);
   const settings: FineTuningSettings = {
@@ -73,6 +77,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     '--model': modelIdentity(checkpoint.directory),
     '--data': digest(new Uint8Array(bytes)),
     '--adapter-init': start?.digest ?? null,
+    '--weights': weights,
     '--full': command.full,
     '--rank': start?.lora.rank ?? null,
     '--alpha': start?.lora.alpha ?? null,
@@ -86,7 +91,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     '--seed': settings.seed,
   });
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(command.model, checkpoint);
+  const session = await openSession(command.model, checkpoint, command);
   try {
     if (training.resumed) say(`Going on from step ${training.resumed.step} of ${settings.steps}`);
     const what = start ? `an adapter of rank ${start.lora.rank}` : 'all weights';
