@@ -155,10 +155,7 @@ const doctor = command(
   object('Options', {
     command: constant('doctor'),
     model,
-    weights: withDefault(
-      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
-      'f32',
-    ),
+    weights: loading.weights,
     pack: withDefault(
       option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
       8,
