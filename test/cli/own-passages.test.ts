@@ -3,10 +3,10 @@
  * small and knows children's stories: it is right nowhere, which a run must say and end well with.
  */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { normalizeAnswer, parsePassages } from '@seal/domains';
+import { answerPrompt, builtInTemplate, normalizeAnswer, parsePassages } from '@seal/domains';
 import { readRun } from '@seal/runs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contents } from '../loop/records.ts';
@@ -111,6 +111,23 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     const asked = await seal(['ask', questions[0]?.question ?? '', '--topic', title, '--model', model, '--adapter', at('adapter'), '--json']);
     expect(asked).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(asked.stdout)).toMatchObject({ adapterDigest, answer: evaluated.answers[0]?.answer });
+    // The plain command continues the same prompt with the same tokens.
+    const prompt = answerPrompt(builtInTemplate('implications'), title, questions[0]?.question ?? '');
+    const continued = await seal(['generate', '--prompt', prompt, '--temperature', '0', '--max-tokens', '64', '--model', model, '--adapter', at('adapter'), '--json']);
+    expect(continued).toMatchObject({ code: 0 });
+    const { completions } = JSON.parse(continued.stdout) as { completions: { text: string; adapterDigest: string }[] };
+    expect(completions.map((completion) => ({ ...completion, text: completion.text.trim() }))).toMatchObject([{ adapterDigest, text: evaluated.answers[0]?.answer }]);
+  });
+
+  it('adapts to a base held as int4, and the adapter answers on it', async () => {
+    const made = await seal(['adapt', '--model', model, '--weights', 'int4', '--passages', write('one.json', firstPassages(1)), '--out', at('packed'), '--config', config, '--edits', '1', '--json']);
+    expect(made).toMatchObject({ code: 0 });
+    const { adapterDigest, firstLoss, lastLoss } = JSON.parse(made.stdout) as { adapterDigest: string; firstLoss: number; lastLoss: number };
+    expect(lastLoss).toBeLessThan(firstLoss);
+    const judged = await seal(['eval', '--model', model, '--weights', 'int4', '--passages', at('one.json'), '--adapter', at('packed'), '--json']);
+    expect(judged).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(judged.stdout)).toMatchObject({ adapterDigest });
+    await refused(['adapt', '--model', model, '--weights', 'int4', '--passages', at('one.json'), '--out', at('never'), '--policy', at('run')], 2, 'Cannot use --policy with weights held as int4');
   });
 
   /** A refusal: exit code and one line that holds all of the texts, before any device is opened. */
@@ -142,6 +159,14 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     await refused(change('none.json', [{ title: 'a', context: 'b', questions: [] }]), 3, 'item 0, questions must be non-empty');
     const long = firstPassages(4).map((passage) => ({ ...passage, questions: [{ question: 'why ? '.repeat(400), answer: 'so' }] }));
     await refused(change('long.json', long), 3, 'Cannot ask', 'questions[0]: it is', 'at most 500 fit');
+    const endless = at('endless');
+    cpSync(model, endless, { recursive: true });
+    for (const name of ['config.json', 'generation_config.json']) {
+      const { eos_token_id: _, ...rest } = JSON.parse(readFileSync(join(model, name), 'utf8')) as Record<string, unknown>;
+      rmSync(join(endless, name));
+      writeFileSync(join(endless, name), JSON.stringify(rest));
+    }
+    await refused(['adapt', '--model', endless, '--passages', passages, '--out', at('never')], 4, 'names no eos_token_id, and without one no text ends');
     writeFileSync(at('taken'), 'mine');
     await refused(['adapt', '--model', model, '--passages', passages, '--out', at('taken')], 2, 'it is a file');
   });

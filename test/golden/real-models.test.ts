@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { Generator, loadModel, Model, parseConfig, readCheckpoint, scoreLogits } from '@seal/model';
+import { Generator, loadModel, readCheckpoint, readWeights, scoreLogits, type HeldFormat } from '@seal/model';
 import { logProbability, readJson, readTensors, relativeL2 } from './fixture.ts';
 
 const data = join(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data', 'real');
@@ -21,9 +21,7 @@ afterAll(() => gpu.close());
 
 describe.skipIf(absent !== undefined)(`untrained models of another project, bfloat16, unaligned${because}`, () => {
   it.each(['mlxd-tiny_qwen3', 'mlxd-tiny_llama3'])('%s has the logits of transformers', async (name) => {
-    const folder = new URL(`${pathToFileURL(join(data, name)).href}/`);
-    const model = new Model(gpu, parseConfig(readJson(new URL('config.json', folder)), name));
-    model.write(readTensors(new URL('model.safetensors', folder)));
+    const model = await loadModel(gpu, await readWeights(join(data, name)));
     const { tokens } = readJson(new URL('families/real.json', import.meta.url)) as { tokens: number[] };
     const wanted = readTensors(new URL('families/real.safetensors', import.meta.url));
     const [logits] = await scoreLogits(model, null, [[{ tokens }]]);
@@ -64,5 +62,22 @@ describe.skipIf(absent !== undefined)(`a trained story model that stores its hea
     const total = greedy.slice(1).reduce((sum, token, t) => sum + logProbability(row(t), token), 0);
     expect(Math.abs(total - expected.sum_logprob_of_greedy_ids_after_first)).toBeLessThanOrEqual(1e-3);
     model.destroy();
+  });
+
+  it('has nearly those logits where its weights are packed', async () => {
+    const directory = join(data, 'llama-story-hf');
+    const { greedy_ids: tokens } = readJson(pathToFileURL(join(directory, 'EXPECTED.json'))) as Story;
+    const checkpoint = await readCheckpoint(directory);
+    const score = async (weights: HeldFormat) => {
+      const model = await loadModel(gpu, checkpoint, { weights });
+      const [logits] = await scoreLogits(model, null, [[{ tokens }]]);
+      model.destroy();
+      return logits;
+    };
+    const exact = await score('f32');
+    const [f16, int8, int4] = [await score('f16'), await score('int8'), await score('int4')].map((logits) => relativeL2(logits, exact));
+    expect(f16).toBeLessThanOrEqual(5e-3);
+    expect(int8).toBeLessThanOrEqual(0.02);
+    expect(int4).toBeLessThanOrEqual(0.2);
   });
 });

@@ -35,8 +35,11 @@ const COMPANIONS = [
   'generation_config.json',
 ];
 
+/** Dtypes of numbers by their names on the command line. */
+export type NumberDtype = keyof typeof DTYPES;
+
 /** A model to be written: its `config.json` but for how numbers are stored, its weights, and its other files. */
-interface Original {
+export interface Original {
   readonly config: Readonly<Record<string, unknown>>;
   readonly source: WeightSource;
   /** Puts the other files into a directory. */
@@ -54,7 +57,20 @@ export async function convert(command: CommandOf<'convert'>): Promise<void> {
     throw new Failure(EXIT.usage, `Cannot use --tokenizer with the directory ${command.source}: its own tokenizer is kept; leave it out`);
   }
   const original = isFile ? await fromLlama2c(command.source, command.tokenizer) : await fromDirectory(command.source);
-  const [as, name]: readonly [StoredAs, string] = quantise === undefined ? DTYPES[dtype ?? 'f32'] : [quantise, 'float32'];
+  const written = await writeModel(out, original, quantise ?? dtype ?? 'f32');
+  const tensors = original.source.tensors.size;
+  const document = { out, storedAs: quantise ?? dtype ?? 'f32', tensors, weightFiles: written.files, weightBytes: written.byteLength };
+  print(
+    json
+      ? JSON.stringify(document)
+      : `${counted(tensors, 'tensor')} as ${document.storedAs} in ${out}: ${megabytes(written.byteLength)} in ${counted(written.files.length, 'file')}`,
+  );
+}
+
+/** Writes a model to a directory that is there whole or not at all; Ctrl-C stops it. */
+export async function writeModel(out: string, original: Original, form: NumberDtype | 'int8' | 'int4'): Promise<WrittenWeights> {
+  const quantise = form === 'int8' || form === 'int4' ? form : undefined;
+  const [as, name]: readonly [StoredAs, string] = form === 'int8' || form === 'int4' ? [form, 'float32'] : DTYPES[form];
   const config = {
     ...original.config,
     torch_dtype: name,
@@ -69,19 +85,14 @@ export async function convert(command: CommandOf<'convert'>): Promise<void> {
       writeFileSync(join(temporary, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
       original.companions(temporary);
     });
+    return written;
   } finally {
     dispose();
   }
-  const tensors = original.source.tensors.size;
-  const document = { out, storedAs: quantise ?? dtype ?? 'f32', tensors, weightFiles: written.files, weightBytes: written.byteLength };
-  print(
-    json
-      ? JSON.stringify(document)
-      : `${counted(tensors, 'tensor')} as ${document.storedAs} in ${out}: ${megabytes(written.byteLength)} in ${counted(written.files.length, 'file')}`,
-  );
 }
 
-async function fromDirectory(nameOrDirectory: string): Promise<Original> {
+/** A model directory, by its path or hub name. */
+export async function fromDirectory(nameOrDirectory: string): Promise<Original> {
   const directory = await modelDirectory(nameOrDirectory);
   const { source } = await orExit(EXIT.unavailable, () => readWeights(directory));
   const { quantization_config: _, ...config } = readJson(join(directory, 'config.json'), EXIT.unavailable) as Record<string, unknown>;

@@ -26,9 +26,9 @@ const RANK = 16;
 /** Exit code 4 when the device does not compute or the model cannot be read. */
 export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
   const device = await checkDevice();
-  const { check: model, config } = await checkModel(command.model ?? SHIPPED_MODEL);
-  const plan = config && planModel(config, device.gpu, command);
-  const kernels = device.gpu && config ? checkKernels(device.gpu, config) : { source: 'default' as const, choices: [] };
+  const { check: model, model: known } = await checkModel(command.model ?? SHIPPED_MODEL);
+  const plan = known && planModel(known, device.gpu, command);
+  const kernels = device.gpu && known ? checkKernels(device.gpu, known.config) : { source: 'default' as const, choices: [] };
   const ok = device.ok && model.problem === null;
   const { runtime, ...checked } = device;
   const document = { ok, version: packageVersion(), commit: sourceCommit() ?? null, runtime, device: checked, model, plan, kernels };

@@ -6,7 +6,9 @@ import {
   checkSampling,
   Generator,
   PoolGenerator,
+  parseMessages,
   PROJECTIONS,
+  type Checkpoint,
   type Completion,
   type GenerationOptions,
   type Model,
@@ -15,6 +17,7 @@ import {
 } from '@seal/model';
 import { openAdapter } from './adapters.ts';
 import { EXIT, Failure, orExit } from './failure.ts';
+import { readJson } from './files.ts';
 import { generationSettings } from './generation-config.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
@@ -26,11 +29,14 @@ const MOST_SLOTS = 64;
 const MOST_ADAPTERS = 16;
 
 export async function generate(command: CommandOf<'generate'>): Promise<void> {
-  const { model: name = SHIPPED_MODEL, prompt, count, seed, stop, json, topLogprobs } = command;
+  const { model: name = SHIPPED_MODEL, count, seed, stop, json, topLogprobs } = command;
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config, directory } = checkpoint;
-  const promptTokenIds = tokenizer.encodeWithSpecials(prompt);
-  checkPrompt(promptTokenIds, tokenizer.encode(prompt), config.maxPositionEmbeddings);
+  const promptTokenIds = await promptTokens(command, checkpoint);
+  if (promptTokenIds.length >= config.maxPositionEmbeddings) {
+    const positions = `the model has ${config.maxPositionEmbeddings} positions`;
+    throw new Failure(EXIT.data, `Cannot continue a prompt of ${promptTokenIds.length} tokens: ${positions}; shorten it`);
+  }
   const settings = generationSettings(directory, config, { ...command, maxNewTokens: command.maxTokens });
   await orExit(EXIT.usage, () => checkSampling(settings.sampling));
   if (stop.includes('')) throw new Failure(EXIT.usage, 'Cannot stop at an empty string: it is everywhere; leave --stop out');
@@ -38,7 +44,7 @@ export async function generate(command: CommandOf<'generate'>): Promise<void> {
   for (const own of command.adapters) adapters.push(await openAdapter(own, { name, config }));
   if (settings.fromFile.length > 0) say(`From generation_config.json: ${settings.fromFile.join(', ')}`);
 
-  const session = await openSession(name);
+  const session = await openSession(name, checkpoint, command);
   const asked = adapters.length === 0 ? [null] : adapters.map(({ digest }) => digest);
   const total = asked.length * count;
   // One completion is shown while it is written; several would run into one another.
@@ -69,11 +75,26 @@ const show = (pieces: readonly Piece[]): void => {
 
 const heading = (number: number, digest: string | null) => `--- ${number}${digest === null ? '' : `, adapter ${digest.slice(0, 12)}`}`;
 
-function checkPrompt(tokens: readonly number[], own: readonly number[], positions: number): void {
-  if (own.length === 0) throw new Failure(EXIT.data, 'Cannot continue an empty prompt: write some text');
-  if (tokens.length >= positions) {
-    throw new Failure(EXIT.data, `Cannot continue a prompt of ${tokens.length} tokens: the model has ${positions} positions; shorten it`);
+/** Tokens of the text, or of the conversation up to where the assistant goes on. */
+async function promptTokens({ prompt, messages }: CommandOf<'generate'>, { tokenizer, chat, directory }: Checkpoint): Promise<number[]> {
+  if (prompt !== undefined && messages === undefined) {
+    if (tokenizer.encode(prompt).length === 0) throw new Failure(EXIT.data, 'Cannot continue an empty prompt: write some text');
+    return tokenizer.encodeWithSpecials(prompt);
   }
+  if (messages === undefined || prompt !== undefined) {
+    throw new Failure(EXIT.usage, 'Cannot tell what to continue: give either --prompt TEXT or --messages FILE');
+  }
+  if (!chat) throw new Failure(EXIT.usage, `Cannot read --messages: the model in ${directory} has no chat template; use --prompt`);
+  return orExit(EXIT.data, () => {
+    const conversation = parseMessages(messagesOf(readJson(messages, EXIT.data)), messages);
+    // A template writes its special tokens itself.
+    return tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));
+  });
+}
+
+/** A list, or an object that holds it. */
+function messagesOf(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && 'messages' in json ? json.messages : json;
 }
 
 /** A stream of random numbers for each completion, the same under every adapter. */

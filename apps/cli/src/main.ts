@@ -28,6 +28,8 @@ async function execute(command: Command): Promise<void> {
       return (await import('./tune.ts')).tune(command);
     case 'pull':
       return (await import('./pull.ts')).pull(command);
+    case 'merge':
+      return (await import('./merge.ts')).merge(command);
     case 'generate':
       return (await import('./generate.ts')).generate(command);
     case 'score':

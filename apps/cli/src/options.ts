@@ -39,6 +39,8 @@ const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
 
+const recompute = option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` });
+
 const run = command(
   'run',
   object('Options', {
@@ -97,6 +99,7 @@ const adapt = command(
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
     config,
+    recompute,
     seed,
     maxTime,
     json,
@@ -152,10 +155,7 @@ const doctor = command(
   object('Options', {
     command: constant('doctor'),
     model,
-    weights: withDefault(
-      option('--weights', choice(['f32', 'f16', 'int8', 'int4']), { description: message`How the plan holds weights; f32 if absent` }),
-      'f32',
-    ),
+    weights: loading.weights,
     pack: withDefault(
       option('--pack', integer({ min: 1, max: 1_024, metavar: 'N' }), { description: message`Adapters trained side by side; 8 if absent` }),
       8,
@@ -223,6 +223,60 @@ const pull = command(
   { description: message`Download a model from the Hugging Face hub into its standard cache` },
 );
 
+const generate = command(
+  'generate',
+  object('Options', {
+    command: constant('generate'),
+    model,
+    adapters: multiple(
+      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    ),
+    prompt: optional(option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` })),
+    messages: optional(
+      option('--messages', string({ metavar: 'FILE' }), {
+        description: message`Conversation to continue instead: JSON, [{role, content}]`,
+      }),
+    ),
+    maxTokens: optional(
+      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
+    ),
+    temperature: optional(
+      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
+    ),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
+    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
+    repetitionPenalty: optional(
+      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
+    ),
+    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
+    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
+    topLogprobs: withDefault(
+      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
+      0,
+    ),
+    ...loading,
+    seed,
+    json,
+  }),
+  { description: message`Continue a text or a conversation, with or without adapters` },
+);
+
+const score = command(
+  'score',
+  object('Options', {
+    command: constant('score'),
+    model,
+    adapter,
+    input: option('--input', string({ metavar: 'FILE' }), {
+      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
+    }),
+    ...loading,
+    json,
+  }),
+  { description: message`Log-probability of texts, token by token, and perplexity` },
+);
+
 const convert = command(
   'convert',
   object('Options', {
@@ -247,51 +301,19 @@ const convert = command(
   { description: message`Write a model anew: other numbers, packed matrices, or from llama2.c` },
 );
 
-const generate = command(
-  'generate',
+const merge = command(
+  'merge',
   object('Options', {
-    command: constant('generate'),
+    command: constant('merge'),
     model,
-    adapters: multiple(
-      option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory; given several times, each answers` }),
+    adapter: option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory` }),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16']), { description: message`Dtype of the numbers written; the model's own if absent` }),
     ),
-    prompt: option('--prompt', string({ metavar: 'TEXT' }), { description: message`Text to continue` }),
-    maxTokens: optional(
-      option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of a completion; 256 if absent` }),
-    ),
-    temperature: optional(
-      option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` }),
-    ),
-    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
-    topK: optional(option('--top-k', integer({ min: 1, metavar: 'K' }), { description: message`Keep the K most likely tokens` })),
-    minP: optional(option('--min-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep tokens at least P times as likely as the first` })),
-    repetitionPenalty: optional(
-      option('--repetition-penalty', float({ min: 0, max: 1_000, metavar: 'F' }), { description: message`Make tokens that are there already less likely` }),
-    ),
-    stop: multiple(option('--stop', string({ metavar: 'TEXT' }), { description: message`End before this text; may be given several times` })),
-    count: withDefault(option('--n', integer({ min: 1, max: 10_000, metavar: 'N' }), { description: message`Completions (of each adapter)` }), 1),
-    topLogprobs: withDefault(
-      option('--top-logprobs', integer({ min: 0, max: 100, metavar: 'N' }), { description: message`With --json: the N most likely tokens at each place` }),
-      0,
-    ),
-    seed,
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the model` }),
     json,
   }),
-  { description: message`Continue a text, with or without adapters` },
-);
-
-const score = command(
-  'score',
-  object('Options', {
-    command: constant('score'),
-    model,
-    adapter,
-    input: option('--input', string({ metavar: 'FILE' }), {
-      description: message`Texts, one a line, in a .jsonl file one {"text"} a line; - reads the standard input`,
-    }),
-    json,
-  }),
-  { description: message`Log-probability of texts, token by token, and perplexity` },
+  { description: message`Put an adapter into the weights of its model and write the whole model` },
 );
 
 const sft = command(
@@ -299,6 +321,7 @@ const sft = command(
   object('Options', {
     command: constant('sft'),
     model,
+    ...loading,
     data: option('--data', string({ metavar: 'FILE' }), {
       description: message`JSONL: {prompt, completion}, {messages: [{role, content}]} or {text} a line`,
     }),
@@ -321,7 +344,7 @@ const sft = command(
     seq: optional(
       option('--seq', integer({ min: 2, max: 1_048_576, metavar: 'N' }), { description: message`Tokens an example may have, what is longer is cut; 1024 if absent` }),
     ),
-    recompute: option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` }),
+    recompute,
     seed,
     maxTime,
     json,
@@ -361,7 +384,7 @@ const report = command(
 /** All commands: the loop, one model, the machine. */
 export const commands = or(
   or(run, adapt, ask, evaluate, pretrain, words, report),
-  or(generate, score, tokenize, sft, convert, pull),
+  or(generate, score, merge, tokenize, sft, convert, pull),
   or(doctor, bench, tune),
 );
 

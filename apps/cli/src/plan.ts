@@ -14,7 +14,7 @@ import {
   stepFlops,
   type Capacity,
   type CapacityRequest,
-  type ModelConfig,
+  type Checkpoint,
 } from '@seal/model';
 import { EXIT, Failure, messageOf } from './failure.ts';
 import { readJson } from './files.ts';
@@ -66,24 +66,38 @@ const STEP = 2_048;
 const MOST_ADAPTERS = 1_024;
 const roundUp = (count: number) => Math.ceil(count / 8) * 8;
 
+/** A directory's check, and its configuration and format of weights as far as these could be read. */
+interface Checked {
+  readonly check: ModelCheck;
+  readonly model: Pick<Checkpoint, 'config' | 'format'> | null;
+}
+
 /** Reads what a directory holds but for the weights; a `config.json` alone will do. Never throws: see `problem`. */
-export async function checkModel(nameOrDirectory: string): Promise<{ readonly check: ModelCheck; readonly config: ModelConfig | null }> {
-  const check = { directory: nameOrDirectory, family: null, parameters: null, vocabulary: null, files: null, problem: null };
-  let config: ModelConfig | null = null;
-  let known: ModelCheck = check;
+export async function checkModel(nameOrDirectory: string): Promise<Checked> {
+  let check: ModelCheck = { directory: nameOrDirectory, family: null, parameters: null, vocabulary: null, files: null, problem: null };
+  let model: Checked['model'] = null;
+  const know = (known: NonNullable<Checked['model']>) => {
+    model = known;
+    const { config } = known;
+    check = { ...check, family: config.family, parameters: parameterCount(config), vocabulary: config.vocabSize };
+  };
   try {
     const directory = await modelDirectory(nameOrDirectory);
+    check = { ...check, directory };
     const place = join(directory, 'config.json');
-    config = parseConfig(readJson(place, EXIT.unavailable), place);
-    known = { ...check, directory, family: config.family, parameters: parameterCount(config), vocabulary: config.vocabSize };
+    const json = readJson(place, EXIT.unavailable);
     const shards = readdirSync(directory).filter((name) => name.endsWith('.safetensors'));
-    if (shards.length === 0) return { check: known, config };
-    const { source } = await readCheckpoint(directory);
+    if (shards.length === 0) {
+      know({ config: parseConfig(json, place), format: 'f32' });
+      return { check, model };
+    }
+    const checkpoint = await readCheckpoint(directory);
+    know(checkpoint);
     const byteLength = shards.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
-    const dtypes = [...new Set([...source.tensors.values()].map(({ dtype }) => dtype))].sort();
-    return { check: { ...known, files: { byteLength, dtypes } }, config };
+    const dtypes = [...new Set([...checkpoint.source.tensors.values()].map(({ dtype }) => dtype))].sort();
+    return { check: { ...check, files: { byteLength, dtypes } }, model };
   } catch (error) {
-    return { check: { ...known, problem: messageOf(error) }, config };
+    return { check: { ...check, problem: messageOf(error) }, model };
   }
 }
 
@@ -97,8 +111,12 @@ export function parseMemory(text: string): number {
 }
 
 /** Plans what the options ask for, on this adapter or, where there is none, on any with WebGPU's default limits. */
-export function planModel(config: ModelConfig, gpu: GpuDescription | null, command: CommandOf<'doctor'>): Plan {
-  const { weights, pack, rank } = command;
+export function planModel(
+  { config, format }: Pick<Checkpoint, 'config' | 'format'>,
+  gpu: GpuDescription | null,
+  command: CommandOf<'doctor'>,
+): Plan {
+  const { weights = format, pack, rank } = command;
   const most = config.maxPositionEmbeddings;
   const sequence = command.seq ?? Math.min(SEQUENCE, most);
   if (sequence > most) throw new Failure(EXIT.usage, `Cannot plan for --seq ${sequence}: the model has ${most} positions`);

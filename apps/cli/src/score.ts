@@ -17,7 +17,8 @@ interface ScoredLine {
   readonly total: number;
 }
 
-export async function score({ model: name = SHIPPED_MODEL, adapter: adapterDirectory, input, json }: CommandOf<'score'>): Promise<void> {
+export async function score(command: CommandOf<'score'>): Promise<void> {
+  const { model: name = SHIPPED_MODEL, adapter: adapterDirectory, input, json } = command;
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config } = checkpoint;
   const place = input === '-' ? 'the standard input' : input;
@@ -35,7 +36,7 @@ export async function score({ model: name = SHIPPED_MODEL, adapter: adapterDirec
     );
   }
   const adapter = adapterDirectory === undefined ? null : await openAdapter(adapterDirectory, { name, config });
-  const session = await openSession(name);
+  const session = await openSession(name, checkpoint, command);
   const pack = adapter && new LoraPack(session.gpu.device, config, adapter.lora, 1);
   try {
     if (adapter) pack?.write(0, adapter.values);

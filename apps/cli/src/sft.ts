@@ -57,6 +57,10 @@ interface Start {
 export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const { adapterOut: out } = command;
   const checkpoint = await openCheckpoint(command.model);
+  const weights = command.weights ?? checkpoint.format;
+  if (command.full && weights !== 'f32') {
+    throw new Failure(EXIT.usage, `Cannot train all weights held as ${weights}: use --weights f32, or train an adapter without --full`);
+  }
   const bytes = readBytes(command.data);
   const { documents, cut, dropped, maxTokens } = await readDocuments(command, bytes, checkpoint);
   const settings: FineTuningSettings = {
@@ -71,6 +75,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
   const training = openTraining(out, {
     '--model': modelIdentity(checkpoint.directory),
+    '--weights': weights,
     '--data': digest(new Uint8Array(bytes)),
     '--adapter-init': start?.digest ?? null,
     '--full': command.full,
@@ -86,7 +91,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     '--seed': settings.seed,
   });
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(command.model, checkpoint);
+  const session = await openSession(command.model, checkpoint, command);
   try {
     if (training.resumed) say(`Going on from step ${training.resumed.step} of ${settings.steps}`);
     const what = start ? `an adapter of rank ${start.lora.rank}` : 'all weights';
@@ -192,10 +197,10 @@ function lengthOf({ seq }: CommandOf<'sft'>, { maxPositionEmbeddings: most }: Mo
 }
 
 function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
-  const { tokenizer, config } = checkpoint;
+  const { tokenizer, config, chat } = checkpoint;
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: beginOf(checkpoint), end, chat: checkpoint.chat };
+  return { tokenizer, begin: beginOf(checkpoint), end, chat };
 }
 
 /** Tokens that the tokenizer puts before every text. That of the tiny world leaves it to the configuration to name one. */
@@ -258,7 +263,7 @@ function modelIdentity(directory: string): string {
 
 /** The model's own configuration with the dtype that its weights have now, under the names that it uses for it. */
 function savedConfig(directory: string): string {
-  const json = readJson(join(directory, 'config.json'), EXIT.data) as object;
+  const { quantization_config: _, ...json } = readJson(join(directory, 'config.json'), EXIT.data) as Record<string, unknown>;
   const dtype = 'dtype' in json ? { dtype: 'float32' } : {};
   const older = 'torch_dtype' in json || !('dtype' in json) ? { torch_dtype: 'float32' } : {};
   return `${JSON.stringify({ ...json, ...dtype, ...older }, null, 2)}\n`;

@@ -15,7 +15,7 @@ import {
   type ParseMode,
   type Template,
 } from '@seal/domains';
-import { readStopTokens, type Checkpoint } from '@seal/model';
+import type { Checkpoint } from '@seal/model';
 import { contextsOf, readableContexts, tinyDomain, VOCABULARY } from '@seal/tiny';
 import {
   createCodec,
@@ -31,6 +31,7 @@ import {
 } from '@seal/trainer';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readText } from './files.ts';
+import { generationSettings } from './generation-config.ts';
 import { counted } from './terminal.ts';
 
 /** What a run works on, and one sentence on what the texts lost, where they did. */
@@ -140,10 +141,10 @@ async function ownSubject(
   const plain = knowledgeIncorporation({ template: await templateOf(template), mode, grader: 'containment' });
   // The name is a part of every reward's key, and the same question by a chat template is another.
   const domain = chat ? { ...plain, name: `${plain.name}, by chat template` } : plain;
-  const codec = await orExit(EXIT.unavailable, async () => {
-    const stopTokens = await readStopTokens(directory, model);
-    return createTextCodec({ tokenizer, stopTokens, chat: chat ? format : null }, model.maxPositionEmbeddings);
-  });
+  const stopTokens = [...new Set([...model.eosTokenIds, ...generationSettings(directory, model, {}).stopTokens])];
+  const codec = await orExit(EXIT.unavailable, () =>
+    createTextCodec({ tokenizer, stopTokens, chat: chat ? format : null }, model.maxPositionEmbeddings),
+  );
   const all = async (path: string) => {
     const text = readText(path, EXIT.data);
     return orExit(EXIT.data, () => parsePassages(text, path));

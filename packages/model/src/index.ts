@@ -60,7 +60,6 @@ export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
 export { hostSource, sourceDigest, type WeightSource } from './sources.ts';
-export { readStopTokens } from './stop-tokens.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { readTextSide, type TextSide } from './text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';

@@ -96,6 +96,13 @@ describe('resolveConfig', () => {
     expect(resolveConfig('tiny', 'corrected', undefined, 'x.json').inner.trainOnPadding).toBe(false);
   });
 
+  it('takes recomputed activations where they are asked for, and says nothing of them else', () => {
+    const config = resolveConfig('squad', 'corrected', { inner: { recompute: true }, outer: { sft: { recompute: true } } }, 'x.json');
+    expect([config.inner.recompute, config.outer.sft.recompute]).toEqual([true, true]);
+    for (const preset of Object.values(presets)) expect(JSON.stringify(preset)).not.toContain('recompute');
+    expect(problem('inner.recompute', 1)).toContain('inner.recompute');
+  });
+
   it('refuses what is no object, and the key of a prototype', () => {
     for (const value of [null, 3, [], 'inner']) expect(() => resolveConfig('tiny', 'paper', value, 'x.json')).toThrow('expected an object');
     expect(() => resolveConfig('tiny', 'paper', { inner: 3 }, 'x.json')).toThrow('expected an object, got 3');

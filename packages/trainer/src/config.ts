@@ -23,6 +23,8 @@ export const sealConfigSchema = type({
     packSize: '1 <= number.integer <= 512',
     /** Tokens of one packed step, over all adapters. */
     tokensPerStep,
+    /** Compute activations again in the backward pass instead of keeping them: the same bits in less memory. */
+    'recompute?': 'boolean',
     /** `paper` pads every sequence with end tokens up to the longest and trains on them. */
     trainOnPadding: 'boolean',
     maxAnswerTokens: '1 <= number.integer <= 1024',
@@ -47,6 +49,7 @@ export const sealConfigSchema = type({
       epochs: natural,
       batchSize: natural,
       tokensPerStep,
+      'recompute?': 'boolean',
     }).onUndeclaredKey('reject'),
   }).onUndeclaredKey('reject'),
   /** The table on held-out contexts. */

@@ -175,8 +175,8 @@ export class Examiner {
   /** Everything that determines the reward of one context of a job. */
   #key(policy: Policy, job: Job, context: Context): string {
     const { config, domain, seed } = this.#input;
-    // How many adapters share a step changes no bit of any of them.
-    const { packSize: _packSize, tokensPerStep: _tokensPerStep, ...inner } = config.inner;
+    // Neither how many adapters share a step nor what is computed again changes a bit of any of them.
+    const { packSize: _packSize, tokensPerStep: _tokensPerStep, recompute: _recompute, ...inner } = config.inner;
     const settings = this.#settings(job);
     return digest({
       ...(settings && { settings: { ...settings } }),

@@ -28,6 +28,7 @@ export interface SftSettings {
   readonly epochs: number;
   readonly batchSize: number;
   readonly tokensPerStep: number;
+  readonly recompute?: boolean;
 }
 
 /** The trained adapter and its loss at every step. */
@@ -51,7 +52,7 @@ export async function fineTune(
   const perEpoch = Math.ceil(documents.length / settings.batchSize);
   const steps = settings.epochs * perEpoch;
   const pack = new LoraPack(model.gpu.device, model.config, settings.lora, 1);
-  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps: STEPS_IN_FLIGHT });
+  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps: STEPS_IN_FLIGHT, recompute: settings.recompute ?? false });
   const losses: number[] = [];
   let order: TokenSequence[] = [];
   const nextSegment = (step: number): Segment => {
