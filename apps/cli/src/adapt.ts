@@ -19,10 +19,11 @@ import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
 const STEP_TOKENS = 2_048;
 
 /** The preset, changed by a file if there is one, for one adapter, however many passages it is to learn. */
-async function configOf(preset: PresetName, file: string | undefined): Promise<SealConfig> {
+async function configOf(preset: PresetName, { config: file, recompute }: CommandOf<'adapt'>): Promise<SealConfig> {
   const overrides = file === undefined ? undefined : readJson(file, EXIT.usage);
   const config = await orExit(EXIT.usage, () => resolveConfig(preset, 'corrected', overrides, file ?? 'the preset'));
-  return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep: Math.min(STEP_TOKENS, config.inner.tokensPerStep) } };
+  const tokensPerStep = Math.min(STEP_TOKENS, config.inner.tokensPerStep);
+  return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep, ...(recompute && { recompute }) } };
 }
 
 export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
@@ -37,13 +38,13 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
   const subject = await subjectOf(checkpoint, model, command);
   const { domain, codec } = subject;
-  const config = await configOf(subject.preset, command.config);
+  const config = await configOf(subject.preset, command);
   const { contexts, shortened } = await subject.read(command.passages, config);
   if (shortened) say(shortened);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, command);
-  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config), command.recompute);
+  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
     const own = command.policy === undefined ? null : await initialPolicy(session);
     if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
