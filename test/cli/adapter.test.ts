@@ -27,6 +27,13 @@ it('makes an adapter directory and says what it did', () => {
   expect(JSON.parse(readFileSync(join(at('adapter'), 'adapter_config.json'), 'utf8'))).toMatchObject({ peft_type: 'LORA' });
 });
 
+it('makes the same adapter when activations are recomputed', async () => {
+  const again = await seal(['adapt', '--passages', at('passages.json'), '--out', at('recomputed'), '--edits', '1', '--steps', '4', '--recompute', '--json']);
+  expect(again).toMatchObject({ code: 0 });
+  const digest = ({ stdout }: Ended) => (JSON.parse(stdout) as { adapterDigest: string }).adapterDigest;
+  expect(digest(again)).toBe(digest(made));
+});
+
 it('asks and evaluates with it', async () => {
   const { adapterDigest } = JSON.parse(made.stdout) as { adapterDigest: string };
   const asked = await seal(['ask', question, '--adapter', at('adapter'), '--json']);

@@ -1,8 +1,11 @@
 /** `seal pull` as users start it, against a mock hub: documents, exit codes, the environment it reads. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { COMMIT, MockHub, refuse, tinyRepository } from '@seal/hub/fixture';
 import { seal, shippedModel } from './seal.ts';
@@ -105,4 +108,22 @@ it('loads the rest after it was killed', async () => {
   hub.interfere = () => false;
   const after = await run(['pull', 'org/tiny', '--json']);
   expect(JSON.parse(after.stdout)).toMatchObject({ receivedBytes: 180_000 });
+});
+
+it('keeps what fits where a file can grow no more, and goes on once there is room', async ({ skip }) => {
+  if (process.platform === 'win32') return skip('the size of files is limited by ulimit');
+  const main = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
+  const limited = spawn('sh', ['-c', 'ulimit -f 200; exec "$0" "$@"', process.execPath, main, 'pull', 'org/tiny'], {
+    env: { ...process.env, HF_ENDPOINT: hub.endpoint, HF_HOME: home, HF_HUB_CACHE: '', HF_TOKEN: '', HF_HUB_OFFLINE: '' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  limited.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(limited, 'close')) as [number];
+  expect(code).toBe(75);
+  expect(stderr.trim().split('\n').at(-1)).toMatch(/^seal: Cannot write .*: the disk is full; free some space and pull again/);
+  const after = await run(['pull', 'org/tiny', '--json']);
+  const { receivedBytes } = JSON.parse(after.stdout) as { receivedBytes: number };
+  expect(receivedBytes).toBeGreaterThan(0);
+  expect(receivedBytes).toBeLessThan(250_000);
 });

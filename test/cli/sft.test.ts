@@ -77,6 +77,15 @@ it('learns: the loss falls, and the adapter answers', async () => {
   expect(asked.stdout).toContain('quilthy');
 });
 
+it('trains an adapter over weights in fewer bits', async () => {
+  const ended = await sft('int4', ['--weights', 'int4', '--json']);
+  const { losses } = JSON.parse(ended.stdout) as { losses: number[] };
+  const first = JSON.parse(readFileSync(join(at('adapter_model.safetensors-whole'), 'losses.jsonl'), 'utf8').split('\n')[0]!) as { loss: number };
+  expect(losses[0]).not.toBe(first.loss);
+  expect(losses[0]! / first.loss).toBeCloseTo(1, 0);
+  expect(losses.at(-1)).toBeLessThan(losses[0]!);
+});
+
 it('trains an adapter on', async () => {
   const ended = await sft('further', ['--adapter-init', at('adapter_model.safetensors-whole'), '--json']);
   const further = JSON.parse(ended.stdout) as { firstLoss: number };
@@ -115,6 +124,7 @@ describe('refusals', () => {
 
   it.concurrent.each<[string, string[], RegExp]>([
     ['--rank with --full', ['--full', '--rank', '4'], /Cannot use --rank with --full/],
+    ['--full with weights in fewer bits', ['--full', '--weights', 'int8'], /Cannot use --full with weights held as int8/],
     ['a target that is none', ['--targets', 'q_proj,x_proj'], /"x_proj" is not one of q_proj, k_proj/],
     ['more positions than the model has', ['--seq', '513'], /--seq 513: the model has 512 positions/],
   ])('%s', (_, args, message) => refused(['--data', data, ...to, ...args], 2, message));

@@ -1,9 +1,22 @@
 /** Small models of every family against transformers and PEFT in float64; families/README.md tells what was recorded. */
 
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { adapterFiles, FullTrainer, Generator, LoraTrainer, parseAdapterFile, readAdapter, scoreLogits } from '@seal/model';
+import {
+  adapterFiles,
+  FullTrainer,
+  Generator,
+  loadModel,
+  LoraPack,
+  LoraTrainer,
+  parseAdapterFile,
+  readAdapter,
+  readWeights,
+  scoreLogits,
+  type Segment,
+} from '@seal/model';
 import { logProbability, openFixture, readJson, readTensors, relativeL2, settings, type Expected } from './fixture.ts';
 
 interface Continuation {
@@ -49,6 +62,20 @@ describe.each(VARIANTS)('%s', (variant) => {
     expect(relativeL2(tensor('base.logits.1'), tensor('lora.logits.1'))).toBeGreaterThan(1e-2);
   });
 
+  it('has them to 5e-3 where weights are held as f16', async () => {
+    const { pack, segment, tensor } = open(variant);
+    const model = await loadModel(gpu, await readWeights(fileURLToPath(new URL(`families/${variant}`, import.meta.url))), { weights: 'f16' });
+    for (const [kind, adapters] of [['base', null], ['lora', pack]] as const) {
+      const all = await scoreLogits(model, adapters, [segment]);
+      for (const [i, logits] of all.entries()) {
+        const error = relativeL2(logits, tensor(`${kind}.logits.${i}`));
+        expect(error, kind).toBeLessThanOrEqual(5e-3);
+        expect(error, `${kind}: the weights are rounded`).toBeGreaterThan(1e-5);
+      }
+    }
+    model.destroy();
+  });
+
   it.each([false, true])('has the loss, every LoRA gradient and 20 steps of AdamW, recompute %s', async (recompute) => {
     const { model, pack, segment, expected, adapter, adapterErrors } = open(variant);
     const { loss, optimizer, losses } = expected.lora;
@@ -89,7 +116,7 @@ describe.each(VARIANTS)('%s', (variant) => {
   });
 });
 
-describe.each(['qwen3'])('all weights of %s', (variant) => {
+describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) => {
   it('follow three steps of AdamW', async () => {
     const { model, segment, expected, weightErrors } = open(variant);
     const { optimizer, losses, rowStride } = expected.full!;
@@ -102,6 +129,30 @@ describe.each(['qwen3'])('all weights of %s', (variant) => {
     for (const { name, error } of weightErrors('full.after', await model.read(), rowStride)) {
       expect(error, name).toBeLessThanOrEqual(1e-4);
     }
+  });
+});
+
+describe.each(['llama-bias', 'qwen2-window', 'qwen3-window'])('an adapter of %s', (variant) => {
+  it('is trained to the same bytes whatever shares its pack', async () => {
+    const { model, lora, adapter, segment, expected } = open(variant);
+    const pack = new LoraPack(gpu.device, model.config, lora, 3);
+    const optimiser = settings(expected.lora.optimizer);
+    const train = async (slot: number, others: Segment) => {
+      const trainer = new LoraTrainer(model, pack, { tokens: 128, steps: 3 }, optimiser);
+      trainer.begin([0, 1, 2].map((e) => (e === slot ? adapter : adapter.map((value) => value / (e + 2)))));
+      for (let step = 0; step < 3; step++) {
+        trainer.step([0, 1, 2].map((e) => (e === slot ? segment : others)), [1e-3, 1e-3, 1e-3]);
+      }
+      const [values, losses] = [await pack.readSlot(slot), await trainer.losses()];
+      trainer.destroy();
+      return { values, losses: losses.map((row) => row[slot]) };
+    };
+    const [first] = segment;
+    const alone = await train(0, []);
+    expect(alone.values).not.toEqual(adapter);
+    expect(await train(2, [first])).toEqual(alone);
+    expect(await train(1, [first, first])).toEqual(alone);
+    pack.destroy();
   });
 });
 

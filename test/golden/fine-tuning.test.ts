@@ -25,18 +25,18 @@ const out = mkdtempSync(join(tmpdir(), 'seal-fine-tuning-'));
 afterAll(() => rmSync(out, { recursive: true }));
 
 it('makes the documents that transformers makes', async () => {
-  const { tokenizer } = await readCheckpoint(join(folder, 'model'));
+  const { tokenizer, chat } = await readCheckpoint(join(folder, 'model'));
   const examples = parseExamples(readFileSync(join(folder, 'examples.jsonl')), 'examples.jsonl');
-  const { documents, cut, dropped } = encodeExamples(examples, { tokenizer, begin: [1], end: 2, chat: null }, expected.maxTokens, 'examples.jsonl');
+  const { documents, cut, dropped } = encodeExamples(examples, { tokenizer, begin: [1], end: 2, chat }, expected.maxTokens, 'examples.jsonl');
   expect(documents.map(({ tokens }) => tokens)).toEqual(expected.documents.map(({ tokens }) => tokens));
   // The first entry is never used.
   const behind = (weights: ArrayLike<number> | undefined) => Array.from(weights ?? []).slice(1);
   expect(documents.map(({ targetWeights }) => behind(targetWeights))).toEqual(expected.documents.map(({ mask }) => behind(mask)));
-  expect({ cut, dropped }).toEqual({ cut: 1, dropped: 0 });
+  expect({ cut, dropped }).toEqual({ cut: 2, dropped: 0 });
 });
 
 it('takes them in the order that the fixture was made with', () => {
-  const order = batchOrder(7, 2, 5);
+  const order = batchOrder(8, 2, 5);
   expect(Array.from({ length: 10 }, (_, step) => order(step))).toEqual(json('order.json'));
 });
 

@@ -34,8 +34,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   if (command.policy !== undefined && held !== 'f32') {
     throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
-  const subject = await subjectOf(checkpoint, model, command);
   if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
+  const subject = await subjectOf(checkpoint, model, command);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command.config);
   const { contexts, shortened } = await subject.read(command.passages, config);
@@ -43,7 +43,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, command);
-  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
+  const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config), command.recompute);
   try {
     const own = command.policy === undefined ? null : await initialPolicy(session);
     if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));

@@ -39,6 +39,8 @@ const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
 
+const recompute = option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` });
+
 const run = command(
   'run',
   object('Options', {
@@ -97,6 +99,7 @@ const adapt = command(
     ),
     steps: optional(option('--steps', integer({ min: 1, max: 100_000, metavar: 'N' }), { description: message`Training steps` })),
     config,
+    recompute,
     seed,
     maxTime,
     json,
@@ -322,7 +325,7 @@ const sft = command(
     seq: optional(
       option('--seq', integer({ min: 2, max: 1_048_576, metavar: 'N' }), { description: message`Tokens an example may have, what is longer is cut; 1024 if absent` }),
     ),
-    recompute: option('--recompute', { description: message`Compute activations twice instead of keeping them: less memory, the same bits` }),
+    recompute,
     seed,
     maxTime,
     json,

@@ -75,9 +75,9 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
   const training = openTraining(out, {
     '--model': modelIdentity(checkpoint.directory),
+    '--weights': weights,
     '--data': digest(new Uint8Array(bytes)),
     '--adapter-init': start?.digest ?? null,
-    '--weights': weights,
     '--full': command.full,
     '--rank': start?.lora.rank ?? null,
     '--alpha': start?.lora.alpha ?? null,
@@ -197,10 +197,10 @@ function lengthOf({ seq }: CommandOf<'sft'>, { maxPositionEmbeddings: most }: Mo
 }
 
 function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
-  const { tokenizer, config } = checkpoint;
+  const { tokenizer, config, chat } = checkpoint;
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: beginOf(checkpoint), end, chat: null };
+  return { tokenizer, begin: beginOf(checkpoint), end, chat };
 }
 
 /** Tokens that the tokenizer puts before every text. That of the tiny world leaves it to the configuration to name one. */
@@ -263,7 +263,7 @@ function modelIdentity(directory: string): string {
 
 /** The model's own configuration with the dtype that its weights have now, under the names that it uses for it. */
 function savedConfig(directory: string): string {
-  const json = readJson(join(directory, 'config.json'), EXIT.data) as object;
+  const { quantization_config: _, ...json } = readJson(join(directory, 'config.json'), EXIT.data) as Record<string, unknown>;
   const dtype = 'dtype' in json ? { dtype: 'float32' } : {};
   const older = 'torch_dtype' in json || !('dtype' in json) ? { torch_dtype: 'float32' } : {};
   return `${JSON.stringify({ ...json, ...dtype, ...older }, null, 2)}\n`;

@@ -66,12 +66,13 @@ const queryPerInvocation = { name: 'plain', prelude, workgroups: ({ T, H }: Head
 const keyPerInvocation = { name: 'plain', prelude, workgroups: ({ T, K }: Heads) => fold(ceilDiv(T * K, 64)) };
 
 /**
- * How many heads and rows of 8 tokens one subgroup takes, so that a loaded key serves two of them: two heads of a group
- * where there are, else two rows. One of each for wide heads, whose register arrays take too long to compile.
+ * How many heads and rows of 8 tokens one subgroup takes, so that a loaded key serves two heads of a group where there are
+ * two. One for wide heads, whose register arrays take too long to compile. Never two rows: adapters start at multiples of 8
+ * tokens, and blocks of keys are counted from the first row's start, so that what is summed together in the second row
+ * would depend on the adapter before.
  */
 function tile({ H, K, D }: Heads, widest: number): { readonly heads: number; readonly rows: number } {
-  if (D > widest) return { heads: 1, rows: 1 };
-  return (H / K) % 2 === 0 ? { heads: 2, rows: 1 } : { heads: 1, rows: 2 };
+  return { heads: D <= widest && (H / K) % 2 === 0 ? 2 : 1, rows: 1 };
 }
 
 const lanes = {

@@ -115,6 +115,7 @@ describe('parseConfig', () => {
     ['long positions', { rope_parameters: { rope_type: 'longrope' } }, 'rope_parameters.rope_type is "longrope"'],
     ['a name of the prototype', { rope_parameters: { rope_type: 'toString' } }, 'rope_parameters.rope_type is "toString"'],
     ['positions of several kinds', { rope_scaling: { type: 'default', mrope_section: [2, 2] } }, 'rope_scaling.mrope_section is [2,2]'],
+    ['a key that would break the line', { rope_scaling: { ['a\nb']: 1 } }, 'Cannot use dir/config.json: "rope_scaling.a\\nb" is 1'],
     ['positions by layer', { rope_parameters: { full_attention: { rope_type: 'default' } } }, 'rope_parameters.full_attention is'],
     ['a linear scale without a factor', { rope_scaling: { type: 'linear' } }, 'rope_scaling.factor is null'],
     ['llama3 without its factors', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, 'rope_scaling.low_freq_factor is null'],

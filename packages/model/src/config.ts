@@ -129,7 +129,8 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
   const file = fileSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const refuse: Refuse = (key, value, supported) => {
-    throw new RangeError(`Cannot use ${place}: ${key} is ${shown(value)}, supported is ${supported}`);
+    const name = /^[\w.]{1,80}$/.test(key) ? key : shown(key);
+    throw new RangeError(`Cannot use ${place}: ${name} is ${shown(value)}, supported is ${supported}`);
   };
   const family = FAMILIES.find(({ name }) => name === file.model_type);
   if (!family) return refuse('model_type', file.model_type, FAMILIES.map(({ name }) => `"${name}"`).join(', '));

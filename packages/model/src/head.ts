@@ -4,23 +4,13 @@
  */
 
 import { crossEntropy, part, rmsNorm, rmsNormBackward, rmsNormBackwardWeight, type Slice } from '@seal/kernels';
+import { evenChunkRows } from './chunks.ts';
 import type { Step } from './linears.ts';
 import type { ParameterArena } from './arena.ts';
 import { headTensor } from './parameters.ts';
 import { multiplyBackward, multiplyTransposed, multiplyWeightGradient } from './products.ts';
 import type { BatchTables } from './tables.ts';
 import type { Pass } from './transformer.ts';
-
-/** Bytes that the logits of a chunk may take. */
-const CHUNK_BYTES = 32 * 1024 * 1024;
-/** Chunks start at multiples of this many rows, so that every operand's offset is a multiple of 256 bytes. */
-const ROW_MULTIPLE = 64;
-
-/** Rows of `rows` whose logits over V words are held at once: 64 where 64 take more than 32 MiB. */
-export function chunkRows(V: number, rows: number): number {
-  const fitting = Math.floor(CHUNK_BYTES / (4 * V) / ROW_MULTIPLE) * ROW_MULTIPLE;
-  return Math.min(rows, Math.max(fitting, ROW_MULTIPLE));
-}
 
 /**
  * Records every token's weighted loss, f32 (T), and the gradient by the residual stream `x`, (T, C). With `trained` the
@@ -42,7 +32,7 @@ export function recordLoss(
   const weight = model.matrix(headTensor(model.config));
   const loss = record.temporary('loss', T);
   const dHidden = record.temporary('d final hidden', T * C);
-  const rows = chunkRows(V, T);
+  const rows = evenChunkRows(V, T);
   for (let start = 0; start < T; start += rows) {
     const M = Math.min(rows, T - start);
     const rowsOf = (slice: Slice, width: number) => part(slice, start * width * 4, M * width * 4);

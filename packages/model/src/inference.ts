@@ -3,13 +3,13 @@
 import { argmax, crossEntropy, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, Readback, upload } from './buffers.ts';
-import { chunkRows } from './head.ts';
+import { chunkRows } from './chunks.ts';
 import { adaptedLinears, frozenLinears, type Step } from './linears.ts';
 import type { LoraPack } from './lora.ts';
 import type { Model } from './model.ts';
 import { headTensor } from './parameters.ts';
 import { multiplyTransposed } from './products.ts';
-import { BatchTables } from './tables.ts';
+import { BatchTables, evenTokens } from './tables.ts';
 import { attendWithin, recordForward, type Attend } from './transformer.ts';
 
 /** Elements of logits that are read back at once. */
@@ -58,8 +58,10 @@ export class InferencePass {
   ) {
     const { device } = model.gpu;
     const { vocabSize: V, hiddenSize: C, rmsNormEps: eps } = model.config;
-    const { tokens: T, rows: N } = sizes;
-    const held = chunkRows(V, N);
+    const T = evenTokens(model, sizes.tokens);
+    const held = chunkRows(V, sizes.rows);
+    // Chunks are of one size, so that the kernel that computes a row is the same for all.
+    const N = Math.ceil(sizes.rows / held) * held;
     this.model = model;
     this.tables = new BatchTables(model, T, pack?.capacity ?? 1);
     this.#index = createStorage(device, 'row index', N);

@@ -4,6 +4,7 @@
  */
 
 import {
+  columnSum,
   loraGradient,
   loraLinear,
   loraLinearBackward,
@@ -88,13 +89,19 @@ export function frozenLinears(model: Model): Linears {
   };
 }
 
-/** y = x W^T with trained weights; their gradients overwrite `gradients`. The batch must fill the capacity. */
+/** y = x W^T + bias, both trained; their gradients overwrite `gradients`. The batch must fill the capacity. */
 export function trainedLinears(model: Model, gradients: ParameterArena): Linears {
   return {
     ...frozenLinears(model),
     backward(record, layer, projection, range, { x, dy, dx, accumulate }) {
       const name = layerTensor(layer, projection);
-      multiplyWeightGradient(record, range.tokens, dy, x, gradients.matrix(name), range.start > 0);
+      const dw = gradients.matrix(name);
+      const later = range.start > 0;
+      multiplyWeightGradient(record, range.tokens, dy, x, dw, later);
+      if (model.bias(layer, projection)) {
+        const sums = gradients.slice(layerTensor(layer, projection, 'bias'));
+        record.run(columnSum, { T: range.tokens, N: dw.rows, accumulate: Number(later) }, { x: dy, sums });
+      }
       if (dx) multiplyBackward(record, rowsOf(range), dy, model.matrix(name), dx, accumulate);
     },
   };

@@ -22,6 +22,7 @@ const config = {
   numKeyValueHeads: 2,
   headDim: 32,
   tieWordEmbeddings: false,
+  biasedProjections: PROJECTIONS,
 };
 const LIMIT = 64 * 1024;
 
@@ -72,6 +73,7 @@ describe('a model split at 64 KiB', () => {
   let split: Model;
   const draw = uniform(2);
   const weights = initialWeights(config, () => 4 * (draw() + draw() - 1));
+  for (const [name, values] of weights) if (name.endsWith('.bias')) values.set(values.map(() => draw() - 0.5));
   const lora = { rank: 4, alpha: 8, targets: PROJECTIONS };
   const sequence = (length: number) => ({ tokens: Array.from({ length }, () => Math.floor(draw() * config.vocabSize)) });
   const segments = [[sequence(13), sequence(6)], [sequence(11)]];

@@ -2,13 +2,17 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { packBatch, rangeTables } from './batch.ts';
+import { packRows } from '@seal/kernels';
+import { packBatch, rangeTables, type Segment } from './batch.ts';
+import { evenChunkRows } from './chunks.ts';
 import { smallConfig, smallWeights, uniform } from './fixture.ts';
 import { scoreLogits } from './inference.ts';
 import { initialAdapter, LoraPack, type LoraConfig } from './lora.ts';
 import { Model } from './model.ts';
+import { tensorFormat } from './packed.ts';
 import { PROJECTIONS } from './parameters.ts';
-import { BatchTables, feedForwardTokens } from './tables.ts';
+import { hostSource, rowShape } from './sources.ts';
+import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 describe('feedForwardTokens', () => {
@@ -17,7 +21,8 @@ describe('feedForwardTokens', () => {
     expect(feedForwardTokens(2_048, 8_192, limit)).toBe(2_048);
     expect(feedForwardTokens(1_771, 18_944, limit)).toBe(1_771);
     expect(feedForwardTokens(2_048, 18_944, limit)).toBe(1_024);
-    expect(feedForwardTokens(4_096, 18_944, limit)).toBe(1_536);
+    expect(feedForwardTokens(4_096, 18_944, limit)).toBe(1_024);
+    expect(feedForwardTokens(3_000, 18_944, limit)).toBe(1_536);
     for (const [T, F] of [[3_000, 18_944], [8_192, 14_336], [5_000, 53_248]] as const) {
       const tokens = feedForwardTokens(T, F, limit);
       expect(tokens % 512).toBe(0);
@@ -28,6 +33,25 @@ describe('feedForwardTokens', () => {
   it('is never less than 512: the device says where these do not fit', () => {
     expect(feedForwardTokens(2_048, 100, 409 * 400)).toBe(512);
     expect(feedForwardTokens(410, 100, 409 * 400)).toBe(410);
+  });
+});
+
+describe('evenStepTokens', () => {
+  it('makes ranges and chunks of logits of one size, where there are several', () => {
+    const byteLimit = 128 * 1024 * 1024;
+    for (const [vocabSize, intermediateSize] of [[152_064, 18_944], [32_000, 5_632], [43_000, 40_000], [24, 20]] as const) {
+      const model = { config: { ...smallConfig, vocabSize, intermediateSize }, byteLimit };
+      for (const T of [8, 40, 1_056, 1_088, 2_048, 3_000, 6_400]) {
+        const tokens = evenStepTokens(model, T);
+        expect(tokens).toBeGreaterThanOrEqual(T);
+        expect(tokens).toBeLessThan(T + 1_536);
+        expect(tokens % feedForwardTokens(tokens, intermediateSize, byteLimit)).toBe(0);
+        expect(tokens % evenChunkRows(vocabSize, tokens)).toBe(0);
+      }
+      expect(evenStepTokens(model, 8)).toBe(8);
+      // A decoding step of few rows stays one of few rows.
+      expect(evenTokens(model, 72)).toBe(72);
+    }
   });
 });
 
@@ -126,6 +150,36 @@ describe('a feed-forward in ranges', () => {
       return logits;
     };
     expect(await score(cut)).toEqual(await score(whole));
+  });
+
+  it('trains an adapter over packed weights to the same bits wherever in a batch its tokens lie', async () => {
+    const model = new Model(gpu, config, { weights: 'int4', byteLimit: LIMIT });
+    const source = hostSource(config, smallWeights(config));
+    for (const [name, { shape }] of source.tensors) {
+      const [rows, columns] = rowShape(shape);
+      const values = await source.readRows(name, 0, rows);
+      const format = tensorFormat('int4', { name, shape });
+      if (format === 'f32') model.writeRows(name, 0, values);
+      else model.writePackedRows(name, 0, packRows(format, values, columns));
+    }
+    const own = [sequence(41), sequence(20)];
+    const filler = (length: number) => [sequence(length)];
+    // 1,056 tokens: what is left for a last range alone would be few enough for kernels of few rows.
+    const train = async (slot: number, batch: Segment[]) => {
+      const pack = openPack();
+      const initial = (await pack.read(1))[0]!;
+      const trainer = new LoraTrainer(model, pack, { tokens: 1_056, steps: 1 });
+      trainer.load(slot, initial);
+      trainer.step(batch, [0.02, 0.02, 0.02]);
+      const result = [await pack.readSlot(slot), (await trainer.losses())[0]![slot]];
+      trainer.destroy();
+      pack.destroy();
+      return result;
+    };
+    const alone = await train(0, [own]);
+    expect(await train(1, [filler(480), own, filler(300)])).toEqual(alone);
+    expect(await train(2, [filler(500), filler(480), own])).toEqual(alone);
+    model.destroy();
   });
 
   it('trains all weights alike', async () => {

@@ -3,6 +3,7 @@
 import { part } from '@seal/kernels';
 import { rangeTables, type PackedBatch } from './batch.ts';
 import { createStorage, upload } from './buffers.ts';
+import { chunkRows } from './chunks.ts';
 import type { Step, TokenRange } from './linears.ts';
 import type { Model } from './model.ts';
 
@@ -11,13 +12,31 @@ const TOKEN_MULTIPLE = 512;
 
 /**
  * Tokens of the ranges in which a feed-forward of width F is computed over T tokens: all T where an activation (T, F) f32
- * takes at most `byteLimit` bytes, else ranges as equal as multiples of 512 can be, of 512 even where these take more.
+ * takes at most `byteLimit` bytes, else the multiple of 512 that leaves the least of its last range empty; 512 even where
+ * these take more.
  */
 export function feedForwardTokens(T: number, F: number, byteLimit: number): number {
   const fitting = Math.floor(byteLimit / (4 * F));
   if (T <= fitting) return T;
-  const most = Math.max(1, Math.floor(fitting / TOKEN_MULTIPLE)) * TOKEN_MULTIPLE;
-  return Math.min(T, Math.ceil(T / Math.ceil(T / most) / TOKEN_MULTIPLE) * TOKEN_MULTIPLE);
+  const multiples = Math.max(1, Math.floor(fitting / TOKEN_MULTIPLE));
+  const sizes = Array.from({ length: multiples }, (_, i) => (multiples - i) * TOKEN_MULTIPLE);
+  const filled = (size: number) => Math.ceil(T / size) * size;
+  return Math.min(T, sizes.reduce((best, size) => (filled(size) < filled(best) ? size : best)));
+}
+
+/**
+ * The capacity of a pass over at most T tokens: T, or where the feed-forward is computed in several ranges, so many that
+ * these are of one size. Which kernel computes a token is then the same wherever in the batch it lies.
+ */
+export function evenTokens({ config, byteLimit }: Pick<Model, 'config' | 'byteLimit'>, T: number): number {
+  const range = feedForwardTokens(T, config.intermediateSize, byteLimit);
+  return Math.ceil(T / range) * range;
+}
+
+/** The same for a training step, whose logits of all tokens are computed in chunks of one size too. */
+export function evenStepTokens(model: Pick<Model, 'config' | 'byteLimit'>, T: number): number {
+  const tokens = evenTokens(model, T);
+  return chunkRows(model.config.vocabSize, tokens) === tokens ? tokens : Math.ceil(tokens / TOKEN_MULTIPLE) * TOKEN_MULTIPLE;
 }
 
 /** A range with buffers of its own. */

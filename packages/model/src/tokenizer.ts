@@ -5,6 +5,9 @@
  * `pre-tokenizers.ts`, `bpe.ts`); `decoders.ts` is the way back. Truncation and padding that a file asks for are left
  * out: they would cut training texts and are no part of tokenising. What a file asks for and is not implemented is
  * refused by name.
+ *
+ * What is a letter and how it is composed follows the runtime's Unicode (17 in Node 24), the reference's is older: they
+ * differ in some scripts of Unicode 16 and 17.
  */
 
 import { type } from 'arktype';

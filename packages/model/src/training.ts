@@ -21,7 +21,7 @@ import { adaptedLinears, trainedLinears, type Linears, type Step } from './linea
 import type { LoraPack, LoraScale } from './lora.ts';
 import { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
-import { BatchTables } from './tables.ts';
+import { BatchTables, evenStepTokens } from './tables.ts';
 import { attendWithin, recordBackward, recordForward } from './transformer.ts';
 
 /** AdamW constants of a training run. */
@@ -211,7 +211,7 @@ export class LoraTrainer {
     this.#pack = pack;
     this.#core = new TrainingCore(
       model,
-      { ...sizes, adapters: pack.capacity },
+      { ...sizes, tokens: evenStepTokens(model, sizes.tokens), adapters: pack.capacity },
       optimiser,
       adaptedLinears(model, pack),
       null,

@@ -1,6 +1,6 @@
 /** Examples to fine-tune on: one JSON document a line, as token sequences with the loss where it belongs. */
 
-import { problemsOf, type Tokenizer, type TokenSequence } from '@seal/model';
+import { problemsOf, type ChatTemplate, type Tokenizer, type TokenSequence } from '@seal/model';
 import { type } from 'arktype';
 
 const message = type({ role: 'string > 0', content: 'string' }).onUndeclaredKey('reject');
@@ -69,7 +69,7 @@ export interface ExampleEncoder {
   /** The token behind every completion and text. */
   readonly end: number;
   /** Null where the model has no chat template. */
-  readonly chat: { tokenise(messages: readonly { role: string; content: string }[]): { tokens: readonly number[]; targetWeights: readonly number[] } } | null;
+  readonly chat: Pick<ChatTemplate, 'tokenise'> | null;
 }
 
 /** Examples as documents. */

@@ -117,17 +117,17 @@ export class InnerLoop {
   #limits: { readonly slots: number; readonly tokensPerStep: number };
   #use = { content: 0, computed: 0 };
 
-  /** `lora` has the largest rank of any adaptation. */
+  /** `lora` has the largest rank of any adaptation. With `recompute` steps take less memory and longer, to the same bits. */
   constructor(
     model: Model,
     lora: LoraConfig,
-    { packSize, tokensPerStep }: { readonly packSize: number; readonly tokensPerStep: number },
+    { packSize, tokensPerStep, recompute = false }: { readonly packSize: number; readonly tokensPerStep: number; readonly recompute?: boolean },
     size: StepSize,
   ) {
     this.#size = size;
     this.#limits = { slots: packSize, tokensPerStep };
     this.pack = new LoraPack(model.gpu.device, model.config, lora, packSize);
-    this.#trainer = new LoraTrainer(model, this.pack, { tokens: tokensPerStep, steps: STEPS_IN_FLIGHT });
+    this.#trainer = new LoraTrainer(model, this.pack, { tokens: tokensPerStep, steps: STEPS_IN_FLIGHT, recompute });
   }
 
   /** Tokens of all steps so far. */

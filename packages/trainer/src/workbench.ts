@@ -66,14 +66,20 @@ export class Workbench {
   #current: string | null = null;
   #broken = { answers: 0, selfEdits: 0 };
 
-  /** `lengths` are of the model's positions and `config`. */
-  constructor(model: Model, codec: Codec, config: SealConfig, lengths = lengthsOf(config, model.config.maxPositionEmbeddings)) {
+  /** `lengths` are of the model's positions and `config`; `recompute` as for `InnerLoop`. */
+  constructor(
+    model: Model,
+    codec: Codec,
+    config: SealConfig,
+    lengths = lengthsOf(config, model.config.maxPositionEmbeddings),
+    recompute = false,
+  ) {
     const { inner } = config;
     this.model = model;
     this.codec = codec;
     this.lengths = lengths;
     this.#config = config;
-    this.inner = new InnerLoop(model, loraConfig(inner.lora), inner, inner);
+    this.inner = new InnerLoop(model, loraConfig(inner.lora), { ...inner, recompute }, inner);
     this.#trained = new LoraPack(model.gpu.device, model.config, this.inner.pack.config, inner.packSize);
     const { answering, writing } = lengths;
     this.#answering = new Generator(model, this.#trained, { slots: slotsFor(model, answering), length: answering, prefillTokens: 2_048 });

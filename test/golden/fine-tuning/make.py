@@ -42,6 +42,14 @@ SCHEDULERS = {
 }
 
 
+CHAT = (
+    "{% for message in messages %}<s>{{ message['role'] }}: "
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] }}</s>{% endgeneration %}"
+    "{% else %}{{ message['content'] }}</s>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+)
+
+
 def make_tokenizer():
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     specials = ["<pad>", "<s>", "</s>"]
@@ -52,7 +60,9 @@ def make_tokenizer():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", chat_template=CHAT
+    )
 
 
 def make_model():
@@ -67,6 +77,11 @@ def make_model():
 def encode(tokenizer, line):
     """Ids and a mask of the targets, as transformers' own tokenizer gives the ids."""
     example = json.loads(line)
+    if "messages" in example:
+        coded = tokenizer.apply_chat_template(
+            example["messages"], tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+        return coded["input_ids"][:MAX_TOKENS], coded["assistant_masks"][:MAX_TOKENS]
     prompt = example.get("prompt", "")
     coded = tokenizer(prompt + example.get("completion", example.get("text")), return_offsets_mapping=True)
     ids = coded["input_ids"] + [2]
