@@ -5,8 +5,8 @@
 
 import { dryGpu, type GpuDescription } from '@seal/device';
 import type { ModelConfig } from './config.ts';
-import { Generator, type GeneratorSizes } from './generation.ts';
-import { LoraPack, type LoraConfig } from './lora.ts';
+import { Generator, type GeneratorSizes } from './sampling/generation.ts';
+import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { parameterLayout, PROJECTIONS, projectionShape } from './parameters.ts';
 import type { HeldFormat } from './products.ts';

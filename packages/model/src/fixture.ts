@@ -1,6 +1,6 @@
 /** A model small enough to read, for the tests. */
 
-import { initialWeights } from './checkpoint.ts';
+import { initialWeights } from './files/checkpoint.ts';
 import { parseConfig, type ModelConfig } from './config.ts';
 
 /** Two layers, grouped heads of size 8, 24 tokens. */

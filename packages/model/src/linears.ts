@@ -13,7 +13,7 @@ import {
   type Slice,
 } from '@seal/kernels';
 import type { ParameterArena } from './arena.ts';
-import type { LoraPack } from './lora.ts';
+import type { LoraPack } from './adapters/lora.ts';
 import type { Model } from './model.ts';
 import { layerTensor, type Projection } from './parameters.ts';
 import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';

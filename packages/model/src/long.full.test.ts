@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { add, attention, crossEntropy, embedding, matmulNT, rmsNorm, rope, ropeFrequencies, ropeTable, swiglu, type Numbers } from '@seal/kernels';
-import { initialWeights } from './checkpoint.ts';
+import { initialWeights } from './files/checkpoint.ts';
 import { smallConfig, uniform } from './fixture.ts';
-import { initialAdapter, LoraPack, type LoraLayout } from './lora.ts';
+import { initialAdapter, LoraPack, type LoraLayout } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { layerTensor, PROJECTIONS, type Projection } from './parameters.ts';
 import { LoraTrainer } from './training.ts';

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform, watchDevice } from './fixture.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { PROJECTIONS } from './parameters.ts';
 import { LoraTrainer } from './training.ts';

@@ -5,13 +5,13 @@ import { openGpu } from '@seal/device';
 import { packRows, unpackRows, type WeightFormat } from '@seal/kernels';
 import { packBatch } from './batch.ts';
 import { readFloats } from './buffers.ts';
-import { initialWeights, loadModel } from './checkpoint.ts';
+import { initialWeights, loadModel } from './files/checkpoint.ts';
 import { smallConfig, uniform } from './fixture.ts';
-import { InferencePass } from './inference.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { InferencePass } from './sampling/inference.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import type { HostWeights } from './model.ts';
 import { parameterLayout, PROJECTIONS } from './parameters.ts';
-import { hostSource } from './sources.ts';
+import { hostSource } from './files/sources.ts';
 import { LoraTrainer } from './training.ts';
 
 it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeout: 600_000 }, async () => {

@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { packRows, unpackRows, WEIGHT_FORMATS, type WeightFormat } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
-import { initialWeights, loadModel, type TensorReport } from './checkpoint.ts';
+import { initialWeights, loadModel, type TensorReport } from './files/checkpoint.ts';
 import { smallConfig, uniform, watchDevice } from './fixture.ts';
-import { Generator } from './generation.ts';
-import { scoreLogits } from './inference.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { Generator } from './sampling/generation.ts';
+import { scoreLogits } from './sampling/inference.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model, type HostWeights } from './model.ts';
 import { tensorFormat } from './packed.ts';
 import { parameterLayout, PROJECTIONS } from './parameters.ts';
-import { hostSource } from './sources.ts';
+import { hostSource } from './files/sources.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 /** Rows of 96 and 200 numbers: whole groups of 64 and parts of one. */

@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { initialWeights } from './checkpoint.ts';
+import { initialWeights } from './files/checkpoint.ts';
 import { smallConfig, uniform, watchDevice } from './fixture.ts';
-import { Generator } from './generation.ts';
-import { scoreLogits } from './inference.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { Generator } from './sampling/generation.ts';
+import { scoreLogits } from './sampling/inference.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { parameterLayout, PROJECTIONS, splitLayout } from './parameters.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';

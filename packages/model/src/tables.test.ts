@@ -6,12 +6,12 @@ import { packRows } from '@seal/kernels';
 import { packBatch, rangeTables, type Segment } from './batch.ts';
 import { evenChunkRows } from './chunks.ts';
 import { smallConfig, smallWeights, uniform } from './fixture.ts';
-import { scoreLogits } from './inference.ts';
-import { initialAdapter, LoraPack, type LoraConfig } from './lora.ts';
+import { scoreLogits } from './sampling/inference.ts';
+import { initialAdapter, LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { tensorFormat } from './packed.ts';
 import { PROJECTIONS } from './parameters.ts';
-import { hostSource, rowShape } from './sources.ts';
+import { hostSource, rowShape } from './files/sources.ts';
 import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 

@@ -6,10 +6,10 @@
 import { expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
 import { packBatch } from './batch.ts';
-import { initialWeights } from './checkpoint.ts';
+import { initialWeights } from './files/checkpoint.ts';
 import { smallConfig, uniform, watchDevice } from './fixture.ts';
-import { InferencePass } from './inference.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { InferencePass } from './sampling/inference.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { layerTensor } from './parameters.ts';
 import { LoraTrainer } from './training.ts';

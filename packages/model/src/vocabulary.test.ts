@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { initialWeights } from './checkpoint.ts';
+import { initialWeights } from './files/checkpoint.ts';
 import { smallConfig, uniform, watchDevice } from './fixture.ts';
-import { InferencePass } from './inference.ts';
+import { InferencePass } from './sampling/inference.ts';
 import { packBatch } from './batch.ts';
-import { initialAdapter, LoraPack } from './lora.ts';
+import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { PROJECTIONS } from './parameters.ts';
 import { LoraTrainer } from './training.ts';

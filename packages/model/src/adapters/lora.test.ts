@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { smallConfig, smallWeights, uniform } from '../fixture.ts';
+import { initialAdapter, loraLayout, LoraPack, resizeAdapter, splitAdapter, type LoraConfig } from './lora.ts';
+import { Model } from '../model.ts';
+import { PROJECTIONS } from '../parameters.ts';
+import { DEFAULT_OPTIMISER, LoraTrainer } from '../training.ts';
+
+const wide: LoraConfig = { rank: 16, alpha: 32, targets: PROJECTIONS };
+const narrow: LoraConfig = { rank: 4, alpha: 10, targets: PROJECTIONS };
+
+describe('resizeAdapter', () => {
+  it('adds rows of zeros and takes them away again', () => {
+    const [small, large] = [loraLayout(smallConfig, narrow), loraLayout(smallConfig, wide)];
+    const values = Float32Array.from({ length: small.stride }, (_, i) => 1 + i);
+    const grown = resizeAdapter(values, small, large);
+    expect(grown).toHaveLength(large.stride);
+    expect(resizeAdapter(grown, large, small)).toEqual(values);
+    small.places.forEach(({ inner, out, offsetA, offsetB }, i) => {
+      const place = large.places[i];
+      for (const [width, from, to] of [[inner, offsetA, place.offsetA], [out, offsetB, place.offsetB]]) {
+        expect(grown.subarray(to, to + 4 * width)).toEqual(values.subarray(from, from + 4 * width));
+        expect(grown.subarray(to + 4 * width, to + 16 * width).every((value) => value === 0)).toBe(true);
+      }
+    });
+  });
+});
+
+describe('splitAdapter', () => {
+  const layout = loraLayout(smallConfig, narrow);
+
+  it('cuts between places, no more often than it must', () => {
+    const limit = 3 * 1024;
+    const stretches = splitAdapter(layout, 2, limit);
+    expect(stretches.length).toBeGreaterThan(3);
+    let end = 0;
+    for (const { start, stride } of stretches) {
+      expect(start).toBe(end);
+      expect(stride * 2 * 4).toBeLessThanOrEqual(limit);
+      expect(start === 0 || layout.places.some(({ offsetA }) => offsetA === start)).toBe(true);
+      end = start + stride;
+      const next = layout.places.findIndex(({ offsetA }) => offsetA === end);
+      if (next < 0) continue;
+      const beyond = layout.places[next + 1]?.offsetA ?? layout.stride;
+      expect((beyond - start) * 2 * 4).toBeGreaterThan(limit);
+    }
+    expect(end).toBe(layout.stride);
+    expect(splitAdapter(layout, 2, layout.stride * 2 * 4)).toEqual([{ start: 0, stride: layout.stride }]);
+  });
+
+  it('refuses a place that does not fit, and says how many adapters would', () => {
+    const largest = 4 * (16 + 20);
+    expect(() => splitAdapter(layout, 9, 8 * largest * 4)).toThrow(/the device binds at most 4608; pack at most 8$/);
+    expect(splitAdapter(layout, 8, 8 * largest * 4).length).toBeGreaterThan(1);
+  });
+});
+
+describe('LoraPack', () => {
+  let gpu: Gpu;
+  let model: Model;
+  beforeAll(async () => {
+    gpu = await openGpu();
+    model = new Model(gpu, smallConfig);
+    model.write(smallWeights(smallConfig));
+  });
+  afterAll(() => {
+    model.destroy();
+    gpu.close();
+  });
+
+  it('trains an adapter of smaller rank to the bits that it has in a pack of its rank, clipping aside', async () => {
+    const documents = [{ tokens: [1, 5, 9, 13, 4, 6, 3] }, { tokens: [7, 8, 9] }];
+    const initial = (config: LoraConfig, seed: number) => initialAdapter(loraLayout(smallConfig, config), config.rank, uniform(seed));
+    const train = async (config: LoraConfig, slots: number, slot: number, maxNorm: number) => {
+      const pack = new LoraPack(gpu.device, smallConfig, config, slots);
+      const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 }, { ...DEFAULT_OPTIMISER, maxNorm });
+      trainer.begin(Array.from({ length: slots }, (_, e) => initial(config, 70 + e)));
+      trainer.load(slot, initial(narrow, 5), narrow);
+      for (let step = 0; step < 8; step++) trainer.step(Array.from({ length: slots }, () => documents), Array.from({ length: slots }, () => 0.02));
+      const values = await pack.readSlot(slot, narrow);
+      const losses = (await trainer.losses()).map((row) => row[slot]);
+      trainer.destroy();
+      pack.destroy();
+      return { values, losses };
+    };
+    const alone = await train(narrow, 1, 0, 0);
+    expect(await train(wide, 3, 1, 0)).toEqual(alone);
+    expect(alone.losses[7]).toBeLessThan(alone.losses[0]);
+    // The gradient's norm is summed in another order: what is scaled by it differs by rounding.
+    const [clipped, other] = [await train(narrow, 1, 0, 1e-3), await train(wide, 3, 1, 1e-3)];
+    const norm = (values: Float32Array) => Math.hypot(...values);
+    expect(norm(clipped.values.map((value, i) => value - other.values[i])) / norm(clipped.values)).toBeLessThanOrEqual(1e-5);
+  });
+
+  describe('in several arenas', () => {
+    const segments = [[{ tokens: [1, 5, 9, 13, 4, 6, 3] }, { tokens: [7, 8, 9] }], [{ tokens: [2, 20, 11, 4, 17] }]];
+    const initial = [0, 1].map((e) => initialAdapter(loraLayout(smallConfig, narrow), narrow.rank, uniform(40 + e)));
+    const open = (byteLimit: number, maxNorm: number) => {
+      const pack = new LoraPack(gpu.device, smallConfig, narrow, 2, byteLimit);
+      const optimiser = { ...DEFAULT_OPTIMISER, maxNorm, eps: 1e-3 };
+      const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 }, optimiser);
+      trainer.begin(initial);
+      return { pack, trainer, close: () => [trainer, pack].forEach((owned) => owned.destroy()) };
+    };
+
+    it('trains and reads adapters to the bits that they have in one arena, clipping aside', async () => {
+      const train = async (byteLimit: number) => {
+        const { pack, trainer, close } = open(byteLimit, 0);
+        trainer.step(segments, [0.02, 0.01]);
+        // A slot that is loaded anew forgets its moments in every arena.
+        trainer.load(1, initialAdapter(pack.layoutOf({ rank: 2, alpha: 4 }), 2, uniform(5)), { rank: 2, alpha: 4 });
+        for (let step = 0; step < 3; step++) trainer.step(segments, [0.02, 0.01]);
+        const losses = await trainer.losses();
+        const [all, slot, gradients] = [await pack.read(), await pack.readSlot(1, { rank: 2, alpha: 4 }), await pack.readGradients(1)];
+        close();
+        return { arenas: pack.arenas.length, trained: { losses, all, slot, gradients } };
+      };
+      const [whole, split] = [await train(Infinity), await train(3 * 1024)];
+      expect(whole.arenas).toBe(1);
+      expect(split.arenas).toBeGreaterThan(3);
+      expect(split.trained).toEqual(whole.trained);
+      expect(split.trained.all.every((values) => values.every(Number.isFinite))).toBe(true);
+    });
+
+    it('clips each adapter by the norm of all its gradients', async () => {
+      const maxNorm = 0.01;
+      const { pack, trainer, close } = open(3 * 1024, maxNorm);
+      trainer.step(segments, [0.5, 0.25]);
+      const [after, gradients] = [await pack.read(), await pack.readGradients()];
+      gradients.forEach((gradient, e) => {
+        const norm = Math.hypot(...gradient);
+        expect(norm).toBeGreaterThan(2 * maxNorm);
+        let [error, size] = [0, 0];
+        gradient.forEach((value, i) => {
+          // The first step of AdamW: moments without bias are the gradient and its square.
+          const clipped = (value * maxNorm) / (norm + 1e-6);
+          const wanted = ([0.5, 0.25][e]! * clipped) / (Math.abs(clipped) + 1e-3);
+          error += (initial[e]![i]! - after[e]![i]! - wanted) ** 2;
+          size += wanted ** 2;
+        });
+        expect(Math.sqrt(error / size)).toBeLessThanOrEqual(1e-5);
+      });
+      close();
+    });
+  });
+
+  it('refuses what it has no room for', () => {
+    const pack = new LoraPack(gpu.device, smallConfig, narrow, 2);
+    const values = new Float32Array(pack.layout.stride);
+    expect(() => pack.write(2, values)).toThrow('Cannot load adapter 2: the pack holds 2');
+    expect(() => pack.write(0, values.subarray(1))).toThrow(`Cannot load an adapter of ${values.length - 1} parameters`);
+    expect(() => pack.write(0, values, wide)).toThrow('Cannot pack an adapter of rank 16: the pack was made for ranks up to 4');
+    expect(() => pack.write(0, values, { rank: 2, alpha: 1 })).toThrow('parameters into slots of');
+    pack.destroy();
+  });
+});

@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu, type Gpu } from '@seal/device';
+import { smallConfig, smallWeights, uniform } from '../fixture.ts';
+import { scoreLogits } from '../sampling/inference.ts';
+import { initialAdapter, loraLayout, LoraPack, loraScaling, type LoraConfig } from './lora.ts';
+import { mergeAdapter, mergedSource } from './merge.ts';
+import { Model } from '../model.ts';
+import { layerTensor } from '../parameters.ts';
+import { hostSource, openWeights } from '../files/sources.ts';
+import { writeWeights } from '../files/writing.ts';
+
+const lora: LoraConfig = { rank: 3, alpha: 5, rankStabilised: true, targets: ['self_attn.k_proj', 'mlp.gate_proj', 'mlp.down_proj'] };
+const layout = loraLayout(smallConfig, lora);
+const draw = uniform(8);
+const values = initialAdapter(layout, lora.rank, draw);
+for (const { out, offsetB } of layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = draw() - 0.5;
+const adapter = { lora, layout, values };
+const weights = smallWeights(smallConfig);
+const source = hostSource(smallConfig, weights);
+const merged = mergedSource(source, adapter);
+
+/** Of tensors read from disk. */
+async function tensorsIn(directory: string): Promise<Map<string, Float32Array>> {
+  const read = await openWeights(directory, smallConfig);
+  const entries = [...read.tensors].map(async ([name, { shape }]) => [name, await read.readRows(name, 0, shape.length === 2 ? shape[0]! : 1)] as const);
+  return new Map(await Promise.all(entries));
+}
+
+const directories: string[] = [];
+const temporary = () => directories[directories.push(mkdtempSync(join(tmpdir(), 'seal-merge-'))) - 1]!;
+
+let gpu: Gpu;
+let model: Model;
+let wanted: Float32Array;
+const segments = [[{ tokens: [1, 5, 22, 9, 9, 13] }]];
+beforeAll(async () => {
+  gpu = await openGpu();
+  model = new Model(gpu, smallConfig);
+  model.write(weights);
+  const pack = new LoraPack(gpu.device, smallConfig, lora, 1);
+  pack.write(0, values);
+  [wanted] = (await scoreLogits(model, pack, segments)) as [Float32Array];
+  pack.destroy();
+});
+afterAll(() => {
+  model.destroy();
+  gpu.close();
+  for (const directory of directories) rmSync(directory, { recursive: true });
+});
+
+describe('mergedSource', () => {
+  it('adds the update to any rows, and leaves other tensors as they are', async () => {
+    for (const { layer, projection, inner, out, offsetA, offsetB } of layout.places) {
+      const name = layerTensor(layer, projection);
+      const base = weights.get(name)!;
+      for (const [first, count] of [[0, out], [1, 2], [out - 1, 1]] as const) {
+        const rows = await merged.readRows(name, first, count);
+        rows.forEach((value, i) => {
+          const [n, k] = [first + Math.floor(i / inner), i % inner];
+          let product = 0;
+          for (let r = 0; r < 3; r++) product += values[offsetB + r * out + n]! * values[offsetA + r * inner + k]!;
+          expect(value).toBe(Math.fround(base[n * inner + k]! + (5 / Math.sqrt(3)) * product));
+        });
+      }
+    }
+    expect(loraScaling(lora)).toBe(5 / Math.sqrt(3));
+    const other = layerTensor(0, 'self_attn.q_proj');
+    expect(await merged.readRows(other, 0, 16)).toEqual(weights.get(other));
+    expect(await merged.readTensor(other)).toEqual(await source.readTensor(other));
+  });
+
+  it('agrees with merging on the host', async () => {
+    const whole = mergeAdapter(weights, layout, lora, values);
+    for (const [name, { shape }] of merged.tensors) {
+      expect(await merged.readRows(name, 0, shape.length === 2 ? shape[0]! : 1), name).toEqual(whole.get(name));
+    }
+    const { bytes } = await merged.readTensor(layerTensor(1, 'mlp.down_proj'));
+    expect(new Float32Array(bytes.slice().buffer)).toEqual(whole.get(layerTensor(1, 'mlp.down_proj')));
+  });
+
+  it.each([
+    ['F32', 1e-5],
+    // Half a unit in the last place of each weight, through two layers.
+    ['F16', 2e-3],
+    ['BF16', 2e-2],
+  ] as const)('gives the logits of base and adapter when it is written as %s', async (dtype, bound) => {
+    const directory = temporary();
+    await writeWeights(directory, merged, dtype);
+    model.write(await tensorsIn(directory));
+    const [logits] = (await scoreLogits(model, null, segments)) as [Float32Array];
+    model.write(weights);
+    const size = Math.hypot(...wanted);
+    expect(Math.hypot(...logits.map((logit, i) => logit - wanted[i]!)) / size).toBeLessThan(bound);
+    const [base] = (await scoreLogits(model, null, segments)) as [Float32Array];
+    expect(Math.hypot(...base.map((logit, i) => logit - wanted[i]!)) / size).toBeGreaterThan(0.1);
+  });
+
+  it('refuses an adapter of another model', () => {
+    const narrow = { ...layout, places: layout.places.map((place) => ({ ...place, inner: 7 })) };
+    expect(() => mergedSource(source, { lora, layout: narrow, values })).toThrow('Cannot merge an adapter of (8, 7) into tensor model.layers.0.self_attn.k_proj.weight: it is (8, 16)');
+  });
+});

@@ -1,0 +1,385 @@
+/**
+ * Weights of a model directory, read by rows: one `model.safetensors`, or shards named by `model.safetensors.index.json`.
+ * Opening reads the headers alone; a row is read where it lies in its file when it is asked for, so that a model of any
+ * size passes through as much memory as its reader holds at once.
+ */
+
+import { createHash } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { packedShape, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
+import { digest } from '@seal/runs';
+import { type } from 'arktype';
+import type { ModelConfig } from '../config.ts';
+import { CheckpointError, fileProblem, readJson } from './directory.ts';
+import { tensorFormat } from '../packed.ts';
+import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
+import { brief, problemsOf } from '../problems.ts';
+import type { HeldFormat } from '../products.ts';
+import {
+  BYTE_SIZES,
+  checkFinite,
+  expand,
+  floatDType,
+  headerEnd,
+  packedEnd,
+  parseHeader,
+  PREAMBLE_BYTES,
+  type DType,
+  type StoredTensor,
+  type TensorEntry,
+} from './safetensors.ts';
+
+/** Tensors that are read piece by piece. Every read stands for itself: several may be under way. */
+export interface WeightSource {
+  readonly tensors: ReadonlyMap<string, SourceTensor>;
+  /**
+   * `count` rows from `first` on as float32, into `target` where that is given; a vector is one row. Throws RangeError for
+   * a value that is not finite, for rows that are not there and for a file that has changed, TypeError for a dtype that
+   * holds no weights.
+   */
+  readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
+  /** Rows of a tensor that is stored packed, as they are stored. Throws TypeError for another. */
+  readPackedRows(name: string, first: number, count: number): Promise<PackedRows>;
+  /** A whole tensor as it is stored. Throws TypeError for one that is stored packed. */
+  readTensor(name: string): Promise<StoredTensor>;
+}
+
+/** A tensor of a source: its shape, and the dtype or the packed format that it is stored in. */
+export interface SourceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly packed?: WeightFormat;
+}
+
+/** Names under which a packed matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
+export const packedNames = (name: string) => ({ data: `${name}.packed`, scales: `${name}.scales` });
+
+/** (rows, columns) that a tensor is read by: all but a matrix is one row. */
+export function rowShape(shape: readonly number[]): readonly [rows: number, columns: number] {
+  const [rows, columns] = shape.length === 2 ? shape : [1, shape.reduce((product, axis) => product * axis, 1)];
+  return [rows, columns];
+}
+
+const SINGLE = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+/** Formats that are not read, for a message that helps. */
+const OTHER_FORMATS = ['pytorch_model.bin', 'pytorch_model.bin.index.json', 'consolidated.00.pth', 'tf_model.h5', 'flax_model.msgpack'];
+
+/** A tensor and the file that it lies in. */
+interface Located extends TensorEntry {
+  readonly path: string;
+}
+
+const indexSchema = type({ weight_map: 'Record<string, string>' });
+
+/** Runs a file operation on `path`; its failure is a CheckpointError. */
+async function within<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && 'syscall' in cause) {
+      throw new CheckpointError(`Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** Fills `target` with the bytes from `position` on. Throws RangeError where the file ends before. */
+export async function readAt(path: string, target: Uint8Array, position: number): Promise<void> {
+  if (target.byteLength === 0) return;
+  await within(path, async () => {
+    const file = await open(path, 'r');
+    try {
+      for (let done = 0; done < target.byteLength; ) {
+        const { bytesRead } = await file.read(target, done, Math.min(target.byteLength - done, 2 ** 30), position + done);
+        if (bytesRead === 0) throw new RangeError(`Cannot read ${path}: it ends at byte ${position + done}, it was longer when it was opened`);
+        done += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/** The header of a safetensors file. */
+async function readEntries(path: string): Promise<Map<string, TensorEntry>> {
+  const size = await fileBytes(path);
+  const preamble = new Uint8Array(Math.min(size, PREAMBLE_BYTES));
+  await readAt(path, preamble, 0);
+  const head = new Uint8Array(headerEnd(preamble, size, path));
+  await readAt(path, head, 0);
+  return parseHeader(head, size, path);
+}
+
+/** Bytes of a file. Throws CheckpointError where there is none. */
+export async function fileBytes(path: string): Promise<number> {
+  const info = await within(path, () => stat(path));
+  if (!info.isFile()) throw new CheckpointError(`Cannot read ${path}: it is not a file`);
+  return info.size;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}
+
+/** All tensors of a directory, and the file that lists them. */
+async function locate(directory: string): Promise<{ readonly place: string; readonly tensors: ReadonlyMap<string, Located> }> {
+  const single = join(directory, SINGLE);
+  const index = join(directory, INDEX);
+  if (!(await exists(single)) && (await exists(index))) return { place: index, tensors: await locateShards(directory, index) };
+  if (!(await exists(single))) {
+    const present = await Promise.all(OTHER_FORMATS.map((name) => exists(join(directory, name))));
+    const other = OTHER_FORMATS.find((_, i) => present[i]);
+    const remedy = other === undefined ? '' : `; ${other} is not read, save the model as safetensors`;
+    throw new CheckpointError(`Cannot read ${single}: there is no such file${remedy}`);
+  }
+  const entries = await readEntries(single);
+  return { place: single, tensors: new Map([...entries].map(([name, entry]) => [name, { ...entry, path: single }])) };
+}
+
+/** The tensors of all shards. What the index says and what the shards hold must be the same. */
+async function locateShards(directory: string, place: string): Promise<Map<string, Located>> {
+  const index = indexSchema(await readJson(place));
+  if (index instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(index)}`);
+  const shards = new Map(Object.entries(index.weight_map));
+  const files = new Set(shards.values());
+  const outside = [...files].find((shard) => !/^[^/\\:\0]+\.safetensors$/.test(shard));
+  if (outside !== undefined) {
+    throw new SyntaxError(`Cannot read ${place}: ${brief(JSON.stringify(outside))} is not the name of a safetensors file in its directory`);
+  }
+  const tensors = new Map<string, Located>();
+  for (const shard of files) {
+    const path = join(directory, shard);
+    for (const [name, entry] of await readEntries(path)) {
+      if (shards.get(name) !== shard) {
+        throw new RangeError(`Cannot use ${path}: it holds tensor ${name}, which ${place} looks for in ${shards.get(name) ?? 'no file'}`);
+      }
+      tensors.set(name, { ...entry, path });
+    }
+  }
+  const missing = [...shards].find(([name]) => !tensors.has(name));
+  if (missing) throw new RangeError(`Cannot use ${place}: tensor ${brief(missing[0])} is not in ${missing[1]}`);
+  return tensors;
+}
+
+/** Tensors that some writers store although they follow from the others. */
+function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
+  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
+}
+
+const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
+
+/**
+ * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
+ * matrices are stored packed. Throws CheckpointError when a file is
+ * missing, SyntaxError when one cannot be parsed, TypeError for a dtype that holds no weights, and RangeError when the
+ * tensors are not those of the configuration.
+ */
+export async function openWeights(directory: string, config: ModelConfig, format: HeldFormat = 'f32'): Promise<WeightSource> {
+  const { place, tensors } = await locate(directory);
+  const found = new Map<string, FileTensor>();
+  const used = new Set<string>();
+  /** Stored twice: the second must be the same. */
+  const copies = new Map<string, Located>();
+  for (const layoutPlace of parameterLayout(config).places.values()) {
+    const { name, shape } = layoutPlace;
+    const stored = tensorFormat(format, layoutPlace);
+    if (stored !== 'f32') {
+      found.set(name, packedTensor(layoutPlace, stored, tensors, place));
+      for (const part of Object.values(packedNames(name))) used.add(part);
+      continue;
+    }
+    const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
+    // Of two tied tensors some writers keep the head only.
+    const tensor = tensors.get(name) ?? tied;
+    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors)}`);
+    for (const one of tied ? [tensor, tied] : [tensor]) {
+      if (one.shape.join() !== shape.join()) {
+        const stored = one === tensor ? name : 'lm_head.weight';
+        throw new RangeError(`Cannot use ${one.path}: tensor ${stored} is ${shown(one.shape)}, config.json asks for ${shown(shape)}`);
+      }
+      floatDType(one.dtype, name, one.path);
+    }
+    found.set(name, tensor);
+    used.add(name);
+    if (tied && tied !== tensor) copies.set(name, tied);
+  }
+  for (const [name, { path }] of tensors) {
+    if (used.has(name) || isRedundant(name, config)) continue;
+    throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
+  }
+  return fileSource(found, copies);
+}
+
+/** A matrix that is stored packed. */
+interface PackedTensor extends SourceTensor {
+  readonly packed: WeightFormat;
+  readonly data: Located;
+  readonly scales: Located;
+}
+
+type FileTensor = Located | PackedTensor;
+
+function packedTensor(
+  { name, shape }: TensorPlace,
+  packed: WeightFormat,
+  tensors: ReadonlyMap<string, Located>,
+  place: string,
+): PackedTensor {
+  const [rows = 1, columns = 1] = shape;
+  const { words, groups } = packedShape(packed, columns);
+  const find = (stored: string, width: number): Located => {
+    const tensor = tensors.get(stored);
+    if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${packed}`);
+    if (tensor.shape.join() === `${rows},${width}` && tensor.dtype === 'U32') return tensor;
+    throw new RangeError(
+      `Cannot use ${tensor.path}: tensor ${stored} is ${shown(tensor.shape)} ${tensor.dtype}, ${packed} needs ${shown([rows, width])} U32`,
+    );
+  };
+  const names = packedNames(name);
+  return { dtype: 'U32', shape, packed, data: find(names.data, words), scales: find(names.scales, groups) };
+}
+
+function whyMissing(name: string, tensors: ReadonlyMap<string, Located>): string {
+  const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
+  return bare !== name && tensors.has(bare)
+    ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`
+    : `tensor ${name} is missing, config.json asks for it`;
+}
+
+function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMap<string, Located>): WeightSource {
+  const find = (name: string): FileTensor => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new RangeError(`Cannot read tensor ${name}: the model has none of that name`);
+    return tensor;
+  };
+  const readWords = async ({ path, start, shape: [rows, width] }: Located, name: string, first: number, count: number) => {
+    checkRows(name, rows, first, count);
+    const words = new Uint32Array(count * width);
+    await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
+    return words;
+  };
+  const readPacked = async ({ data, scales }: PackedTensor, name: string, first: number, count: number): Promise<PackedRows> => {
+    const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
+    const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
+    if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
+    return rows;
+  };
+  const read = async ({ dtype, shape, path, start }: Located, name: string, first: number, count: number, target: Float32Array) => {
+    const [rows, columns] = rowShape(shape);
+    checkRows(name, rows, first, count);
+    const values = target.subarray(0, count * columns);
+    const type = floatDType(dtype, name, path);
+    await readAt(path, packedEnd(values, type), start + first * columns * BYTE_SIZES[type]);
+    expand(values, type);
+    checkFinite(values, name, path, first * columns);
+    return values;
+  };
+  return {
+    tensors,
+    async readRows(name, first, count, target) {
+      const tensor = find(name);
+      const [, columns] = rowShape(tensor.shape);
+      if ('packed' in tensor) {
+        const rows = unpackRows(tensor.packed, await readPacked(tensor, name, first, count), columns);
+        target?.set(rows);
+        return target?.subarray(0, rows.length) ?? rows;
+      }
+      const values = await read(tensor, name, first, count, target ?? new Float32Array(count * columns));
+      const copy = copies.get(name);
+      if (copy) {
+        const other = await read(copy, name, first, count, new Float32Array(count * columns));
+        const differing = values.findIndex((value, i) => value !== other[i]);
+        if (differing >= 0) {
+          throw new RangeError(
+            `Cannot use ${copy.path}: lm_head.weight is ${other[differing]} at element ${first * columns + differing}, ${name} is ` +
+              `${values[differing]}, and config.json ties them; set tie_word_embeddings to false to use both`,
+          );
+        }
+      }
+      return values;
+    },
+    async readPackedRows(name, first, count) {
+      const tensor = find(name);
+      if (!('packed' in tensor)) throw new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as ${tensor.dtype}`);
+      return readPacked(tensor, name, first, count);
+    },
+    async readTensor(name) {
+      const tensor = find(name);
+      if ('packed' in tensor) throw new TypeError(`Cannot read tensor ${name} whole: it is stored as ${tensor.packed}`);
+      const { dtype, shape, path, start, end } = tensor;
+      const bytes = new Uint8Array(end - start);
+      await readAt(path, bytes, start);
+      return { dtype, shape, bytes };
+    },
+  };
+}
+
+/** Throws RangeError for rows that a tensor does not have. */
+export function checkRows(name: string, rows: number, first: number, count: number): void {
+  if (first >= 0 && first + count <= rows) return;
+  throw new RangeError(`Cannot read rows ${first} to ${first + count} of tensor ${name}: it has ${rows}`);
+}
+
+/** Most bytes of float32 that are on the host at once where weights pass through. */
+const PIECE_BYTES = 16 * 1024 * 1024;
+
+/** Row ranges of a tensor that are at most `PIECE_BYTES` as float32, at least a row each: first row and count. */
+export function* rowRanges(shape: readonly number[]): Generator<readonly [first: number, count: number]> {
+  const [rows, columns] = rowShape(shape);
+  const step = Math.max(1, Math.floor(PIECE_BYTES / 4 / columns));
+  for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+}
+
+/** Room for any of a source's row ranges, to be read into again and again. */
+export function pieceBuffer(source: WeightSource): Float32Array {
+  const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
+  return new Float32Array(Math.max(PIECE_BYTES / 4, widest));
+}
+
+/**
+ * SHA-256 of what determines a model's results: of every tensor's name and float32 bytes in order of name, with the format
+ * in which they are held where that is not float32.
+ */
+export async function sourceDigest(source: WeightSource, format: HeldFormat = 'f32'): Promise<string> {
+  const buffer = pieceBuffer(source);
+  const tensors: [name: string, sha256: string][] = [];
+  for (const [name, { shape }] of source.tensors) {
+    const hash = createHash('sha256');
+    for (const [first, count] of rowRanges(shape)) {
+      const { buffer: bytes, byteOffset, byteLength } = await source.readRows(name, first, count, buffer);
+      hash.update(new Uint8Array(bytes, byteOffset, byteLength));
+    }
+    tensors.push([name, hash.digest('hex')]);
+  }
+  tensors.sort(([a], [b]) => (a < b ? -1 : 1));
+  return digest(format === 'f32' ? tensors : { tensors, format });
+}
+
+/** Weights on the host as a source. */
+export function hostSource(config: ModelConfig, weights: ReadonlyMap<string, Float32Array>): WeightSource {
+  const tensors = new Map([...parameterLayout(config).places.values()].map(({ name, shape }) => [name, { dtype: 'F32' as const, shape }]));
+  const find = (name: string) => {
+    const tensor = tensors.get(name);
+    const values = weights.get(name);
+    if (!tensor || !values) throw new RangeError(`Cannot read tensor ${name}: the weights have none of that name`);
+    return { ...tensor, values };
+  };
+  return {
+    tensors,
+    readRows(name, first, count, target) {
+      const { shape, values } = find(name);
+      const [, columns] = rowShape(shape);
+      const rows = values.subarray(first * columns, (first + count) * columns);
+      if (!target) return Promise.resolve(rows.slice());
+      target.set(rows);
+      return Promise.resolve(target.subarray(0, rows.length));
+    },
+    readPackedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is held as f32`)),
+    readTensor(name) {
+      const { dtype, shape, values } = find(name);
+      return Promise.resolve({ dtype, shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+    },
+  };
+}

@@ -1,0 +1,165 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createChatTemplate, parseMessages, type ChatMessage, type ChatTemplate } from './chat.ts';
+import { CheckpointError } from '../files/directory.ts';
+import { readTextSide } from './text-files.ts';
+import { createTokenizer } from './tokenizer.ts';
+
+/** One token per letter, and two special ones. */
+const tokenizerFile = {
+  added_tokens: ['<begin>', '<end>'].map((content, id) => ({ id, content, special: true, normalized: false })),
+  decoder: { type: 'Fuse' },
+  model: {
+    type: 'BPE',
+    vocab: Object.fromEntries(Array.from({ length: 128 }, (_, code) => [String.fromCharCode(code), 2 + code])),
+    merges: [],
+  },
+};
+const tokenizer = createTokenizer(tokenizerFile, 'the tokenizer');
+const compile = (source: string, date?: Date): ChatTemplate =>
+  createChatTemplate(source, { tokenizer, specialTokens: { bos_token: '<begin>' }, place: 'the test', ...(date && { date }) });
+const user = (content: string): ChatMessage => ({ role: 'user', content });
+const assistant = (content: string): ChatMessage => ({ role: 'assistant', content });
+const render = (source: string, messages: ChatMessage[] = [user('Hi')]): string => compile(source).render(messages, { addGenerationPrompt: false });
+
+const TURNS =
+  "{% for message in messages %}{{ message.role[0] ~ ':' ~ message.content ~ '<end>\n' }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}";
+
+describe('a template', () => {
+  it('writes tokens by name and the same date every day', () => {
+    expect(render('{{ bos_token }}{{ eos_token is defined }}')).toBe('<begin>false');
+    expect(render("{{ strftime_now('%d %b %Y, %A %H:%M:%S') }}")).toBe('26 Jul 2024, Friday 00:00:00');
+    expect(compile("{{ strftime_now('%d %B %y') }}", new Date('2031-02-03T10:00:00Z')).render([], { addGenerationPrompt: false })).toBe('03 February 31');
+    expect(() => render("{{ strftime_now('%Q') }}")).toThrow('strftime_now() does not know %Q');
+  });
+
+  it('refuses messages with its own words', () => {
+    const strict = "{% for m in messages %}{% if m.role != 'user' %}{{ raise_exception('No role ' ~ m.role ~ ' here') }}{% endif %}{% endfor %}";
+    expect(render(strict)).toBe('');
+    expect(() => render(strict, [assistant('Hi')])).toThrow(
+      new RangeError('Cannot render the messages: the chat template of the test refuses them: No role assistant here'),
+    );
+  });
+
+  it.each([
+    ['{% for x in messages', 'is not valid'],
+    ['{{ (((((( }}', 'is not valid'],
+    [`{{ ${'('.repeat(30_000)} }}`, 'is not valid'],
+    [`{{ 1 }}${' '.repeat(70_000)}`, 'at most 65536 are read'],
+  ])('%.30s is refused by name', (source, problem) => {
+    expect(() => compile(source)).toThrow(SyntaxError);
+    expect(() => compile(source)).toThrow(problem);
+  });
+
+  it.each([
+    ['a long range', '{% for i in range(100000000000) %}x{% endfor %}'],
+    ['a range without an end', "{% for i in range('x') %}x{% endfor %}"],
+    ['a range that stands still', '{% for i in range(0, 5, 0) %}x{% endfor %}'],
+    ['loops in loops', '{% for i in range(9999) %}{% for j in range(9999) %}{% for k in range(9999) %}{% endfor %}{% endfor %}{% endfor %}'],
+    ['a text that doubles', "{% set ns = namespace(t='ab') %}{% for i in range(99) %}{% set ns.t = ns.t + ns.t %}{% endfor %}{{ ns.t }}"],
+    ['a list that doubles', '{% set ns = namespace(t=[1]) %}{% for i in range(99) %}{% set ns.t = ns.t + ns.t %}{% endfor %}'],
+    ['much text', "{% for i in range(99999) %}{{ 'x'.join(['aaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccccc', 'dddddddddddd']) }}{% endfor %}"],
+    ['a macro that calls itself', '{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}'],
+    ['what is no function', '{{ messages() }}'],
+  ])('ends at %s', (_, source) => {
+    const start = performance.now();
+    expect(() => render(source)).toThrow(/^Cannot render the messages: the chat template of the test failed: /);
+    expect(performance.now() - start).toBeLessThan(30_000);
+  });
+});
+
+describe('tokenise', () => {
+  it('puts the loss on what the assistant says and on its end token', () => {
+    const { tokens, targetWeights } = compile(TURNS).tokenise([user('q'), assistant('yes'), user('r'), assistant('')]);
+    expect(tokenizer.decode(tokens, { skipSpecialTokens: false })).toBe('u:q<end>\na:yes<end>\nu:r<end>\na:<end>\n');
+    const spoken = tokens.filter((_, i) => targetWeights[i] === 1);
+    expect(tokenizer.decode(spoken, { skipSpecialTokens: false })).toBe('yes<end><end>');
+    expect(targetWeights).toHaveLength(tokens.length);
+  });
+
+  it('gives no message a token of another, be they equal or inside each other', () => {
+    const { tokens, targetWeights } = compile(TURNS).tokenise([user('a'), assistant('a'), user('a:a'), assistant('a:a')]);
+    const spoken = tokens.map((id, i) => (targetWeights[i] === 1 ? tokenizer.decode([id], { skipSpecialTokens: false }) : '.')).join('');
+    expect(spoken).toBe('.....' + '..a<end>.' + '.......' + '..a:a<end>.');
+  });
+
+  it.each([
+    ['counts the messages', "{{ messages | length }}{{ 'x' }}", 'writes what is before it otherwise'],
+    ['changes what was said', "{% for m in messages %}{{ (m.content if loop.last else m.content | upper) ~ '<end>' }}{% endfor %}", 'writes what is before it otherwise'],
+    [
+      'shortens what was said',
+      "{% for m in messages %}{{ (m.content if loop.last or m.role == 'user' else 'cut') ~ '<end>' }}{% endfor %}",
+      'changes it as a part of the conversation',
+    ],
+    ['ends turns without a token', "{% for m in messages %}{{ m.content }}{% endfor %}", 'ends it without an end token'],
+  ])('refuses a template that %s', (_, source, problem) => {
+    const talk = () => compile(source).tokenise([user('one'), assistant('two'), user('three'), assistant('four')]);
+    expect(talk).toThrow(/^Cannot tell which tokens message 1 has: /);
+    expect(talk).toThrow(problem);
+  });
+
+  it('refuses a conversation that the assistant begins', () => {
+    expect(() => compile(TURNS).tokenise([assistant('Hi')])).toThrow('message 0 has: the chat template of the test has nothing before it');
+  });
+});
+
+describe('messages', () => {
+  it.each([
+    [{}, 'an array'],
+    [[], 'non-empty'],
+    [[{ role: 'user' }], 'content'],
+    [[{ role: 'user', content: 7 }], 'content'],
+    [[{ role: '', content: 'x' }], 'role'],
+    [[{ role: 'user', content: 'x', tool_calls: [] }], 'tool_calls'],
+  ])('%j is refused', (json, problem) => {
+    expect(() => parseMessages(json, 'a.json')).toThrow(SyntaxError);
+    expect(() => parseMessages(json, 'a.json')).toThrow(problem);
+  });
+});
+
+describe('files', () => {
+  const root = mkdtempSync(join(tmpdir(), 'seal-text-'));
+  afterAll(() => rmSync(root, { recursive: true }));
+  const directory = (name: string, files: Record<string, unknown>): string => {
+    mkdirSync(join(root, name));
+    for (const [file, content] of Object.entries(files)) {
+      writeFileSync(join(root, name, file), typeof content === 'string' ? content : JSON.stringify(content));
+    }
+    return join(root, name);
+  };
+  const said = (chat: ChatTemplate | null) => chat?.render([user('Hi')], { addGenerationPrompt: false });
+
+  it('has a chat format where a template is', async () => {
+    const files = { 'tokenizer.json': tokenizerFile };
+    expect((await readTextSide(directory('none', files))).chat).toBeNull();
+    const config = { bos_token: { content: '<begin>' }, chat_template: '{{ bos_token ~ pad_token }}' };
+    const map = { pad_token: '<end>', bos_token: 'x' };
+    expect(said((await readTextSide(directory('one', { ...files, 'tokenizer_config.json': config, 'special_tokens_map.json': map }))).chat)).toBe('<begin><end>');
+    const named = { chat_template: [{ name: 'tool_use', template: 'tools' }, { name: 'default', template: 'plain' }] };
+    expect(said((await readTextSide(directory('named', { ...files, 'tokenizer_config.json': named }))).chat)).toBe('plain');
+    expect(said((await readTextSide(directory('own', { ...files, 'tokenizer_config.json': named, 'chat_template.jinja': 'file\n' }))).chat)).toBe('file');
+  });
+
+  it('says what to do without tokenizer.json', async () => {
+    await expect(readTextSide(directory('empty', {}))).rejects.toThrow(CheckpointError);
+    await expect(readTextSide(join(root, 'empty'))).rejects.toThrow('there is no such file');
+    const remedy = 'cannot be read; write it with transformers: AutoTokenizer.from_pretrained(';
+    await expect(readTextSide(directory('gpt2', { 'vocab.json': {}, 'merges.txt': '' }))).rejects.toThrow(`only vocab.json and merges.txt, which ${remedy}`);
+    await expect(readTextSide(directory('spm', { 'tokenizer.model': '' }))).rejects.toThrow(`only tokenizer.model, which ${remedy}`);
+  });
+
+  it.each([
+    ['tokenizer_config.json', { chat_template: 7 }],
+    ['tokenizer_config.json', { chat_template: '{% if %}' }],
+    ['tokenizer_config.json', { bos_token: 7, chat_template: 'x' }],
+    ['tokenizer_config.json', '{'],
+    ['special_tokens_map.json', { eos_token: 7 }],
+    ['chat_template.jinja', '{{ x'],
+  ])('names %s when it is %j', async (name, content) => {
+    const place = directory(`bad-${Math.abs(JSON.stringify([name, content]).length)}-${name}`, { 'tokenizer.json': tokenizerFile, [name]: content });
+    await expect(readTextSide(place)).rejects.toThrow(SyntaxError);
+    await expect(readTextSide(place)).rejects.toThrow(name);
+  });
+});

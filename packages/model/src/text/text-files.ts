@@ -1,0 +1,96 @@
+/** The text side of a model directory: `tokenizer.json`, and a chat template where there is one. */
+
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type } from 'arktype';
+import { createChatTemplate, type ChatTemplate } from './chat.ts';
+import { CheckpointError, fileProblem, readJson } from '../files/directory.ts';
+import { problemsOf } from '../problems.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+
+/** How a model reads and writes text. */
+export interface TextSide {
+  readonly tokenizer: Tokenizer;
+  /** Null where the model has no chat format. */
+  readonly chat: ChatTemplate | null;
+}
+
+/** The largest published ones have 35 MB. */
+const MAX_FILE_BYTES = 128 * 1024 * 1024;
+
+const token = type('string | null').or(type({ content: 'string' }));
+const tokensSchema = type({
+  'bos_token?': token,
+  'eos_token?': token,
+  'unk_token?': token,
+  'sep_token?': token,
+  'pad_token?': token,
+  'cls_token?': token,
+  'mask_token?': token,
+});
+const configSchema = tokensSchema.and(
+  type({ 'chat_template?': type('string | null').or(type({ name: 'string', template: 'string' }).array()) }),
+);
+
+/**
+ * Reads tokenizer and chat template. Throws CheckpointError when there is no `tokenizer.json` and SyntaxError when a file
+ * cannot be used.
+ */
+export async function readTextSide(directory: string): Promise<TextSide> {
+  const place = join(directory, 'tokenizer.json');
+  if (!existsSync(place)) throw new CheckpointError(`Cannot read ${place}: ${missing(directory)}`);
+  const tokenizer = createTokenizer(await readBounded(place), place);
+  return { tokenizer, chat: await readChat(directory, tokenizer) };
+}
+
+/** What to do where only the files of older tokenizers are. */
+function missing(directory: string): string {
+  const has = (name: string): boolean => existsSync(join(directory, name));
+  const older = has('tokenizer.model') ? 'tokenizer.model' : has('vocab.json') && has('merges.txt') ? 'vocab.json and merges.txt' : null;
+  if (older === null) return 'there is no such file';
+  return (
+    `there is no such file, only ${older}, which cannot be read; ` +
+    `write it with transformers: AutoTokenizer.from_pretrained("${directory}").save_pretrained("${directory}")`
+  );
+}
+
+async function readBounded(path: string): Promise<unknown> {
+  const { size } = await stat(path);
+  if (size > MAX_FILE_BYTES) throw new SyntaxError(`Cannot read ${path}: it has ${size} bytes, at most ${MAX_FILE_BYTES} are read`);
+  return readJson(path);
+}
+
+async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTemplate | null> {
+  const configPlace = join(directory, 'tokenizer_config.json');
+  const config = configSchema(existsSync(configPlace) ? await readBounded(configPlace) : {});
+  if (config instanceof type.errors) throw new SyntaxError(`Cannot read ${configPlace}: ${problemsOf(config)}`);
+  const mapPlace = join(directory, 'special_tokens_map.json');
+  const map = tokensSchema(existsSync(mapPlace) ? await readBounded(mapPlace) : {});
+  if (map instanceof type.errors) throw new SyntaxError(`Cannot read ${mapPlace}: ${problemsOf(map)}`);
+  // A file of its own goes before the configuration, as in transformers.
+  const templatePlace = join(directory, 'chat_template.jinja');
+  const isFile = existsSync(templatePlace);
+  const source = isFile ? await readTemplate(templatePlace) : templateOf(config.chat_template);
+  if (source === null) return null;
+  const specialTokens: Record<string, string> = {};
+  for (const name of ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const) {
+    const value = config[name] ?? map[name] ?? null;
+    if (value !== null) specialTokens[name] = typeof value === 'string' ? value : value.content;
+  }
+  return createChatTemplate(source, { tokenizer, specialTokens, place: isFile ? templatePlace : configPlace });
+}
+
+/** The template for conversations; others are for tools or retrieved documents. */
+function templateOf(entry: (typeof configSchema.infer)['chat_template']): string | null {
+  if (entry === undefined || entry === null || typeof entry === 'string') return entry ?? null;
+  return entry.find(({ name }) => name === 'default')?.template ?? null;
+}
+
+async function readTemplate(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CheckpointError(`Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+  }
+}
