@@ -59,7 +59,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const checkpoint = await openCheckpoint(command.model);
   const weights = command.weights ?? checkpoint.format;
   if (command.full && weights !== 'f32') {
-    throw new Failure(EXIT.usage, `Cannot train all weights held as ${weights}: use --weights f32, or train an adapter without --full`);
+    throw new Failure(EXIT.usage, `Cannot use --full with weights held as ${weights}: it trains them; use --weights f32, or leave --full out for an adapter`);
   }
   const bytes = readBytes(command.data);
   const { documents, cut, dropped, maxTokens } = await readDocuments(command, bytes, checkpoint);
