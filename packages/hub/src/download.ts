@@ -9,7 +9,7 @@
  */
 
 import { createHash, randomUUID, type Hash } from 'node:crypto';
-import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { open, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ import type { RepositoryFile } from './selection.ts';
 
 /** No server that still sends lets a file rest for so long. */
 const ABANDONED_MS = 600_000;
-/** An attempt that brought so much is not a failed one. */
+/** An attempt that came so much farther is not a failed one. */
 const PROGRESS_BYTES = 2 ** 20;
 const FREE = 'free';
 const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 64);
@@ -55,6 +55,8 @@ async function fill(hub: Hub, url: string, file: RepositoryFile, partial: string
   let resumedFrom = start > file.byteLength ? 0 : start;
   await checkSpace(partial, file, resumedFrom);
   let receivedBytes = 0;
+  // A server that knows no ranges begins anew each time: what counts is how far it came.
+  let farthest = resumedFrom;
   for (let attempt = 1; ; ) {
     const body = new BlobWriter(file, partial, onBytes);
     let failure: unknown = null;
@@ -86,7 +88,8 @@ async function fill(hub: Hub, url: string, file: RepositoryFile, partial: string
           'nothing of it was kept; pull again, and check what lies between here and the hub if it stays so',
       );
     }
-    if (body.received >= PROGRESS_BYTES) attempt = 0;
+    if (body.length >= farthest + PROGRESS_BYTES) attempt = 0;
+    farthest = Math.max(farthest, body.length);
     if (attempt >= ATTEMPTS) throw cut(hub, file, body.length, failure);
     attempt += 1;
     await hub.wait(attempt);
@@ -236,6 +239,9 @@ function takePartial(blob: string): string {
   for (const path of left) {
     try {
       renameSync(path, own);
+      // Its age was the last owner's: who reads it for long must not lose it.
+      const now = new Date();
+      utimesSync(own, now, now);
       return own;
     } catch (error) {
       // Somebody else took it first.

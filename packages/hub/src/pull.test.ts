@@ -215,6 +215,24 @@ describe('a cut', () => {
     expect(readFileSync(join(directory, 'model.safetensors')).equals(weights().content)).toBe(true);
   });
 
+  it('of a server that ignores ranges and is cut again and again ends', async () => {
+    const big = noise(3 * 2 ** 20, 5);
+    hub.files['model.safetensors'] = { content: big, lfs: true };
+    let requests = 0;
+    hub.interfere = (_, response, host) => {
+      if (host !== 'cdn') return false;
+      requests += 1;
+      // It gives way in the end, so that a client which asks for ever is told by its requests.
+      if (requests > 20) return false;
+      response.writeHead(200, { 'content-length': big.byteLength });
+      response.write(big.subarray(0, 2 ** 21), () => setTimeout(() => response.destroy(), 20));
+      return true;
+    };
+    expect((await failure(load())).problem).toBe('network');
+    // The first came 2 MiB far, none after it came farther.
+    expect(requests).toBe(6);
+  });
+
   it('starts over where the server refuses the range', async () => {
     cutWeights(20_000);
     await failure(load());
