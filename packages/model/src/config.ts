@@ -9,7 +9,7 @@ import { type } from 'arktype';
 import type { FamilyFeatures, Refuse } from './families/family.ts';
 import { FAMILIES } from './families/list.ts';
 import type { Projection } from './parameters.ts';
-import { problemsOf } from './problems.ts';
+import { problemsOf, quoted } from './problems.ts';
 import { readRope, ropeKeys, writeRope, type RopeScaling } from './rope.ts';
 
 /** Sizes and constants of a decoder. */
@@ -115,12 +115,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   embd_pdrop: [0],
 };
 
-/** A value for a message, cut where it is long. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > 160 ? `${text.slice(0, 160)}...` : text;
-}
-
 /**
  * Reads a parsed `config.json`. `place` names the file in messages. Throws SyntaxError when it is not a configuration
  * and RangeError when it asks for arithmetic that is not supported.
@@ -129,8 +123,8 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
   const file = fileSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const refuse: Refuse = (key, value, supported) => {
-    const name = /^[\w.]{1,80}$/.test(key) ? key : shown(key);
-    throw new RangeError(`Cannot use ${place}: ${name} is ${shown(value)}, supported is ${supported}`);
+    const name = /^[\w.]{1,80}$/.test(key) ? key : quoted(key);
+    throw new RangeError(`Cannot use ${place}: ${name} is ${quoted(value)}, supported is ${supported}`);
   };
   const family = FAMILIES.find(({ name }) => name === file.model_type);
   if (!family) return refuse('model_type', file.model_type, FAMILIES.map(({ name }) => `"${name}"`).join(', '));
@@ -142,7 +136,7 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
   for (const [key, neutral] of Object.entries({ ...NEUTRAL, ...family.neutral })) {
     const value = values[key] ?? null;
     if (value === null || neutral.some((one) => JSON.stringify(one) === JSON.stringify(value))) continue;
-    refuse(key, value, neutral.length > 0 ? neutral.map(shown).join(' or ') : 'null');
+    refuse(key, value, neutral.length > 0 ? neutral.map(quoted).join(' or ') : 'null');
   }
   // null is not the same as absent: it stands for as many as there are query heads.
   const { num_key_value_heads = defaults.numKeyValueHeads } = file;
@@ -186,7 +180,7 @@ function refuseQuantised({ quantization_config, quantization }: ConfigFile, plac
   if (!settings) return;
   const method = 'quant_method' in settings ? settings.quant_method : settings;
   throw new RangeError(
-    `Cannot use ${place}: its weights are quantised (${key}: ${shown(method)}); ` +
+    `Cannot use ${place}: its weights are quantised (${key}: ${quoted(method)}); ` +
       'use the unquantised checkpoint and quantise on loading, --weights int8 or --weights int4',
   );
 }

@@ -9,7 +9,7 @@ import type { ModelConfig } from '../config.ts';
 import type { LoraConfig } from './lora.ts';
 import { modulePattern } from './module-pattern.ts';
 import { PROJECTIONS, type Projection } from '../parameters.ts';
-import { problemsOf } from '../problems.ts';
+import { problemsOf, quoted } from '../problems.ts';
 
 /** One linear layer that an adapter may change. */
 export interface AdaptedModule {
@@ -73,9 +73,6 @@ const HARMLESS_INITIALISATIONS = ['gaussian', 'eva', 'orthogonal'];
 const isSet = (value: unknown) =>
   !(value === undefined || value === null || value === false || value === '' || (typeof value === 'object' && Object.keys(value).length === 0));
 
-/** As a message shows a value of a file. */
-const shown = (value: unknown) => JSON.stringify(value).slice(0, 120);
-
 /**
  * Reads a parsed `adapter_config.json` for a model. Throws SyntaxError for what is no configuration and RangeError naming
  * what is not computed.
@@ -88,13 +85,13 @@ export function parseAdapterConfig(json: unknown, place: string, model: ModelCon
   };
   for (const [key, value] of Object.entries(json as object)) {
     const means = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
-    if (means !== undefined && isSet(value)) refuse(`${key} is ${shown(value)}, which is not computed (${means}); merge the adapter with PEFT`);
+    if (means !== undefined && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not computed (${means}); merge the adapter with PEFT`);
     const unknownUse = key.startsWith('use_') && key !== 'use_rslora' && means === undefined;
-    if (unknownUse && isSet(value)) refuse(`${key} is ${shown(value)}, which is not known and may change what is computed`);
+    if (unknownUse && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not known and may change what is computed`);
   }
   const { init_lora_weights: initialisation = true } = file;
   if (typeof initialisation === 'string' && !HARMLESS_INITIALISATIONS.includes(initialisation)) {
-    refuse(`init_lora_weights is ${shown(initialisation)}, which changes the base weights; save it converted to plain LoRA with PEFT`);
+    refuse(`init_lora_weights is ${quoted(initialisation)}, which changes the base weights; save it converted to plain LoRA with PEFT`);
   }
   if (typeof file.target_modules === 'string' && (isSet(file.layers_to_transform) || isSet(file.layers_pattern))) {
     refuse('layers_to_transform and layers_pattern go with a list of target_modules, this is an expression');
@@ -105,11 +102,11 @@ export function parseAdapterConfig(json: unknown, place: string, model: ModelCon
   const wanted = (name: string) => !excluded(name) && targets(name) && (inLayers(name) || listed(file.target_modules, name));
 
   const other = file.target_modules === 'all-linear' ? undefined : ['lm_head', 'model.embed_tokens'].find(wanted);
-  if (other !== undefined) refuse(`target_modules ${shown(file.target_modules)} adapt ${other}, supported are ${PROJECTIONS.join(', ')}`);
+  if (other !== undefined) refuse(`target_modules ${quoted(file.target_modules)} adapt ${other}, supported are ${PROJECTIONS.join(', ')}`);
   const modules: AdaptedModule[] = Array.from({ length: model.numHiddenLayers }, (_, layer) =>
     PROJECTIONS.map((projection) => ({ layer, projection })).filter((module) => wanted(moduleName(module))),
   ).flat();
-  if (modules.length === 0) refuse(`target_modules ${shown(file.target_modules)} match no module of the model`);
+  if (modules.length === 0) refuse(`target_modules ${quoted(file.target_modules)} match no module of the model`);
   const { r: rank, lora_alpha: alpha, use_rslora: rankStabilised } = file;
   return {
     lora: {
@@ -158,7 +155,7 @@ function unmatched(targets: string | readonly string[], modules: readonly Adapte
   const found = modules.map(moduleName);
   return targets
     .filter((target) => !found.some((name) => name === target || name.endsWith(`.${target}`)))
-    .map((target) => `${place}: target module ${shown(target)} names nothing in this model`);
+    .map((target) => `${place}: target module ${quoted(target)} names nothing in this model`);
 }
 
 /** `adapter_config.json` as PEFT reads it; `modules` where not all of the targets are adapted in all layers. */

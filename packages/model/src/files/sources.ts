@@ -14,7 +14,7 @@ import type { ModelConfig } from '../config.ts';
 import { CheckpointError, fileProblem, readJson } from './directory.ts';
 import { tensorFormat } from '../packed.ts';
 import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
-import { brief, problemsOf } from '../problems.ts';
+import { brief, problemsOf, quoted } from '../problems.ts';
 import type { HeldFormat } from '../products.ts';
 import {
   BYTE_SIZES,
@@ -146,7 +146,7 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
   const files = new Set(shards.values());
   const outside = [...files].find((shard) => !/^[^/\\:\0]+\.safetensors$/.test(shard));
   if (outside !== undefined) {
-    throw new SyntaxError(`Cannot read ${place}: ${brief(JSON.stringify(outside))} is not the name of a safetensors file in its directory`);
+    throw new SyntaxError(`Cannot read ${place}: ${quoted(outside)} is not the name of a safetensors file in its directory`);
   }
   const tensors = new Map<string, Located>();
   for (const shard of files) {
@@ -172,9 +172,8 @@ const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
 
 /**
  * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
- * matrices are stored packed. Throws CheckpointError when a file is
- * missing, SyntaxError when one cannot be parsed, TypeError for a dtype that holds no weights, and RangeError when the
- * tensors are not those of the configuration.
+ * matrices are stored packed. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
+ * TypeError for a dtype that holds no weights, and RangeError when the tensors are not those of the configuration.
  */
 export async function openWeights(directory: string, config: ModelConfig, format: HeldFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
