@@ -236,7 +236,7 @@ export class Generator {
       const { length } = request.prompt;
       if (length === 0) throw new RangeError('Cannot continue an empty prompt');
       if (length > this.sizes.prefillTokens - 8 || length >= this.sizes.length) {
-        throw new RangeError(`Cannot continue a prompt of ${length} tokens: there is room for ${this.sizes.length - 1}`);
+        throw new RangeError(`Cannot continue a prompt of ${length} tokens: there is room for ${Math.min(this.sizes.length - 1, this.sizes.prefillTokens - 8)}; shorten it`);
       }
       return request.draws.map((draw, sample) => ({ request: index, sample, draw, adapter: request.adapter ?? 0 }));
     });
