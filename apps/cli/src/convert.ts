@@ -80,11 +80,13 @@ export async function writeModel(out: string, original: Original, form: NumberDt
   const { signal, dispose } = stopSignal(undefined);
   let written: WrittenWeights = { files: [], byteLength: 0 };
   try {
-    await writeDirectory(out, async (temporary) => {
-      written = await orExit(EXIT.data, () => writeWeights(temporary, stoppable(original.source, signal), as));
-      writeFileSync(join(temporary, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-      original.companions(temporary);
-    });
+    await orExit(EXIT.data, () =>
+      writeDirectory(out, async (temporary) => {
+        written = await writeWeights(temporary, stoppable(original.source, signal), as);
+        writeFileSync(join(temporary, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+        original.companions(temporary);
+      }),
+    );
     return written;
   } finally {
     dispose();
@@ -123,6 +125,10 @@ function stoppable(source: WeightSource, signal: AbortSignal): WeightSource {
     readRows(...operands) {
       signal.throwIfAborted();
       return source.readRows(...operands);
+    },
+    readPackedRows(...operands) {
+      signal.throwIfAborted();
+      return source.readPackedRows(...operands);
     },
   };
 }

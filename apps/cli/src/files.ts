@@ -1,7 +1,22 @@
 /** Whole files, put in place at once: a reader sees the old content or the new, never half of it. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { fileProblem } from '@seal/model';
 import { EXIT, Failure, messageOf } from './failure.ts';
 
 /** Writes a file and the directories above it. Throws Failure when it cannot, leaving nothing half-written. */
@@ -9,11 +24,39 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, content);
+    writePieces(temporary, typeof content === 'string' ? Buffer.from(content) : content);
     renameSync(temporary, path);
   } catch (cause) {
     if (existsSync(temporary)) rmSync(temporary);
     throw cannotWrite(path, cause);
+  }
+}
+
+/** The system takes less than 2 GiB at once; weights in float32 have more. */
+const PIECE_BYTES = 2 ** 30;
+
+function writePieces(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, 'w');
+  try {
+    for (let done = 0; done < bytes.byteLength; ) done += writeSync(file, bytes, done, Math.min(bytes.byteLength - done, PIECE_BYTES));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The bytes of a file of any size. Throws what the system reports. */
+export function readWhole(path: string): Uint8Array<ArrayBuffer> {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = new Uint8Array(fstatSync(file).size);
+    for (let done = 0; done < bytes.byteLength; ) {
+      const count = readSync(file, bytes, done, Math.min(bytes.byteLength - done, PIECE_BYTES), done);
+      if (count === 0) return bytes.slice(0, done);
+      done += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -26,7 +69,7 @@ export function checkVacant(path: string, what: string): void {
 
 /**
  * Makes a directory: `fill` writes it beside its place, then it is moved there, so that it is there whole or not at all.
- * Throws Failure where a file cannot be written, and what else `fill` throws.
+ * What came into its place meanwhile is kept. Throws Failure where a file cannot be written, and what else `fill` throws.
  */
 export async function writeDirectory(path: string, fill: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -34,7 +77,7 @@ export async function writeDirectory(path: string, fill: (temporary: string) => 
     mkdirSync(temporary, { recursive: true });
     await fill(temporary);
     mkdirSync(dirname(path), { recursive: true });
-    if (existsSync(path)) rmSync(path, { recursive: true });
+    if (existsSync(path)) rmdirSync(path);
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { recursive: true, force: true });
@@ -49,22 +92,6 @@ export function readText(path: string, exitCode: number): string {
   } catch (cause) {
     throw new Failure(exitCode, `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
-}
-
-const PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of its path is a file, not a directory',
-  EISDIR: 'it is a directory, not a file',
-  EEXIST: 'a file of that name is in the way',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-};
-
-/** A failed file operation in words. */
-export function fileProblem(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return PROBLEMS[code] ?? messageOf(error);
 }
 
 /** The failure of writing at `path`: a full disk leaves nothing behind and the command can be run again. */

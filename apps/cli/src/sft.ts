@@ -1,11 +1,12 @@
 /** `seal sft`: supervised fine-tuning on a file of examples, of an adapter or of all weights, that can be stopped and continued. */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream } from '@seal/domains';
 import {
   adapterFiles,
   checkpointFiles,
+  fileProblem,
   initialAdapter,
   loraLayout,
   PROJECTIONS,
@@ -31,7 +32,7 @@ import {
 } from '@seal/trainer';
 import { openAdapter } from './adapters.ts';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
-import { fileProblem, readJson } from './files.ts';
+import { readJson, readWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -76,7 +77,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const training = openTraining(out, {
     '--model': modelIdentity(checkpoint.directory),
     '--weights': weights,
-    '--data': digest(new Uint8Array(bytes)),
+    '--data': digest(bytes),
     '--adapter-init': start?.digest ?? null,
     '--full': command.full,
     '--rank': start?.lora.rank ?? null,
@@ -183,9 +184,9 @@ async function readDocuments(command: CommandOf<'sft'>, bytes: Uint8Array, check
   return { ...encoded, maxTokens };
 }
 
-function readBytes(path: string): Buffer {
+function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
-    return readFileSync(path);
+    return readWhole(path);
   } catch (cause) {
     throw new Failure(EXIT.data, `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
@@ -257,7 +258,7 @@ function parseTargets(text: string): Projection[] {
  */
 function modelIdentity(directory: string): string {
   const files = readdirSync(directory).filter((name) => name.endsWith('.safetensors')).sort();
-  const small = ['config.json', 'tokenizer.json'].map((name) => digest(new Uint8Array(readBytes(join(directory, name)))));
+  const small = ['config.json', 'tokenizer.json'].map((name) => digest(readBytes(join(directory, name))));
   return digest([...small, ...files.map((name) => [name, statSync(join(directory, name)).size])]);
 }
 

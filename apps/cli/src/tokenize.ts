@@ -1,9 +1,8 @@
 /** `seal tokenize`: the token ids of a file's lines, or of its conversations. Needs a tokenizer and no model. */
 
 import { readFileSync } from 'node:fs';
-import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { createDecodeStream, fileProblem, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { fileProblem } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';

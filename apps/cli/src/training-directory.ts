@@ -1,10 +1,10 @@
 /** The directory of a fine-tuning: what it was begun with, its losses, where it stands, and in the end what was trained. */
 
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSafetensors, toFloat32, writeSafetensors, type OptimiserState } from '@seal/model';
 import { EXIT, Failure, messageOf } from './failure.ts';
-import { cannotWrite, readJson, readText, writeWhole } from './files.ts';
+import { cannotWrite, readJson, readText, readWhole, writeWhole } from './files.ts';
 
 const BEGUN = 'sft.json';
 const STATE = 'sft-state.safetensors';
@@ -107,7 +107,7 @@ function stateFile({ step, optimiser: { m, v }, tensors }: TrainingState): Uint8
 
 function readState(path: string): TrainingState {
   try {
-    const stored = parseSafetensors(readFileSync(path), path);
+    const stored = parseSafetensors(readWhole(path), path);
     const tensor = (name: string): Float32Array => {
       const found = stored.get(name);
       if (!found) throw new RangeError(`tensor ${name} is missing`);

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import type { GpuDescription } from '@seal/device';
 import * as kernels from '@seal/kernels';
 import type { AnyOp, Choice, ChoiceOptions } from '@seal/kernels';
-import { problemsOf } from '@seal/model';
+import { fileProblem, problemsOf } from '@seal/model';
 import { digest } from '@seal/runs';
 import { type } from 'arktype';
 import { cacheFolder } from './cache.ts';
 import { EXIT, Failure, messageOf } from './failure.ts';
-import { fileProblem, readJson, writeWhole } from './files.ts';
+import { readJson, writeWhole } from './files.ts';
 import { say } from './terminal.ts';
 import { dawnVersion } from './version.ts';
 

@@ -26,7 +26,7 @@ export {
   type ChatTokens,
   type RenderOptions,
 } from './text/chat.ts';
-export { CheckpointError } from './files/directory.ts';
+export { CheckpointError, fileProblem } from './files/directory.ts';
 export {
   cacheSlots,
   Generator,

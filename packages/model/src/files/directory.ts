@@ -7,10 +7,21 @@ export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
 }
 
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of its path is a file, not a directory',
+  EISDIR: 'it is a directory, not a file',
+  EEXIST: 'a file of that name is in the way',
+  ENOTEMPTY: 'something else was written there meanwhile',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+};
+
 /** A failed file operation in words. */
 export function fileProblem(cause: unknown): string {
-  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-  return missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return PROBLEMS[code] ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 /** A parsed JSON file. Throws CheckpointError when it cannot be read and SyntaxError when it is not JSON. */
