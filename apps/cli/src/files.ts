@@ -1,14 +1,15 @@
 /** Whole files, put in place at once: a reader sees the old content or the new, never half of it. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { makeDirectory } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
 
 /** Writes a file and the directories above it. Throws Failure when it cannot, leaving nothing half-written. */
 export function writeWhole(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     writeFileSync(temporary, content);
     renameSync(temporary, path);
   } catch (cause) {
@@ -31,9 +32,9 @@ export function checkVacant(path: string, what: string): void {
 export async function writeDirectory(path: string, fill: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeDirectory(temporary);
     await fill(temporary);
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     if (existsSync(path)) rmSync(path, { recursive: true });
     renameSync(temporary, path);
   } catch (cause) {
