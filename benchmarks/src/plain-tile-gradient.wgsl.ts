@@ -1,8 +1,8 @@
 // dL_e = sum over the tokens of segment e of H[t]^T D[t] by the yardstick's tile: 4 ranks by 8 columns of one adapter an
-// invocation, for every token one vec4 of H and two of D. No subgroups, no workgroup memory, no barriers. N, R, stride
-// and offset are multiples of 4.
+// invocation, for every token one vec4 of H and two of D, from what is there already where it accumulates. No subgroups,
+// no workgroup memory, no barriers. N, R, stride and offset are multiples of 4.
 const code: string = /* wgsl */ `
-struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32 }
+struct Params { t: u32, r: u32, n: u32, e: u32, stride: u32, offset: u32, accumulate: u32 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4f>;
 @group(0) @binding(1) var<storage, read> d: array<vec4f>;
@@ -18,8 +18,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let adapter = id.z;
   if (column >= n4 || id.y >= r4) { return; }
   let next = min(column + 1u, n4 - 1u);
+  let base = (adapter * params.stride + params.offset) / 4u + id.y * 4u * n4;
   var left: array<vec4f, 4>;
   var right: array<vec4f, 4>;
+  if (params.accumulate != 0u) {
+    for (var i = 0u; i < 4u; i++) {
+      left[i] = arena[base + i * n4 + column];
+      right[i] = arena[base + i * n4 + next];
+    }
+  }
   for (var t = segments[adapter * 2u]; t < segments[adapter * 2u + 1u]; t++) {
     let own = h[t * r4 + id.y];
     let d0 = d[t * n4 + column];
@@ -29,10 +36,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       right[i] += own[i] * d1;
     }
   }
-  let base = (adapter * params.stride + params.offset) / 4u;
   for (var i = 0u; i < 4u; i++) {
-    arena[base + (id.y * 4u + i) * n4 + column] = left[i];
-    if (column + 1u < n4) { arena[base + (id.y * 4u + i) * n4 + column + 1u] = right[i]; }
+    arena[base + i * n4 + column] = left[i];
+    if (column + 1u < n4) { arena[base + i * n4 + column + 1u] = right[i]; }
   }
 }
 `;

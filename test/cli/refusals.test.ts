@@ -181,3 +181,10 @@ it.concurrent('words prints its vocabulary as one document', async () => {
   expect(ended).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.stringify(JSON.parse(ended.stdout))).toContain('gecko');
 });
+
+it('refuses an output where no directory can be made, at once', async () => {
+  const place = process.platform === 'linux' ? '/proc/nothing/model' : '/dev/null/model';
+  const refused = await seal(['convert', '--model', shippedModel, '--out', place]);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(/^seal: Cannot write [^\n]+: [^\n]+$/);
+});

@@ -4,7 +4,6 @@ import {
   closeSync,
   existsSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,13 +16,14 @@ import {
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileProblem } from '@seal/model';
+import { makeDirectory } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
 
 /** Writes a file and the directories above it. Throws Failure when it cannot, leaving nothing half-written. */
 export function writeWhole(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     writePieces(temporary, typeof content === 'string' ? Buffer.from(content) : content);
     renameSync(temporary, path);
   } catch (cause) {
@@ -74,9 +74,9 @@ export function checkVacant(path: string, what: string): void {
 export async function writeDirectory(path: string, fill: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeDirectory(temporary);
     await fill(temporary);
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     if (existsSync(path)) rmdirSync(path);
     renameSync(temporary, path);
   } catch (cause) {

@@ -2,8 +2,8 @@
  * Writing so that a reader never sees half of anything: whole lines appended, whole files put in place by a rename.
  * The two system calls that fail on a full disk are taken through `Disk`, so that a test can fill it.
  */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { errorCode, storageError } from './errors.ts';
 
 /** The calls that move bytes to the disk. */
@@ -17,6 +17,25 @@ export interface Disk {
 export const realDisk: Disk = {
   write: (file, bytes, offset) => writeSync(file, bytes, offset, bytes.byteLength - offset),
   sync: (file) => fsyncSync(file),
+};
+
+/**
+ * Makes a directory and those above it that are missing. Throws what the system says. (Node's own way of doing so never
+ * returns in file systems that take no directories, such as /proc.)
+ */
+export const makeDirectory = (path: string): void => {
+  const place = resolve(path);
+  if (existsSync(place)) return;
+  makeDirectory(dirname(place));
+  try {
+    mkdirSync(place);
+  } catch (cause) {
+    // Somebody else may have made it meanwhile.
+    if (errorCode(cause) === 'EEXIST') return;
+    // What is above it is there, so it is not that which is missing.
+    if (errorCode(cause) !== 'ENOENT') throw cause;
+    throw Object.assign(new Error('its file system takes no directories', { cause }), { code: 'ENOTSUP', syscall: 'mkdir' });
+  }
 };
 
 const writeAll = (disk: Disk, file: number, bytes: Uint8Array): void => {

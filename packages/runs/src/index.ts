@@ -1,6 +1,6 @@
 export { canonicalJson } from './canonical-json.ts';
 export { digest, digestId } from './digest.ts';
-export type { Disk } from './disk.ts';
+export { makeDirectory, type Disk } from './disk.ts';
 export { ConfigMismatchError, DiskFullError, RunHeldError } from './errors.ts';
 export * from './records.ts';
 export {

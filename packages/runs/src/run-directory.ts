@@ -16,7 +16,7 @@ import { basename, join, resolve } from 'node:path';
 import { canonicalJson } from './canonical-json.ts';
 import { differences } from './config-difference.ts';
 import { digest } from './digest.ts';
-import { appendLine, type Disk, realDisk, replaceFile, syncDirectory, TEMPORARY_SUFFIX, writeNewFile } from './disk.ts';
+import { appendLine, type Disk, makeDirectory, realDisk, replaceFile, syncDirectory, TEMPORARY_SUFFIX, writeNewFile } from './disk.ts';
 import { ConfigMismatchError, errorCode, storageError } from './errors.ts';
 import { cutTornLine, readLines } from './jsonl.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -258,7 +258,7 @@ export const createRun = (dir: string, header: RunHeader, disk: Disk = realDisk)
   const path = resolve(dir);
   const checked = conform((input) => runHeaderSchema(input), header);
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
   } catch (cause) {
     throw storageError('make the directory', path, cause);
   }
