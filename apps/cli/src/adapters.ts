@@ -1,13 +1,14 @@
 /** Adapter directories as commands take them. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readAdapter, type ModelConfig, type PeftAdapter } from '@seal/model';
 import { EXIT, Failure, orExit } from './failure.ts';
-import { readJson } from './files.ts';
+import { readJson, readWhole } from './files.ts';
+import { baseName } from './session.ts';
 import { say } from './terminal.ts';
 
-/** What an adapter is read for: the model's name or directory is compared with what the adapter says. */
+/** What an adapter is read for: `name` is the model's name or directory as it was given. */
 export interface AdaptedModel {
   readonly name: string;
   readonly config: ModelConfig;
@@ -21,11 +22,11 @@ export async function openAdapter(directory: string, { name, config }: AdaptedMo
     if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
   }
   return orExit(EXIT.data, () => {
-    const weights = { bytes: new Uint8Array(readFileSync(weightsPlace)), place: weightsPlace };
+    const weights = { bytes: readWhole(weightsPlace), place: weightsPlace };
     const adapter = readAdapter({ json: readJson(place, EXIT.data), place }, weights, config);
     for (const note of adapter.notes) say(`Note: ${note}`);
     const { baseModel } = adapter;
-    if (baseModel !== null && basename(baseModel) !== basename(name)) {
+    if (baseModel !== null && basename(baseModel) !== basename(baseName(name))) {
       say(`Note: the adapter in ${directory} was trained on ${baseModel}; its sizes fit ${name}`);
     }
     return adapter;

@@ -13,6 +13,7 @@ import {
   type WeightSource,
   type WrittenWeights,
 } from '@seal/model';
+import { companionsOf } from './companions.ts';
 import { EXIT, Failure, orExit } from './failure.ts';
 import { checkVacant, readJson, writeDirectory } from './files.ts';
 import { modelDirectory } from './hub.ts';
@@ -21,19 +22,6 @@ import { stopSignal } from './stop.ts';
 import { counted, megabytes, print } from './terminal.ts';
 
 const DTYPES = { f32: ['F32', 'float32'], f16: ['F16', 'float16'], bf16: ['BF16', 'bfloat16'] } as const;
-
-/** What lies beside the weights and does not depend on them. */
-const COMPANIONS = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'tokenizer.model',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'chat_template.jinja',
-  'generation_config.json',
-];
 
 /** Dtypes of numbers by their names on the command line. */
 export type NumberDtype = keyof typeof DTYPES;
@@ -98,7 +86,7 @@ export async function fromDirectory(nameOrDirectory: string): Promise<Original> 
   const directory = await modelDirectory(nameOrDirectory);
   const { source } = await orExit(EXIT.unavailable, () => readWeights(directory));
   const { quantization_config: _, ...config } = readJson(join(directory, 'config.json'), EXIT.unavailable) as Record<string, unknown>;
-  const present = COMPANIONS.filter((name) => existsSync(join(directory, name)));
+  const present = companionsOf(directory);
   return {
     config,
     source,

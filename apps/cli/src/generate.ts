@@ -3,6 +3,7 @@
 import { stream } from '@seal/domains';
 import {
   AdapterPool,
+  cacheSlots,
   checkSampling,
   Generator,
   PoolGenerator,
@@ -121,10 +122,8 @@ async function complete(
   const { prompt } = requests[0] ?? { prompt: [] };
   const { config } = model;
   const length = Math.min(config.maxPositionEmbeddings, prompt.length + options.maxNewTokens);
-  const rowBytes = 4 * config.numKeyValueHeads * config.headDim;
-  const fitting = Math.max(1, Math.floor(model.byteLimit / (length * rowBytes)));
   const sizes = {
-    slots: Math.min(total, MOST_SLOTS, fitting),
+    slots: Math.max(1, Math.min(total, MOST_SLOTS, cacheSlots(model, length))),
     length,
     prefillTokens: Math.ceil(prompt.length / 8) * 8 + 8,
   };

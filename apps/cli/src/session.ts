@@ -15,6 +15,11 @@ import { readTuning } from './tuning.ts';
 /** The shipped tiny model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
 
+/** What adapters of a model name as their base: its name or directory as it was given, but for the shipped one. */
+export function baseName(model: string): string {
+  return model === SHIPPED_MODEL ? 'seal-tiny' : model;
+}
+
 /** An open model; `close` gives everything back. */
 export interface Session {
   readonly gpu: Gpu;
@@ -80,7 +85,13 @@ export async function openSession(
   const gpu = await openDevice();
   const tuning = readTuning(gpu.description);
   const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && { onTensor: sayTensor }) };
-  const model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, loading));
+  let model: Model;
+  try {
+    model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, loading));
+  } catch (error) {
+    gpu.close();
+    throw error;
+  }
   return {
     gpu,
     checkpoint,

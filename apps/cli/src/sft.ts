@@ -1,6 +1,6 @@
 /** `seal sft`: supervised fine-tuning on a file of examples, of an adapter or of all weights, that can be stopped and continued. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream } from '@seal/domains';
 import {
@@ -31,10 +31,11 @@ import {
   type FineTuningSettings,
 } from '@seal/trainer';
 import { openAdapter } from './adapters.ts';
+import { companionsOf } from './companions.ts';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson, readWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { baseName, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { speaksTinyWorld } from './subject.ts';
 import { counted, print, say } from './terminal.ts';
@@ -42,8 +43,6 @@ import { openTraining, type TrainingDirectory } from './training-directory.ts';
 
 const SAVE_EVERY = 100;
 const DEFAULTS = { rank: 16, adapterRate: 2e-4, weightsRate: 2e-5, epochs: 3, length: 1_024 };
-/** What belongs to a model directory beside configuration and weights. */
-const TEXT_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'generation_config.json'];
 
 /** Where to start: an adapter's values with its shape. */
 interface Start {
@@ -106,7 +105,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
       }
     };
     const run = { model: session.model, documents, settings, training, hooks: { saveEvery: SAVE_EVERY, signal, onSteps } };
-    const trained = start ? await trainAdapter(run, start, command.model ?? 'seal-tiny') : await trainWeights(run, checkpoint);
+    const trained = start ? await trainAdapter(run, start, baseName(command.model ?? SHIPPED_MODEL)) : await trainWeights(run, checkpoint);
     training.finish(trained.files);
     const { losses } = training;
     const [firstLoss, lastLoss] = [losses.at(0) ?? null, losses.at(-1) ?? null];
@@ -163,7 +162,7 @@ async function trainWeights({ model, documents, settings, training, hooks }: Run
     save: async ({ step, optimiser, weights }) => training.save({ step, optimiser, tensors: weights }),
   });
   const { weights } = checkpointFiles(config, await model.read());
-  const texts = TEXT_FILES.filter((name) => existsSync(join(directory, name))).map((name) => [name, readBytes(join(directory, name))]);
+  const texts = companionsOf(directory).map((name) => [name, readBytes(join(directory, name))]);
   return {
     kind: 'model',
     sha256: digest(weights),

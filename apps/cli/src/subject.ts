@@ -32,6 +32,7 @@ import {
 import { EXIT, Failure, orExit } from './failure.ts';
 import { readText } from './files.ts';
 import { generationSettings } from './generation-config.ts';
+import { baseName, SHIPPED_MODEL } from './session.ts';
 import { counted } from './terminal.ts';
 
 /** What a run works on, and one sentence on what the texts lost, where they did. */
@@ -114,7 +115,7 @@ function tinySubject({ tokenizer, config: model }: Checkpoint, { template, chat 
     preset: 'tiny',
     domain: tinyDomain,
     codec: createCodec(tokenizer, model, model.maxPositionEmbeddings),
-    baseModel: 'seal-tiny',
+    baseModel: baseName(SHIPPED_MODEL),
     lengths: (config) => lengthsOf(config, model.maxPositionEmbeddings, promptTokens.tiny),
     async read(path, config) {
       const text = readText(path, EXIT.data);
