@@ -144,6 +144,22 @@ describe('refusals', () => {
     await refused(['--data', data, '--model', at('other-model'), ...same], 2, /other --model \(another\)/);
   });
 
+  it('a directory that another process trains in', async () => {
+    const train = ['sft', '--data', data, '--out', at('shared'), '--batch', '2', '--steps', '100000'];
+    const second = Promise.withResolvers<Ended>();
+    let asked = false;
+    const first = await seal(train, {
+      onStderr(soFar, child) {
+        if (asked || !soFar.includes('Training an adapter')) return;
+        asked = true;
+        void seal(train).then(second.resolve, second.reject).finally(() => child.kill('SIGINT'));
+      },
+    });
+    expect(first).toMatchObject({ code: 75, stderr: expect.stringContaining('every step is kept') as string });
+    expect(await second.promise).toMatchObject({ code: 2, stderr: expect.stringMatching(/Cannot open the run in .*shared: it is held by process \d+/) as string });
+    expect(readdirSync(at('shared'))).not.toContain('lock');
+  });
+
   it('a damaged checkpoint of the training', async () => {
     const state = join(at('begun'), 'sft-state.safetensors');
     const whole = readFileSync(state);

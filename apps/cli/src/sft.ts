@@ -35,7 +35,7 @@ import { companionsOf } from './companions.ts';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson, readWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { baseName, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
+import { baseName, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { speaksTinyWorld } from './subject.ts';
 import { counted, print, say } from './terminal.ts';
@@ -91,8 +91,9 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     '--seed': settings.seed,
   });
   const { signal, dispose } = stopSignal(command.maxTime);
-  const session = await openSession(command.model, checkpoint, command);
+  let session: Session | null = null;
   try {
+    session = await openSession(command.model, checkpoint, command);
     if (training.resumed) say(`Going on from step ${training.resumed.step} of ${settings.steps}`);
     const what = start ? `an adapter of rank ${start.lora.rank}` : 'all weights';
     const tokens = documents.reduce((sum, document) => sum + document.tokens.length, 0);
@@ -117,7 +118,8 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
   } finally {
     dispose();
-    session.close();
+    session?.close();
+    training.close();
   }
 }
 

@@ -3,10 +3,13 @@
 import { appendFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSafetensors, toFloat32, writeSafetensors, type OptimiserState } from '@seal/model';
+import { makeDirectory, takeLock } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
 import { cannotWrite, readJson, readText, readWhole, writeWhole } from './files.ts';
 
 const BEGUN = 'sft.json';
+/** That of a training that was ended before it wrote anything else. */
+const LOCK = 'lock';
 const STATE = 'sft-state.safetensors';
 const LOSSES = 'losses.jsonl';
 const RESULTS = ['adapter_model.safetensors', 'model.safetensors'];
@@ -26,7 +29,7 @@ export interface StepRecord {
   readonly learningRate: number;
 }
 
-/** A training that was begun or is gone on with. */
+/** A training that was begun or is gone on with; nobody else has it until `close`. */
 export interface TrainingDirectory {
   /** Null at the beginning. */
   readonly resumed: TrainingState | null;
@@ -36,14 +39,33 @@ export interface TrainingDirectory {
   save(state: TrainingState): void;
   /** Puts the results in place and removes what was for going on alone. */
   finish(files: Readonly<Record<string, string | Uint8Array>>): void;
+  close(): void;
 }
 
 /**
  * Begins in an empty directory, or goes on in one that was begun with the same `options`, named as on the command line.
- * Ends with exit code 2 for anything else, naming what differs, and with 3 for a damaged state.
+ * Ends with exit code 2 for anything else, naming what differs, and where another process trains there; with 3 for a
+ * damaged state.
  */
 export function openTraining(out: string, options: Readonly<Record<string, unknown>>): TrainingDirectory {
-  const resumed = begun(out, options) ? readState(join(out, STATE)) : null;
+  begun(out, options);
+  try {
+    makeDirectory(out);
+  } catch (cause) {
+    throw cannotWrite(out, cause);
+  }
+  const { release } = takeLock(out);
+  try {
+    // Another process may have ended there since.
+    return locked(out, begun(out, options), options, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function locked(out: string, hasState: boolean, options: Readonly<Record<string, unknown>>, release: () => void): TrainingDirectory {
+  const resumed = hasState ? readState(join(out, STATE)) : null;
   const path = join(out, LOSSES);
   const lines = resumed ? keptLines(path, resumed.step) : [];
   const losses = lines.map((line) => lossOf(line, path));
@@ -65,6 +87,7 @@ export function openTraining(out: string, options: Readonly<Record<string, unkno
       for (const [name, content] of Object.entries(files)) writeWhole(join(out, name), content);
       rmSync(join(out, STATE), { force: true });
     },
+    close: release,
   };
 }
 
@@ -73,7 +96,7 @@ function begun(out: string, options: Readonly<Record<string, unknown>>): boolean
   const place = join(out, BEGUN);
   if (!existsSync(place)) {
     const isDirectory = existsSync(out) && statSync(out).isDirectory();
-    if (existsSync(out) && (!isDirectory || readdirSync(out).length > 0)) {
+    if (existsSync(out) && (!isDirectory || readdirSync(out).some((name) => name !== LOCK))) {
       throw new Failure(EXIT.usage, `Cannot train in ${out}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
     }
     return false;
