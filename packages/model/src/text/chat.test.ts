@@ -64,9 +64,8 @@ describe('a template', () => {
     ['a macro that calls itself', '{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}'],
     ['what is no function', '{{ messages() }}'],
   ])('ends at %s', (_, source) => {
-    const start = performance.now();
+    // Without bounds each of them would go on for hours, exhaust the memory, or end without an error.
     expect(() => render(source)).toThrow(/^Cannot render the messages: the chat template of the test failed: /);
-    expect(performance.now() - start).toBeLessThan(30_000);
   });
 });
 
