@@ -98,6 +98,16 @@ describe('with the shipped model', () => {
     expect(shown.stdout).toContain(`--- 2, adapter ${digestOf(two).slice(0, 12)}\n${both.completions[1]?.text}`);
   });
 
+  it('gives an adapter’s answer the same bits whoever else is asked, over packed weights too', async () => {
+    const [one = ''] = adapters;
+    const others = Array.from({ length: 7 }, (_, n) => ['--adapter', writeAdapter(`other ${n}`, { rank: 3 + n, alpha: 4, targets: PROJECTIONS })]);
+    const options = ['--prompt', prompt, '--weights', 'int8', '--max-tokens', '6', '--temperature', '1', '--seed', '5', '--adapter', one];
+    const alone = await generated(...options);
+    const among = await generated(...options, '--n', '4', ...others.flat());
+    expect(among.completions).toHaveLength(32);
+    expect(among.completions[0]).toEqual(alone.completions[0]);
+  });
+
   it('writes one completion to stdout as it comes', async () => {
     const { completions } = await generated('--prompt', prompt, '--max-tokens', '5');
     const { stdout, code } = await seal(['generate', '--prompt', prompt, '--max-tokens', '5']);

@@ -24,10 +24,12 @@ import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { print, say } from './terminal.ts';
 
-/** Completions that are written side by side at most. */
-const MOST_SLOTS = 64;
-/** Adapters on the device at once. */
-const MOST_ADAPTERS = 16;
+/**
+ * Adapters on the device at once, and completions that are written side by side at most. A step then never has more than
+ * 64 rows: more are multiplied by other kernels, and an answer would depend on how many others are asked for.
+ */
+const ADAPTERS = 4;
+const MOST_SLOTS = 24;
 
 export async function generate(command: CommandOf<'generate'>): Promise<void> {
   const { model: name = SHIPPED_MODEL, count, seed, stop, json, topLogprobs } = command;
@@ -136,7 +138,7 @@ async function complete(
     }
   }
   const pool = new AdapterPool(model, {
-    slots: Math.min(adapters.length, MOST_ADAPTERS),
+    slots: ADAPTERS,
     rank: Math.max(...adapters.map(({ lora }) => lora.rank)),
     targets: PROJECTIONS.filter((p) => adapters.some(({ lora }) => lora.targets.includes(p))),
   });
