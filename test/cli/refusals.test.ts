@@ -80,6 +80,12 @@ describe('usage, exit code 2', () => {
 
   it.concurrent('--config with --resume', () => refused(['run', '--resume', at('x'), '--config', at('y')], 2, 'Cannot use --config with --resume'));
 
+  it.concurrent('an output without a name', async () => {
+    const data = file('texts.jsonl', '{"text":"who keeps the gecko ?"}\n');
+    await refused(['convert', '--model', shippedModel, '--out', ''], 2, '--out is empty');
+    await refused(['sft', '--data', data, '--out', ''], 2, '--out is empty');
+  });
+
   it.concurrent('an adapter directory that is in use', async () => {
     mkdirSync(at('taken'));
     writeFileSync(join(at('taken'), 'thesis.txt'), 'mine');
@@ -108,6 +114,12 @@ describe('data, exit code 3', () => {
   it.concurrent('a question with an unknown word, or without words', async () => {
     await refused(['ask', 'who keeps the zebu ?'], 3, '"zebu", word 4, is not in the vocabulary', 'words lists it');
     await refused(['ask', ' '], 3, 'Cannot ask nothing');
+  });
+
+  it.concurrent('texts that are not UTF-8, by line', async () => {
+    const path = at('latin1.txt');
+    writeFileSync(path, Buffer.from('who keeps the gecko ?\nd\xe9j\xe0 vu\n', 'latin1'));
+    for (const command of ['score', 'tokenize']) await refused([command, '--input', path], 3, path, 'line 2 is not UTF-8');
   });
 
   it.concurrent('a directory that holds no run', async () => {
@@ -145,6 +157,16 @@ describe('no usable model, exit code 4', () => {
   const ask = (directory: string, ...texts: string[]) => refused(['ask', 'who keeps the gecko ?', '--model', directory], 4, directory, ...texts);
 
   it.concurrent('that is not there', () => ask(at('nothing'), 'Cannot find a model', 'there is no such directory'));
+  it.concurrent('that is a file, or nothing', async () => {
+    await ask(file('model.bin', 'weights'), 'it is not a directory');
+    await refused(['ask', 'who keeps the gecko ?', '--model', ''], 4, 'give a directory or a hub name');
+  });
+  it.concurrent('whose configuration is a directory', async () => {
+    const dir = model('folder');
+    rmSync(join(dir, 'config.json'));
+    mkdirSync(join(dir, 'config.json'));
+    await ask(dir, 'config.json: it is a directory, not a file');
+  });
   it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal pull nobody/none loads it'));
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {

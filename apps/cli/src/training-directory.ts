@@ -70,6 +70,7 @@ export function openTraining(out: string, options: Readonly<Record<string, unkno
 
 /** Whether there is a state to go on from. */
 function begun(out: string, options: Readonly<Record<string, unknown>>): boolean {
+  if (out === '') throw new Failure(EXIT.usage, 'Cannot train: --out is empty; name a directory');
   const place = join(out, BEGUN);
   if (!existsSync(place)) {
     const isDirectory = existsSync(out) && statSync(out).isDirectory();

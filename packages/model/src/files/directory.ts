@@ -9,8 +9,10 @@ export class CheckpointError extends Error {
 
 /** A failed file operation in words. */
 export function fileProblem(cause: unknown): string {
-  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-  return missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'it is a directory, not a file';
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** A parsed JSON file. Throws CheckpointError when it cannot be read and SyntaxError when it is not JSON. */
