@@ -1,6 +1,7 @@
 /** Bad input: one clear line on stderr, nothing on stdout, the right exit code. None of these opens a device. */
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -209,4 +210,9 @@ it('refuses an output where no directory can be made, at once', async () => {
   const refused = await seal(['convert', '--model', shippedModel, '--out', place]);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toMatch(/^seal: Cannot write [^\n]+: [^\n]+$/);
+});
+
+it.runIf(existsSync('/dev/full'))('says that its document could not be written, exit code 75', () => {
+  const ended = spawnSync(process.execPath, ['apps/cli/src/main.ts', 'words'], { stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'], encoding: 'utf8' });
+  expect(ended).toMatchObject({ status: 75, stderr: expect.stringMatching(/^seal: Cannot write to stdout: [^\n]+$/m) as string });
 });

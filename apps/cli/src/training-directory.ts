@@ -3,10 +3,12 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSafetensors, toFloat32, writeSafetensors, type OptimiserState } from '@seal/model';
+import { DiskFullError, makeDirectory, RunHeldError, takeLock } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
 import { cannotWrite, readJson, readText, writeWhole } from './files.ts';
 
 const BEGUN = 'sft.json';
+const LOCK = 'lock';
 const STATE = 'sft-state.safetensors';
 const LOSSES = 'losses.jsonl';
 const RESULTS = ['adapter_model.safetensors', 'model.safetensors'];
@@ -40,10 +42,13 @@ export interface TrainingDirectory {
 
 /**
  * Begins in an empty directory, or goes on in one that was begun with the same `options`, named as on the command line.
- * Ends with exit code 2 for anything else, naming what differs, and with 3 for a damaged state.
+ * Holds its lock until the process ends. Ends with exit code 2 for anything else, naming what differs, or where another
+ * process trains there, and with 3 for a damaged state.
  */
 export function openTraining(out: string, options: Readonly<Record<string, unknown>>): TrainingDirectory {
-  const resumed = begun(out, options) ? readState(join(out, STATE)) : null;
+  const goesOn = begun(out, options);
+  takeDirectory(out);
+  const resumed = goesOn ? readState(join(out, STATE)) : null;
   const path = join(out, LOSSES);
   const lines = resumed ? keptLines(path, resumed.step) : [];
   const losses = lines.map((line) => lossOf(line, path));
@@ -68,13 +73,28 @@ export function openTraining(out: string, options: Readonly<Record<string, unkno
   };
 }
 
+function takeDirectory(out: string): void {
+  try {
+    makeDirectory(out);
+  } catch (cause) {
+    throw cannotWrite(out, cause);
+  }
+  try {
+    // However the command ends, by a second Ctrl-C too.
+    process.once('exit', takeLock(out).release);
+  } catch (cause) {
+    if (cause instanceof RunHeldError || cause instanceof DiskFullError) throw cause;
+    throw new Failure(EXIT.usage, messageOf(cause), { cause });
+  }
+}
+
 /** Whether there is a state to go on from. */
 function begun(out: string, options: Readonly<Record<string, unknown>>): boolean {
   if (out === '') throw new Failure(EXIT.usage, 'Cannot train: --out is empty; name a directory');
   const place = join(out, BEGUN);
   if (!existsSync(place)) {
     const isDirectory = existsSync(out) && statSync(out).isDirectory();
-    if (existsSync(out) && (!isDirectory || readdirSync(out).length > 0)) {
+    if (existsSync(out) && (!isDirectory || readdirSync(out).some((name) => name !== LOCK))) {
       throw new Failure(EXIT.usage, `Cannot train in ${out}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
     }
     return false;

@@ -2,6 +2,7 @@ export { canonicalJson } from './canonical-json.ts';
 export { digest, digestId } from './digest.ts';
 export { makeDirectory, type Disk } from './disk.ts';
 export { ConfigMismatchError, DiskFullError, RunHeldError } from './errors.ts';
+export { takeLock } from './lock.ts';
 export * from './records.ts';
 export {
   type BlobFiles,
