@@ -168,7 +168,7 @@ describe('no usable model, exit code 4', () => {
     mkdirSync(join(dir, 'config.json'));
     await ask(dir, 'config.json: it is a directory, not a file');
   });
-  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal pull nobody/none loads it'));
+  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'));
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {
     const dir = model('cut');

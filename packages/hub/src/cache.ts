@@ -90,7 +90,7 @@ function cachedCommit(model: CachedModel, { name, revision }: ModelName): string
 }
 
 function pullCommand({ name, revision }: ModelName): string {
-  return `seal pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
+  return `npm run -s seal -- pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
 }
 
 /** What a snapshot lacks of the files it must have, null where it is whole. */
