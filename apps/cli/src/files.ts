@@ -1,6 +1,6 @@
 /** Whole files, put in place at once: a reader sees the old content or the new, never half of it. */
 
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { makeDirectory } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
@@ -36,7 +36,8 @@ export async function writeDirectory(path: string, fill: (temporary: string) => 
     makeDirectory(temporary);
     await fill(temporary);
     makeDirectory(dirname(path));
-    if (existsSync(path)) rmSync(path, { recursive: true });
+    // Only an empty one: what somebody put there meanwhile stays.
+    if (existsSync(path)) rmdirSync(path);
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { recursive: true, force: true });
@@ -83,6 +84,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file, not a directory',
   EISDIR: 'it is a directory, not a file',
   EEXIST: 'a file of that name is in the way',
+  ENOTEMPTY: 'it is not empty; choose another directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
