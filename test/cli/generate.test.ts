@@ -115,6 +115,11 @@ describe('with the shipped model', () => {
     expect(stdout).toBe(`${completions[0]?.text}\n`);
   });
 
+  it('ends without a complaint when nobody reads on', async () => {
+    const ended = await seal(['generate', '--prompt', 'who plays the', '--max-tokens', '100'], { onStart: (child) => child.stdout?.once('data', () => child.stdout?.destroy()) });
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+  });
+
   it('scores what it would write as it writes it, and an adapter otherwise', async () => {
     const { promptTokenIds, completions } = await generated('--prompt', prompt, '--max-tokens', '4');
     const [{ text, logprobs }] = completions as [Completion];

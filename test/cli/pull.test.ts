@@ -51,7 +51,7 @@ it('is found by name afterwards, without the network, and answers as its directo
   expect(JSON.parse(named.stdout)).toEqual(JSON.parse(shipped.stdout));
   const absent = await run([...ask, '--model', 'org/tiny']);
   expect(absent).toMatchObject({ code: 4, stdout: '' });
-  expect(absent.stderr).toMatch(/^seal: Cannot find a model org\/tiny: .*; seal pull org\/tiny loads it$/);
+  expect(absent.stderr).toMatch(/^seal: Cannot find a model org\/tiny: .*; npm run -s seal -- pull org\/tiny loads it$/);
   expect(hub.seen).toEqual([]);
 });
 

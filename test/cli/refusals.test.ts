@@ -1,6 +1,7 @@
 /** Bad input: one clear line on stderr, nothing on stdout, the right exit code. None of these opens a device. */
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -80,6 +81,12 @@ describe('usage, exit code 2', () => {
 
   it.concurrent('--config with --resume', () => refused(['run', '--resume', at('x'), '--config', at('y')], 2, 'Cannot use --config with --resume'));
 
+  it.concurrent('an output without a name', async () => {
+    const data = file('texts.jsonl', '{"text":"who keeps the gecko ?"}\n');
+    await refused(['convert', '--model', shippedModel, '--out', ''], 2, '--out is empty');
+    await refused(['sft', '--data', data, '--out', ''], 2, '--out is empty');
+  });
+
   it.concurrent('an adapter directory that is in use', async () => {
     mkdirSync(at('taken'));
     writeFileSync(join(at('taken'), 'thesis.txt'), 'mine');
@@ -108,6 +115,12 @@ describe('data, exit code 3', () => {
   it.concurrent('a question with an unknown word, or without words', async () => {
     await refused(['ask', 'who keeps the zebu ?'], 3, '"zebu", word 4, is not in the vocabulary', 'words lists it');
     await refused(['ask', ' '], 3, 'Cannot ask nothing');
+  });
+
+  it.concurrent('texts that are not UTF-8, by line', async () => {
+    const path = at('latin1.txt');
+    writeFileSync(path, Buffer.from('who keeps the gecko ?\nd\xe9j\xe0 vu\n', 'latin1'));
+    for (const command of ['score', 'tokenize']) await refused([command, '--input', path], 3, path, 'line 2 is not UTF-8');
   });
 
   it.concurrent('a directory that holds no run', async () => {
@@ -145,7 +158,17 @@ describe('no usable model, exit code 4', () => {
   const ask = (directory: string, ...texts: string[]) => refused(['ask', 'who keeps the gecko ?', '--model', directory], 4, directory, ...texts);
 
   it.concurrent('that is not there', () => ask(at('nothing'), 'Cannot find a model', 'there is no such directory'));
-  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal pull nobody/none loads it'));
+  it.concurrent('that is a file, or nothing', async () => {
+    await ask(file('model.bin', 'weights'), 'it is not a directory');
+    await refused(['ask', 'who keeps the gecko ?', '--model', ''], 4, 'give a directory or a hub name');
+  });
+  it.concurrent('whose configuration is a directory', async () => {
+    const dir = model('folder');
+    rmSync(join(dir, 'config.json'));
+    mkdirSync(join(dir, 'config.json'));
+    await ask(dir, 'config.json: it is a directory, not a file');
+  });
+  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'));
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {
     const dir = model('cut');
@@ -187,4 +210,9 @@ it('refuses an output where no directory can be made, at once', async () => {
   const refused = await seal(['convert', '--model', shippedModel, '--out', place]);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toMatch(/^seal: Cannot write [^\n]+: [^\n]+$/);
+});
+
+it.runIf(existsSync('/dev/full'))('says that its document could not be written, exit code 75', () => {
+  const ended = spawnSync(process.execPath, ['apps/cli/src/main.ts', 'words'], { stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'], encoding: 'utf8' });
+  expect(ended).toMatchObject({ status: 75, stderr: expect.stringMatching(/^seal: Cannot write to stdout: [^\n]+$/m) as string });
 });

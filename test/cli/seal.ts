@@ -25,10 +25,10 @@ export interface Ended {
 /** Lines that Dawn and the Vulkan loader print by themselves. */
 const FOREIGN = /^(Warning: |\s+at Check|\s*$)/;
 
-/** Starts `seal` with arguments. `onStderr` sees stderr as it grows, with the process to send signals to. */
+/** Starts `seal` with arguments. `onStart` gets the process, `onStderr` sees stderr as it grows, with the process to send signals to. */
 export function seal(
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly onStderr?: (soFar: string, child: ChildProcess) => void } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly onStart?: (child: ChildProcess) => void; readonly onStderr?: (soFar: string, child: ChildProcess) => void } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], {
@@ -36,6 +36,7 @@ export function seal(
       env: { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    options.onStart?.(child);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

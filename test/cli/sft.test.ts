@@ -67,6 +67,20 @@ describe.each([
   });
 });
 
+it('lets one process at a time train in a directory', async () => {
+  let second: Promise<Ended> | undefined;
+  const first = await sft('held', ['--json'], {
+    onStderr(soFar) {
+      if (soFar.includes('step 1/')) second ??= sft('held');
+    },
+  });
+  expect(first).toMatchObject({ code: 0 });
+  expect(await second).toMatchObject({ code: 2, stdout: '' });
+  expect((await second)?.stderr).toMatch(/is (held by process \d+|finished)/);
+  expect(readFileSync(join(at('held'), 'losses.jsonl'), 'utf8').trim().split('\n')).toHaveLength(24);
+  expect(readdirSync(at('held'))).not.toContain('lock');
+});
+
 it('learns: the loss falls, and the adapter answers', async () => {
   const ended = await seal(['sft', '--data', data, '--out', at('learnt'), '--epochs', '40', '--lr', '3e-3', '--json']);
   const { firstLoss, losses, steps } = JSON.parse(ended.stdout) as { firstLoss: number; losses: number[]; steps: number };

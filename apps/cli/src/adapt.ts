@@ -61,7 +61,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       say(`${invalid.length} of ${counted(parsed.length, 'self-edit')} hold nothing to train on: ${[...reasons].join(', ')}`);
     }
     const texts = counted(sequences.length, 'text');
-    say(`Training ${steps} steps on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
+    say(`Training ${counted(steps, 'step')} on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
     const tasks = contexts.flatMap((context) => domain.tasks(context));
     const [before = []] = await bench.answer([tasks]);
     const random = stream(command.seed, 'adapt');

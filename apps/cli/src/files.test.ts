@@ -1,3 +1,5 @@
+/** Whole files, and directories that are there whole or not at all. */
+
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +33,7 @@ it('keeps what another process wrote into the place meanwhile', async () => {
     mkdirSync(path);
     writeFileSync(join(path, 'file'), 'first');
   });
-  await expect(written).rejects.toMatchObject({ exitCode: EXIT.usage, message: `Cannot write ${path}: something else was written there meanwhile` });
+  await expect(written).rejects.toMatchObject({ exitCode: EXIT.usage, message: `Cannot write ${path}: it is not empty; choose another directory` });
   expect(readFileSync(join(path, 'file'), 'utf8')).toBe('first');
   expect(readdirSync(root).filter((name) => name.startsWith('raced'))).toEqual(['raced']);
   expect(existsSync(`${path}.${process.pid}.tmp`)).toBe(false);

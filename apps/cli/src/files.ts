@@ -62,6 +62,7 @@ export function readWhole(path: string): Uint8Array<ArrayBuffer> {
 
 /** Ends with exit code 2 where a directory of `what` is to be made and something is there already. */
 export function checkVacant(path: string, what: string): void {
+  if (path === '') throw new Failure(EXIT.usage, `Cannot write ${what}: --out is empty; name a directory`);
   if (!existsSync(path) || (statSync(path).isDirectory() && readdirSync(path).length === 0)) return;
   const problem = statSync(path).isDirectory() ? 'it is not empty' : 'it is a file';
   throw new Failure(EXIT.usage, `Cannot write ${what} to ${path}: ${problem}; choose another directory`);
@@ -77,6 +78,7 @@ export async function writeDirectory(path: string, fill: (temporary: string) => 
     makeDirectory(temporary);
     await fill(temporary);
     makeDirectory(dirname(path));
+    // Only an empty one: what somebody put there meanwhile stays.
     if (existsSync(path)) rmdirSync(path);
     renameSync(temporary, path);
   } catch (cause) {
@@ -85,13 +87,38 @@ export async function writeDirectory(path: string, fill: (temporary: string) => 
   }
 }
 
-/** Reads a text file or ends with `exitCode`. */
-export function readText(path: string, exitCode: number): string {
+/** Reads a text file, `-` being stdin where `orStdin`, or ends with `exitCode` when it cannot be read or is not UTF-8. */
+export function readText(path: string, exitCode: number, { orStdin = false } = {}): string {
+  const isStdin = orStdin && path === '-';
+  const place = isStdin ? 'stdin' : path;
+  let bytes: Buffer;
   try {
-    return readFileSync(path, 'utf8');
+    bytes = readFileSync(isStdin ? 0 : path);
   } catch (cause) {
-    throw new Failure(exitCode, `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+    throw new Failure(exitCode, `Cannot read ${place}: ${fileProblem(cause)}`, { cause });
   }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Failure(exitCode, `Cannot read ${place}: line ${badLine(bytes)} is not UTF-8; convert it, with iconv for example`, { cause });
+  }
+}
+
+/** The first line that is not UTF-8, 1 being the first. */
+function badLine(bytes: Buffer): number {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(0x0a, start);
+    const stop = end < 0 ? bytes.length : end;
+    try {
+      decoder.decode(bytes.subarray(start, stop));
+    } catch {
+      return line;
+    }
+    start = stop + 1;
+  }
+  return line;
 }
 
 /** The failure of writing at `path`: a full disk leaves nothing behind and the command can be run again. */

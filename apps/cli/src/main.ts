@@ -47,6 +47,14 @@ async function execute(command: Command): Promise<void> {
   }
 }
 
+// Whoever read the document has enough of it, as head has: there is nothing left to do, and nothing to complain of.
+process.stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit();
+  say(`seal: Cannot write to stdout: ${messageOf(error)}`);
+  process.exit(EXIT.resumable);
+});
+process.stderr.on('error', () => undefined);
+
 const command = run(commands, {
   programName: 'seal',
   help: 'both',
@@ -62,4 +70,6 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 // The device's driver threads may outlive the device; nothing is left to wait for.
-process.stdout.write('', () => process.exit());
+process.stdout.write('', (error) => {
+  if (!error) process.exit();
+});

@@ -22,7 +22,7 @@ const loading = {
   ),
   verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
 };
-const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory made by adapt` }));
+const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory, as adapt, sft and PEFT write it` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
   description: message`JSON list of {title, context, questions: [{question, answer}]}, or a file of SQuAD`,
 });

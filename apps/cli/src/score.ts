@@ -1,6 +1,5 @@
 /** `seal score`: how likely a model finds texts, token by token. */
 
-import { readFileSync } from 'node:fs';
 import { type } from 'arktype';
 import { LoraPack, problemsOf, scoreTokens } from '@seal/model';
 import { openAdapter } from './adapters.ts';
@@ -21,8 +20,8 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
   const { model: name = SHIPPED_MODEL, adapter: adapterDirectory, input, json } = command;
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config } = checkpoint;
-  const place = input === '-' ? 'the standard input' : input;
-  const text = input === '-' ? readFileSync(0, 'utf8') : readText(input, EXIT.data);
+  const place = input === '-' ? 'stdin' : input;
+  const text = readText(input, EXIT.data, { orStdin: true });
   const rows = text.replace(/\r?\n$/, '').split(/\r?\n/);
   const lines = input.endsWith('.jsonl') ? rows.map((row, i) => textOf(row, `line ${i + 1} of ${place}`)) : rows;
   const sequences = lines.map((line) => (line === '' ? [] : tokenizer.encodeWithSpecials(line)));

@@ -1,8 +1,8 @@
 /** `seal tokenize`: the token ids of a file's lines, or of its conversations. Needs a tokenizer and no model. */
 
-import { readFileSync } from 'node:fs';
-import { createDecodeStream, fileProblem, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
 import { EXIT, Failure, orExit } from './failure.ts';
+import { readText } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';
@@ -16,7 +16,7 @@ export async function tokenize(command: CommandOf<'tokenize'>): Promise<void> {
   const directory = await modelDirectory(command.model ?? SHIPPED_MODEL);
   const side = await orExit(EXIT.unavailable, () => readTextSide(directory));
   const { tokenizer } = side;
-  const text = readInput(input);
+  const text = readText(input, EXIT.data, { orStdin: true });
   if (isChat) {
     const all = await orExit(EXIT.data, () => conversationTokens(text, side, input, directory));
     if (command.json) return print(JSON.stringify({ ids: all.map(({ tokens }) => tokens), mask: all.map(({ targetWeights }) => targetWeights) }));
@@ -25,39 +25,6 @@ export async function tokenize(command: CommandOf<'tokenize'>): Promise<void> {
   const ids = linesOf(text).map((line) => (special ? tokenizer.encodeWithSpecials(line) : tokenizer.encode(line)));
   if (command.json) return print(JSON.stringify({ ids }));
   print(ids.map((own, i) => listing(tokenizer, `line ${i + 1}`, own)).join('\n\n'));
-}
-
-/** A file's text, `-` being stdin. Ends with exit code 3 when it cannot be read or is not UTF-8. */
-function readInput(path: string): string {
-  const place = path === '-' ? 'stdin' : path;
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path === '-' ? 0 : path);
-  } catch (cause) {
-    throw new Failure(EXIT.data, `Cannot read ${place}: ${fileProblem(cause)}`, { cause });
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new Failure(EXIT.data, `Cannot read ${place}: line ${badLine(bytes)} is not UTF-8; convert it, with iconv for example`, { cause });
-  }
-}
-
-/** The first line that is not UTF-8, 1 being the first. */
-function badLine(bytes: Buffer): number {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let line = 1;
-  for (let start = 0; start < bytes.length; line++) {
-    const end = bytes.indexOf(0x0a, start);
-    const stop = end < 0 ? bytes.length : end;
-    try {
-      decoder.decode(bytes.subarray(start, stop));
-    } catch {
-      return line;
-    }
-    start = stop + 1;
-  }
-  return line;
 }
 
 /** Lines without their ends; an end behind the last line begins no other. */

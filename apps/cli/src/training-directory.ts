@@ -3,7 +3,7 @@
 import { appendFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSafetensors, toFloat32, writeSafetensors, type OptimiserState } from '@seal/model';
-import { makeDirectory, takeLock } from '@seal/runs';
+import { DiskFullError, makeDirectory, RunHeldError, takeLock } from '@seal/runs';
 import { EXIT, Failure, messageOf } from './failure.ts';
 import { cannotWrite, readJson, readText, readWhole, writeWhole } from './files.ts';
 
@@ -49,12 +49,7 @@ export interface TrainingDirectory {
  */
 export function openTraining(out: string, options: Readonly<Record<string, unknown>>): TrainingDirectory {
   begun(out, options);
-  try {
-    makeDirectory(out);
-  } catch (cause) {
-    throw cannotWrite(out, cause);
-  }
-  const { release } = takeLock(out);
+  const release = lock(out);
   try {
     // Another process may have ended there since.
     return locked(out, begun(out, options), options, release);
@@ -91,8 +86,24 @@ function locked(out: string, hasState: boolean, options: Readonly<Record<string,
   };
 }
 
+/** Takes the directory, making it where it is missing; returns what gives it back. */
+function lock(out: string): () => void {
+  try {
+    makeDirectory(out);
+  } catch (cause) {
+    throw cannotWrite(out, cause);
+  }
+  try {
+    return takeLock(out).release;
+  } catch (cause) {
+    if (cause instanceof RunHeldError || cause instanceof DiskFullError) throw cause;
+    throw new Failure(EXIT.usage, messageOf(cause), { cause });
+  }
+}
+
 /** Whether there is a state to go on from. */
 function begun(out: string, options: Readonly<Record<string, unknown>>): boolean {
+  if (out === '') throw new Failure(EXIT.usage, 'Cannot train: --out is empty; name a directory');
   const place = join(out, BEGUN);
   if (!existsSync(place)) {
     const isDirectory = existsSync(out) && statSync(out).isDirectory();

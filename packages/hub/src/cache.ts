@@ -90,7 +90,7 @@ function cachedCommit(model: CachedModel, { name, revision }: ModelName): string
 }
 
 function pullCommand({ name, revision }: ModelName): string {
-  return `seal pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
+  return `npm run -s seal -- pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
 }
 
 /** What a snapshot lacks of the files it must have, null where it is whole. */
@@ -132,7 +132,10 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
  * Never asks the network. Throws HubError where there is neither.
  */
 export async function resolveModel(nameOrDirectory: string, options: { readonly cacheDirectory: string }): Promise<string> {
-  if (statOf(nameOrDirectory)?.isDirectory()) return nameOrDirectory;
+  const found = statOf(nameOrDirectory);
+  if (found?.isDirectory()) return nameOrDirectory;
+  if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is not a directory; name the directory that holds config.json`);
+  if (nameOrDirectory === '') throw new HubError('not-found', 'Cannot find a model without a name: give a directory or a hub name');
   const at = nameOrDirectory.indexOf('@');
   if (!isModelName(at < 0 ? nameOrDirectory : nameOrDirectory.slice(0, at))) {
     throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: there is no such directory`);

@@ -161,7 +161,7 @@ describe('a pull', () => {
     expect(existsSync(join(repository(), 'refs', older))).toBe(false);
     const inOlder = join(repository(), 'snapshots', older);
     for (const name of ['org/tiny@v1.0', 'org/tiny@refs/pr/7', `org/tiny@${older}`]) expect(await resolveModel(name, { cacheDirectory })).toBe(inOlder);
-    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/seal pull org\/tiny loads it/);
+    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/seal -- pull org\/tiny loads it/);
   });
 });
 
@@ -332,7 +332,7 @@ describe('what is damaged', () => {
     const { directory } = await load();
     writeFileSync(join(repository(), 'blobs', oidOf(weights())), 'short');
     rmSync(join(repository(), 'blobs', oidOf(hub.files['config.json']!)));
-    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/config\.json is missing or damaged; seal pull org\/tiny/);
+    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/config\.json is missing or damaged; npm run -s seal -- pull org\/tiny/);
     await load();
     expect(readFileSync(join(directory, 'model.safetensors')).equals(weights().content)).toBe(true);
     expect(await resolveModel('org/tiny', { cacheDirectory })).toBe(directory);

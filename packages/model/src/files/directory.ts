@@ -12,7 +12,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file, not a directory',
   EISDIR: 'it is a directory, not a file',
   EEXIST: 'a file of that name is in the way',
-  ENOTEMPTY: 'something else was written there meanwhile',
+  ENOTEMPTY: 'it is not empty; choose another directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
