@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { COMMIT, MockHub, refuse, tinyRepository } from '@seal/hub/fixture';
-import { seal, shippedModel } from './seal.ts';
+import { seal, shippedModel, type Ended } from './seal.ts';
 
 let home: string;
 let hub: MockHub;
@@ -70,7 +70,8 @@ it('refuses in one line with the remedy', async () => {
   expect(name.stderr).toContain('write ORGANISATION/NAME');
 });
 
-it('keeps what came when it is interrupted', async () => {
+/** A pull that gets a signal when 120,000 of the weights' 300,000 bytes have come and no more follow. */
+function stopped(signal: NodeJS.Signals): Promise<Ended> {
   const { content } = hub.files['model.safetensors']!;
   hub.interfere = (_, response, host) => {
     if (host !== 'cdn') return false;
@@ -78,36 +79,31 @@ it('keeps what came when it is interrupted', async () => {
     response.write(content.subarray(0, 120_000));
     return true;
   };
-  const ended = await run(['pull', 'org/tiny'], {}, {
+  return run(['pull', 'org/tiny'], {}, {
     onStderr: (soFar, child) => {
-      if (soFar.includes('| model.safetensors')) setTimeout(() => child.kill('SIGINT'), 300);
+      if (soFar.includes('| model.safetensors')) setTimeout(() => child.kill(signal), 300);
     },
   });
+}
+
+async function expectTheRest(): Promise<void> {
+  hub.interfere = () => false;
+  const after = await run(['pull', 'org/tiny', '--json']);
+  expect(JSON.parse(after.stdout)).toMatchObject({ receivedBytes: 180_000 });
+}
+
+it('keeps what came when it is interrupted', async () => {
+  const ended = await stopped('SIGINT');
   expect(ended).toMatchObject({ code: 75 });
   expect(ended.stderr).toContain('what came is kept. Go on with the same command');
   expect(existsSync(join(home, 'hub/models--org--tiny/refs/main'))).toBe(false);
-  hub.interfere = () => false;
-  const after = await run(['pull', 'org/tiny', '--json']);
-  expect(JSON.parse(after.stdout)).toMatchObject({ receivedBytes: 180_000 });
+  await expectTheRest();
 });
 
 it('loads the rest after it was killed', async () => {
-  const { content } = hub.files['model.safetensors']!;
-  hub.interfere = (_, response, host) => {
-    if (host !== 'cdn') return false;
-    response.writeHead(200, { 'content-length': content.byteLength });
-    response.write(content.subarray(0, 120_000));
-    return true;
-  };
-  const ended = await run(['pull', 'org/tiny'], {}, {
-    onStderr: (soFar, child) => {
-      if (soFar.includes('| model.safetensors')) setTimeout(() => child.kill('SIGKILL'), 300);
-    },
-  });
+  const ended = await stopped('SIGKILL');
   expect(ended.signal).toBe('SIGKILL');
-  hub.interfere = () => false;
-  const after = await run(['pull', 'org/tiny', '--json']);
-  expect(JSON.parse(after.stdout)).toMatchObject({ receivedBytes: 180_000 });
+  await expectTheRest();
 });
 
 it('keeps what fits where a file can grow no more, and goes on once there is room', async ({ skip }) => {

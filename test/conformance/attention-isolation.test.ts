@@ -1,20 +1,11 @@
 /** One sequence's overflow must not reach its neighbour in the pack, even where both share a tile. */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
-import { attention, attentionBackwardKeyValue, attentionBackwardQuery, canRun, Kernels, type AnyOp } from '@seal/kernels';
+import { describe, expect, it } from 'vitest';
+import { attention, attentionBackwardKeyValue, attentionBackwardQuery, canRun, type AnyOp } from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { drawBefore, drawInputs, runOnGpu } from './harness.ts';
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu();
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels();
 
 const sizes = { T: 15, H: 2, K: 1, D: 12, window: 0, scale: 0.3 };
 const edges = [0, 5, 10, 15];
@@ -33,9 +24,9 @@ describe.each<[string, AnyOp]>([
     const width = broken.length / sizes.T;
     broken.fill(NaN, 5 * width, 10 * width);
     for (const variant of op.variants) {
-      if (!canRun(variant, core.profile, sizes)) continue;
-      const clean = await runOnGpu(core, op, sizes, inputs, before, variant.name);
-      const hurt = await runOnGpu(core, op, sizes, { ...inputs, [name]: broken }, before, variant.name);
+      if (!canRun(variant, opened.core.profile, sizes)) continue;
+      const clean = await runOnGpu(opened.core, op, sizes, inputs, before, variant.name);
+      const hurt = await runOnGpu(opened.core, op, sizes, { ...inputs, [name]: broken }, before, variant.name);
       let reached = false;
       for (const [output, values] of Object.entries(hurt)) {
         const columns = values.length / sizes.T;

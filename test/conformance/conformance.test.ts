@@ -4,10 +4,10 @@
  */
 
 import { readdirSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
-import { canRun, enableLines, Kernels, operandsOf, type AdapterProfile, type AnyOp, type Variant } from '@seal/kernels';
+import { describe, expect, it } from 'vitest';
+import { canRun, enableLines, operandsOf, type AdapterProfile, type AnyOp, type Variant } from '@seal/kernels';
 import * as kernels from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { centralDifferences, drawBefore, drawInputs, relativeError, runOnGpu, uniformFrom } from './harness.ts';
 
 const ops = Object.values(kernels).filter(
@@ -24,16 +24,7 @@ const bare: AdapterProfile = {
   subgroupMatrixConfigs: [],
 };
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu();
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels();
 
 describe('the op list', () => {
   it('has an op for every folder, and a folder for every op', () => {
@@ -71,7 +62,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
       const plain = op.variants.at(-1)!;
       const errorsOf = async (variant: Variant<string>, operands: typeof inputs) => {
         const wanted = operands === inputs ? expected : op.reference(sizes, operands, before);
-        const actual = await runOnGpu(core, op, sizes, operands, before, variant.name);
+        const actual = await runOnGpu(opened.core, op, sizes, operands, before, variant.name);
         return Object.entries(wanted).map(([name, values]) => ({
           name,
           error: relativeError(actual[name] as Float64Array, values as Float64Array),
@@ -82,7 +73,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
         expect(error, `${plain.name} ${name}`).toBeLessThanOrEqual(op.tolerance.floor);
       }
       for (const variant of op.variants.slice(0, -1)) {
-        if (!canRun(variant, core.profile, sizes)) continue;
+        if (!canRun(variant, opened.core.profile, sizes)) continue;
         // Operands that are f16 already lose nothing more: what is left is the error of the sums.
         const operands = variant.halfOperands ? operandsOf(variant, inputs) : inputs;
         const errors = await errorsOf(variant, operands);
@@ -92,9 +83,9 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
           expect(error, `${variant.name} ${name}`).toBeLessThanOrEqual(bound);
         });
         if (!variant.halfOperands) continue;
-        const rounded = await runOnGpu(core, op, sizes, inputs, before, variant.name);
+        const rounded = await runOnGpu(opened.core, op, sizes, inputs, before, variant.name);
         expect(rounded, `${variant.name} rounds its operands itself`).toEqual(
-          await runOnGpu(core, op, sizes, operands, before, variant.name),
+          await runOnGpu(opened.core, op, sizes, operands, before, variant.name),
         );
       }
     });
@@ -135,7 +126,7 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
         // Up and down in turn: an op such as argmax is blind to a common factor.
         const shifted = (inputs[name] as Float64Array).map((value, i) => Math.fround(value * (i % 2 === 0 ? 1.01 : 0.99)));
         const perturbed = { ...inputs, [name]: shifted };
-        const actual = await runOnGpu(core, op, sizes, perturbed, before);
+        const actual = await runOnGpu(opened.core, op, sizes, perturbed, before);
         noticed = Object.entries(expected).some(
           ([output, values]) => relativeError(actual[output] as Float64Array, values as Float64Array) > 3 * op.tolerance.floor,
         );
@@ -147,10 +138,10 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
 
   it('compiles without a warning in every variant', async () => {
     for (const variant of op.variants) {
-      const sizes = op.cases.find((candidate) => canRun(variant, core.profile, candidate));
+      const sizes = op.cases.find((candidate) => canRun(variant, opened.core.profile, candidate));
       if (!sizes) continue;
-      const enable = enableLines(variant, core.profile);
-      const module = gpu.device.createShaderModule({ code: enable + (variant.prelude?.(sizes, core.profile) ?? '') + variant.code });
+      const enable = enableLines(variant, opened.core.profile);
+      const module = opened.gpu.device.createShaderModule({ code: enable + (variant.prelude?.(sizes, opened.core.profile) ?? '') + variant.code });
       const { messages } = await module.getCompilationInfo();
       expect(messages.map(({ message }) => message)).toEqual([]);
     }

@@ -3,29 +3,20 @@
  * A pipeline that asks for too much would be dropped in silence and read back as zeros.
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
+import { describe, expect, it } from 'vitest';
 import * as kernels from '@seal/kernels';
-import { attention, attentionBackwardKeyValue, attentionBackwardQuery, canRun, enableLines, Kernels, type AnyOp } from '@seal/kernels';
+import { attention, attentionBackwardKeyValue, attentionBackwardQuery, canRun, enableLines, type AnyOp } from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { drawBefore, drawInputs, relativeError, runOnGpu } from './harness.ts';
 
 const ops = Object.values(kernels).filter(
   (value): value is AnyOp => typeof value === 'object' && value !== null && 'variants' in value && 'reference' in value,
 );
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu({ defaultLimits: true });
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels({ defaultLimits: true });
 
 it('opens with what WebGPU grants everywhere', () => {
-  expect(gpu.device.limits).toMatchObject({
+  expect(opened.gpu.device.limits).toMatchObject({
     maxComputeWorkgroupStorageSize: 16_384,
     maxComputeInvocationsPerWorkgroup: 256,
     maxStorageBuffersPerShaderStage: 8,
@@ -37,14 +28,14 @@ describe.each(ops.map((op) => [op.name, op] as const))('%s', (_, op) => {
   it('has a valid pipeline for every variant and case', async () => {
     for (const sizes of op.cases) {
       for (const variant of op.variants) {
-        if (!canRun(variant, core.profile, sizes)) continue;
-        const code = enableLines(variant, core.profile) + (variant.prelude?.(sizes, core.profile) ?? '') + variant.code;
+        if (!canRun(variant, opened.core.profile, sizes)) continue;
+        const code = enableLines(variant, opened.core.profile) + (variant.prelude?.(sizes, opened.core.profile) ?? '') + variant.code;
         const compute = {
-          module: gpu.device.createShaderModule({ code }),
+          module: opened.gpu.device.createShaderModule({ code }),
           entryPoint: 'main',
-          constants: variant.constants?.(sizes, core.profile) ?? {},
+          constants: variant.constants?.(sizes, opened.core.profile) ?? {},
         };
-        await gpu.device.createComputePipelineAsync({ label: variant.name, layout: 'auto', compute });
+        await opened.gpu.device.createComputePipelineAsync({ label: variant.name, layout: 'auto', compute });
       }
     }
   });
@@ -62,13 +53,13 @@ describe.each([32, 64, 80, 96, 128, 256])('attention with heads of %d', (D) => {
     const expected = op.reference(sizes, inputs, before);
     // The subgroup form of wide heads takes half a minute to compile; op.cases have it at 32, 64, 80 and 256.
     for (const name of ['workgroup', 'plain']) {
-      const actual = await runOnGpu(core, op, sizes, inputs, before, name);
+      const actual = await runOnGpu(opened.core, op, sizes, inputs, before, name);
       for (const [output, values] of Object.entries(expected)) {
         expect(relativeError(actual[output]!, values as Float64Array), `${name} ${output}`).toBeLessThan(op.tolerance.floor);
         // Nothing read back as zeros.
         expect(actual[output]!.some((value) => value !== 0)).toBe(true);
       }
-      expect(await runOnGpu(core, op, sizes, inputs, before, name), 'the same bits again').toEqual(actual);
+      expect(await runOnGpu(opened.core, op, sizes, inputs, before, name), 'the same bits again').toEqual(actual);
     }
   });
 });

@@ -1,11 +1,9 @@
 /** Kernels read held weights bit for bit as the host does, weights so small that their scales are subnormal f16 among them. */
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
+import { expect, it } from 'vitest';
 import {
   canRun,
   dequantise,
-  Kernels,
   packRows,
   quantisedEmbedding,
   quantisedMatmulNT,
@@ -13,18 +11,10 @@ import {
   WEIGHT_FORMATS,
   type AnyOp,
 } from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { runOnGpu, uniformFrom } from './harness.ts';
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu();
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels();
 
 const N = 44;
 const K = 132;
@@ -49,8 +39,8 @@ it.each(WEIGHT_FORMATS)('%s', async (format) => {
     const [output] = Object.keys(op.outputs) as [string];
     const before = { [output]: new Float64Array(expected.length).fill(NaN) };
     for (const variant of op.variants) {
-      if (!canRun(variant, core.profile, sizes)) continue;
-      const actual = await runOnGpu(core, op, sizes, { ...inputs, ...packed } as never, before, variant.name);
+      if (!canRun(variant, opened.core.profile, sizes)) continue;
+      const actual = await runOnGpu(opened.core, op, sizes, { ...inputs, ...packed } as never, before, variant.name);
       expect(actual[output], `${op.name} ${variant.name}`).toEqual(expected);
     }
   }

@@ -1,20 +1,11 @@
 /** A linear layer with a bias whose weight lies in two parts, with adapters: each bias is added once, in every variant. */
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
-import { canRun, Kernels, loraLinear, matmulNT, part, selectVariant, type AnyOp, type Slice } from '@seal/kernels';
+import { expect, it } from 'vitest';
+import { canRun, loraLinear, matmulNT, part, selectVariant, type AnyOp, type Slice } from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { drawInputs, relativeError } from './harness.ts';
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu();
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels();
 
 const sizes = { T: 40, K: 132, N: 268, R: 8, E: 3, stride: 2_200, offset: 4, accumulate: 0, hasBias: 1 };
 const split = 128;
@@ -23,8 +14,8 @@ const variants = [...new Set([matmulNT, loraLinear].flatMap((op) => op.variants.
 function upload(values: Float64Array | Uint32Array): GPUBuffer {
   const bytes = values instanceof Uint32Array ? values : Float32Array.from(values);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const buffer = gpu.device.createBuffer({ size: bytes.byteLength, usage });
-  gpu.device.queue.writeBuffer(buffer, 0, bytes as Float32Array<ArrayBuffer>);
+  const buffer = opened.gpu.device.createBuffer({ size: bytes.byteLength, usage });
+  opened.gpu.device.queue.writeBuffer(buffer, 0, bytes as Float32Array<ArrayBuffer>);
   return buffer;
 }
 
@@ -33,7 +24,7 @@ it.for(variants)('%s', async (name, context) => {
   const product = { M, N: split, K, accumulate: 0, hasBias: 1, lda: K, ldc: N };
   const usable = (op: AnyOp, at: Record<string, number>) => {
     const variant = op.variants.find((candidate: { name: string }) => candidate.name === name);
-    return variant !== undefined && !variant.halfOperands && canRun(variant, core.profile, at);
+    return variant !== undefined && !variant.halfOperands && canRun(variant, opened.core.profile, at);
   };
   if (!usable(matmulNT, product) && !usable(loraLinear, sizes)) context.skip(`this adapter runs no ${name} in f32`);
   const inputs = drawInputs(loraLinear, sizes, 8);
@@ -42,13 +33,13 @@ it.for(variants)('%s', async (name, context) => {
     Object.entries(inputs).map(([key, values]) => [key, upload(values)]),
   ) as Record<string, GPUBuffer> as Record<'x' | 'w' | 'h' | 'arena' | 'blocks' | 'bias', GPUBuffer>;
   const y = upload(new Float64Array(M * N).fill(NaN));
-  const staging = gpu.device.createBuffer({ size: y.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const encoder = gpu.device.createCommandEncoder();
+  const staging = opened.gpu.device.createBuffer({ size: y.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const encoder = opened.gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   const run = (op: AnyOp, at: Record<string, number>, operands: Record<string, Slice>) => {
     // An op without such a variant runs as it would by itself.
-    const variant = usable(op, at) ? name : selectVariant(op, core.profile, at).name;
-    const dispatch = core.dispatch(op, at, operands, { variant });
+    const variant = usable(op, at) ? name : selectVariant(op, opened.core.profile, at).name;
+    const dispatch = opened.core.dispatch(op, at, operands, { variant });
     pass.setPipeline(dispatch.pipeline);
     pass.setBindGroup(0, dispatch.bindGroup);
     pass.dispatchWorkgroups(...(dispatch.workgroups(undefined) as [number, number, number]));
@@ -60,7 +51,7 @@ it.for(variants)('%s', async (name, context) => {
   run(loraLinear, { ...sizes, K: 0, accumulate: 1, hasBias: 0 }, { x, w: x, h, arena, blocks, y });
   pass.end();
   encoder.copyBufferToBuffer(y, 0, staging, 0, y.size);
-  await gpu.guard('parts', () => gpu.device.queue.submit([encoder.finish()]));
+  await opened.gpu.guard('parts', () => opened.gpu.device.queue.submit([encoder.finish()]));
   await staging.mapAsync(GPUMapMode.READ);
   const actual = Float64Array.from(new Float32Array(staging.getMappedRange()));
   expect(relativeError(actual, expected.y)).toBeLessThan(2 * (matmulNT.tolerance.floor + loraLinear.tolerance.floor));

@@ -1,14 +1,12 @@
 /** Faults planted in the tiles of the family `workgroup`: the suite's comparison with float64 must notice each of them. */
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openGpu, type Gpu } from '@seal/device';
+import { expect, it } from 'vitest';
 import {
   attention,
   attentionBackwardKeyValue,
   attentionBackwardQuery,
   attentionDecode,
   crossEntropy,
-  Kernels,
   loraGradient,
   loraLinear,
   loraProject,
@@ -17,18 +15,10 @@ import {
   rmsNorm,
   type AnyOp,
 } from '@seal/kernels';
+import { openKernels } from './device.ts';
 import { drawBefore, drawInputs, relativeError, runOnGpu } from './harness.ts';
 
-let gpu: Gpu;
-let core: Kernels;
-beforeAll(async () => {
-  gpu = await openGpu();
-  core = new Kernels(gpu.device, gpu.description);
-});
-afterAll(() => {
-  core.destroy();
-  gpu.close();
-});
+const opened = openKernels();
 
 it.each<[string, AnyOp, string, string, string]>([
   ['a row of the tile too far', matmulNT, 'workgroup-small', 'load_left(row + r, k', 'load_left(row + r + 1u, k'],
@@ -57,10 +47,10 @@ it.each<[string, AnyOp, string, string, string]>([
   const largest = async (tried: AnyOp, chosen: string) => {
     let most = 0;
     for (const sizes of op.cases) {
-      if (!(variant.supports?.(core.profile, sizes) ?? true)) continue;
+      if (!(variant.supports?.(opened.core.profile, sizes) ?? true)) continue;
       const inputs = drawInputs(op, sizes, 6);
       const before = drawBefore(op, sizes, 6);
-      const actual = await runOnGpu(core, tried, sizes, inputs, before, chosen);
+      const actual = await runOnGpu(opened.core, tried, sizes, inputs, before, chosen);
       for (const [output, values] of Object.entries(op.reference(sizes, inputs, before))) {
         most = Math.max(most, relativeError(actual[output]!, values as Float64Array));
       }

@@ -1,5 +1,6 @@
 /** A model small enough to read, for the tests. */
 
+import { initialAdapter, type AdapterValues, type LoraLayout } from './adapters/lora.ts';
 import { initialWeights } from './files/checkpoint.ts';
 import { parseConfig, type ModelConfig } from './config.ts';
 
@@ -30,6 +31,25 @@ export function uniform(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+/** An adapter as if it were trained: B of initialAdapter, which is zero, is uniform within `spread` / 2 of zero. */
+export function drawnAdapter(layout: LoraLayout, draw: () => number, spread: number): AdapterValues {
+  const values = initialAdapter(layout, layout.rank, draw);
+  for (const { out, offsetB } of layout.places) for (let i = 0; i < layout.rank * out; i++) values[offsetB + i] = spread * (draw() - 0.5);
+  return values;
+}
+
+/** |actual - expected| / |expected|; infinite where lengths differ. */
+export function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    norm += expected[i]! ** 2;
+  }
+  return Math.sqrt(difference / norm);
 }
 
 /** Random weights, large enough that the most likely tokens vary. */

@@ -6,7 +6,7 @@ import { packRows, unpackRows, type WeightFormat } from '@seal/kernels';
 import { packBatch } from './batch.ts';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel } from './files/checkpoint.ts';
-import { smallConfig, uniform } from './fixture.ts';
+import { relativeL2, smallConfig, uniform } from './fixture.ts';
 import { InferencePass } from './sampling/inference.ts';
 import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import type { HostWeights } from './model.ts';
@@ -53,14 +53,3 @@ it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeou
   expect(relativeL2(actual.gradient, expected.gradient)).toBeLessThanOrEqual(1e-5);
   gpu.close();
 });
-
-function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(actual.length).toBe(expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}

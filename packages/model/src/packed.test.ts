@@ -8,10 +8,10 @@ import { openGpu, type Gpu } from '@seal/device';
 import { packRows, unpackRows, WEIGHT_FORMATS, type WeightFormat } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel, type TensorReport } from './files/checkpoint.ts';
-import { smallConfig, uniform, watchDevice } from './fixture.ts';
+import { drawnAdapter, relativeL2, smallConfig, uniform, watchDevice } from './fixture.ts';
 import { Generator } from './sampling/generation.ts';
 import { scoreLogits } from './sampling/inference.ts';
-import { initialAdapter, LoraPack } from './adapters/lora.ts';
+import { LoraPack } from './adapters/lora.ts';
 import { Model, type HostWeights } from './model.ts';
 import { tensorFormat } from './packed.ts';
 import { parameterLayout, PROJECTIONS } from './parameters.ts';
@@ -64,12 +64,7 @@ const load = (held: HostWeights, format: WeightFormat | 'f32') => loadModel(gpu,
 
 async function onModel<T>(model: Model, work: (model: Model, pack: LoraPack, initial: Float32Array[]) => Promise<T>): Promise<T> {
   const pack = new LoraPack(gpu.device, config, lora, 2);
-  const initial = [0, 1].map((e) => {
-    const own = uniform(30 + e);
-    const values = initialAdapter(pack.layout, lora.rank, own);
-    for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 0.2 * (own() - 0.5);
-    return values;
-  });
+  const initial = [0, 1].map((e) => drawnAdapter(pack.layout, uniform(30 + e), 0.2));
   initial.forEach((values, e) => pack.write(e, values));
   try {
     return await work(model, pack, initial);
@@ -212,17 +207,6 @@ describe('what packed weights cannot do', () => {
     (await load(large, 'f32')).destroy();
   });
 });
-
-function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(actual.length).toBe(expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 function cosine(a: readonly number[], b: readonly number[]): number {
   const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);

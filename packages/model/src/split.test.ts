@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { initialWeights } from './files/checkpoint.ts';
-import { smallConfig, uniform, watchDevice } from './fixture.ts';
+import { drawnAdapter, relativeL2, smallConfig, uniform, watchDevice } from './fixture.ts';
 import { Generator } from './sampling/generation.ts';
 import { scoreLogits } from './sampling/inference.ts';
-import { initialAdapter, LoraPack } from './adapters/lora.ts';
+import { LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { parameterLayout, PROJECTIONS, splitLayout } from './parameters.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
@@ -91,12 +91,7 @@ describe('a model split at 64 KiB', () => {
 
   function adapters(model: Model): { pack: LoraPack; initial: Float32Array[] } {
     const pack = new LoraPack(gpu.device, config, lora, 2);
-    const initial = [0, 1].map((e) => {
-      const random = uniform(30 + e);
-      const values = initialAdapter(pack.layout, lora.rank, random);
-      for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 0.2 * (random() - 0.5);
-      return values;
-    });
+    const initial = [0, 1].map((e) => drawnAdapter(pack.layout, uniform(30 + e), 0.2));
     initial.forEach((values, e) => pack.write(e, values));
     expect(model.config).toBe(config);
     return { pack, initial };
@@ -189,14 +184,3 @@ describe('a model split at 64 KiB', () => {
     expect(actual).toEqual(expected);
   });
 });
-
-function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(actual.length).toBe(expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}

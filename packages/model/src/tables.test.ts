@@ -5,9 +5,9 @@ import { openGpu, type Gpu } from '@seal/device';
 import { packRows } from '@seal/kernels';
 import { packBatch, rangeTables, type Segment } from './batch.ts';
 import { evenChunkRows } from './chunks.ts';
-import { smallConfig, smallWeights, uniform } from './fixture.ts';
+import { drawnAdapter, smallConfig, smallWeights, uniform } from './fixture.ts';
 import { scoreLogits } from './sampling/inference.ts';
-import { initialAdapter, LoraPack, type LoraConfig } from './adapters/lora.ts';
+import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { tensorFormat } from './packed.ts';
 import { PROJECTIONS } from './parameters.ts';
@@ -114,12 +114,7 @@ describe('a feed-forward in ranges', () => {
 
   function openPack(): LoraPack {
     const pack = new LoraPack(gpu.device, config, lora, 3);
-    for (let e = 0; e < 3; e++) {
-      const random = uniform(30 + e);
-      const values = initialAdapter(pack.layout, lora.rank, random);
-      for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 0.2 * (random() - 0.5);
-      pack.write(e, values);
-    }
+    for (let e = 0; e < 3; e++) pack.write(e, drawnAdapter(pack.layout, uniform(30 + e), 0.2));
     return pack;
   }
 

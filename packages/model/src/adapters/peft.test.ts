@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { smallConfig, uniform } from '../fixture.ts';
-import { initialAdapter, loraLayout, type LoraConfig } from './lora.ts';
+import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
+import { loraLayout, type LoraConfig } from './lora.ts';
 import { PROJECTIONS } from '../parameters.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig } from './peft-config.ts';
 import { adapterFile, adapterFiles, parseAdapterFile, readAdapter } from './peft.ts';
@@ -9,8 +9,7 @@ import { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from
 const lora: LoraConfig = { rank: 3, alpha: 6, targets: ['self_attn.q_proj', 'mlp.down_proj'] };
 const layout = loraLayout(smallConfig, lora);
 const draw = uniform(5);
-const values = initialAdapter(layout, lora.rank, draw);
-for (const { out, offsetB } of layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = draw() - 0.5;
+const values = drawnAdapter(layout, draw, 1);
 const bytes = adapterFile(layout, lora.rank, values);
 
 /** The adapter's file with tensors replaced, added or (null) left out. */

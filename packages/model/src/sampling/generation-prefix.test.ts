@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { smallConfig, smallWeights, uniform } from '../fixture.ts';
+import { drawnAdapter, relativeL2, smallConfig, smallWeights, uniform } from '../fixture.ts';
 import { Generator, type GenerationRequest } from './generation.ts';
-import { initialAdapter, LoraPack } from '../adapters/lora.ts';
+import { LoraPack } from '../adapters/lora.ts';
 import { Model } from '../model.ts';
 import type { PrefixCandidate, SharedPrefix } from './prefixes.ts';
 
@@ -43,12 +43,7 @@ beforeAll(async () => {
   model = new Model(gpu, smallConfig);
   model.write(smallWeights(smallConfig));
   pack = new LoraPack(gpu.device, smallConfig, lora, 3);
-  for (let e = 0; e < 3; e++) {
-    const draw = uniform(20 + e);
-    const values = initialAdapter(pack.layout, lora.rank, draw);
-    for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 2 * (draw() - 0.5);
-    pack.write(e, values);
-  }
+  for (let e = 0; e < 3; e++) pack.write(e, drawnAdapter(pack.layout, uniform(20 + e), 2));
   generator = new Generator(model, pack, sizes);
 });
 afterAll(() => {
@@ -83,9 +78,6 @@ async function run(requests: readonly GenerationRequest[], plan: typeof seam.pla
   return { completions, read: generator.promptTokens - before, logits: seam.logits };
 }
 const nothing = (requests: readonly PrefixCandidate[]) => requests.map(() => null);
-function relativeL2(a: Float32Array, b: Float32Array): number {
-  return Math.hypot(...a.map((value, i) => value - b[i])) / Math.hypot(...b);
-}
 
 it('answers as without sharing, with fewer prompt tokens read', async () => {
   // One to five words behind the preamble, over two adapters, in few enough slots that groups are torn apart.

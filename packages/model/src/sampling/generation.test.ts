@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { smallConfig, smallWeights, uniform } from '../fixture.ts';
+import { drawnAdapter, smallConfig, smallWeights, uniform } from '../fixture.ts';
 import { Generator, type GenerationRequest } from './generation.ts';
 import { scoreLogits, scoreTokens } from './inference.ts';
-import { initialAdapter, LoraPack } from '../adapters/lora.ts';
+import { LoraPack } from '../adapters/lora.ts';
 import { Model } from '../model.ts';
 import { argmaxOf, logProbabilities, mostLikely, sampleToken } from './sampler.ts';
 
@@ -23,12 +23,7 @@ beforeAll(async () => {
   model = new Model(gpu, smallConfig);
   model.write(smallWeights(smallConfig));
   pack = new LoraPack(gpu.device, smallConfig, lora, 3);
-  for (let e = 0; e < 3; e++) {
-    const draw = uniform(20 + e);
-    const values = initialAdapter(pack.layout, lora.rank, draw);
-    for (const { out, offsetB } of pack.layout.places) for (let i = 0; i < lora.rank * out; i++) values[offsetB + i] = 2 * (draw() - 0.5);
-    pack.write(e, values);
-  }
+  for (let e = 0; e < 3; e++) pack.write(e, drawnAdapter(pack.layout, uniform(20 + e), 2));
   plain = new Generator(model, null, sizes);
   adapted = new Generator(model, pack, sizes);
 });
