@@ -30,6 +30,34 @@ it('reads a passage once for all self-edits, and the short questions of the tiny
   model.destroy();
 });
 
+it('writes as many self-edits at once as are decoded side by side, until it is stopped', async () => {
+  const { model, bench, input } = openWorld(gpu);
+  const prompts = input.evaluation.slice(0, 3).map((context) => ({
+    prompt: input.domain.prompt(context),
+    draws: Array.from({ length: 100 }, (_, sample) => stream(8, context.id, sample)).map((random) => () => random.next()),
+  }));
+  const stop = new AbortController();
+  const groups: (readonly { readonly text: string; readonly tokens: number }[])[][] = [];
+  let tokens = 0;
+  const onTokens = (count: number) => {
+    expect(count).toBeGreaterThanOrEqual(tokens);
+    tokens = count;
+    if (groups.length === 2) stop.abort(new Error('enough'));
+  };
+  const writing = async () => {
+    for await (const group of bench.writeGroups(prompts, 1, { onTokens, signal: stop.signal })) {
+      groups.push(group);
+      expect(group.map(({ length }) => length)).toEqual([100]);
+      // An end token is no part of a text, a text's tokens are counted as they come.
+      expect(tokens).toBe(groups.flat(2).reduce((sum, text) => sum + text.tokens, 0));
+    }
+  };
+  await expect(writing()).rejects.toThrow('enough');
+  expect(groups).toHaveLength(2);
+  bench.destroy();
+  model.destroy();
+});
+
 it('reads what the questions of a group begin with once', async () => {
   const { model, bench, codec, input } = openWorld(gpu);
   const [context] = input.evaluation;

@@ -13,7 +13,7 @@ import { policyOf } from './policy.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
-import { counted, print, say, sayWhatBrokeOff } from './terminal.ts';
+import { counted, print, say, sayWhatBrokeOff, SparseLines } from './terminal.ts';
 
 /** Tokens of a step that trains one adapter, at most. */
 const STEP_TOKENS = 2_048;
@@ -42,13 +42,14 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const { contexts, shortened } = await subject.read(command.passages, config);
   if (shortened) say(shortened);
   const steps = command.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
+  const lines = new SparseLines();
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, command);
   const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
     const own = command.policy === undefined ? null : await initialPolicy(session);
     if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
-    const edits = await writeEdits(bench, domain, contexts, { ...command, temperature: config.outer.temperature });
+    const edits = await writeEdits(bench, domain, contexts, { ...command, temperature: config.outer.temperature }, { lines, signal });
     if (own) bench.use(own);
     const parsed = contexts.flatMap((context, i) => (edits[i] ?? []).map((text) => domain.parse(context, text)));
     const sequences = contexts.flatMap((context, i) => [
@@ -61,9 +62,9 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       say(`${invalid.length} of ${counted(parsed.length, 'self-edit')} hold nothing to train on: ${[...reasons].join(', ')}`);
     }
     const texts = counted(sequences.length, 'text');
-    say(`Training ${counted(steps, 'step')} on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
+    lines.say('training', `Training ${counted(steps, 'step')} on ${texts}: ${counted(contexts.length, 'passage')}, ${counted(edits.flat().length, 'self-edit')}`);
     const tasks = contexts.flatMap((context) => domain.tasks(context));
-    const [before = []] = await bench.answer([tasks]);
+    const [before = []] = await bench.answer([tasks], signal);
     const random = stream(command.seed, 'adapt');
     const replay = domain.replay?.(contexts, stream(command.seed, 'replay')) ?? [];
     const adaptation = {
@@ -74,7 +75,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       random,
     };
     const clock = { adapt() {}, answer() {} };
-    for await (const [answered] of bench.adaptAndAnswer([{ adaptation, tasks }], () => {}, clock, signal)) {
+    const onProgress = (adapters: number) => lines.say('training', `Step ${Math.floor(adapters * steps)} of ${steps}`);
+    for await (const [answered] of bench.adaptAndAnswer([{ adaptation, tasks }], onProgress, clock, signal)) {
       if (!answered) continue;
       const { adapted, answers } = answered;
       if (adapted.status !== 'ok') throw new Failure(EXIT.training, `Cannot train the adapter: ${adapted.cause}; nothing was written`);
@@ -120,6 +122,7 @@ async function writeEdits(
   domain: Domain,
   contexts: readonly Context[],
   { edits: count, seed, temperature }: { readonly edits: number; readonly seed: number; readonly temperature: number },
+  { lines, signal }: { readonly lines: SparseLines; readonly signal: AbortSignal },
 ): Promise<string[][]> {
   if (count === 0) return contexts.map(() => []);
   const prompts = contexts.map((context) => ({
@@ -129,6 +132,9 @@ async function writeEdits(
       return () => random.next();
     }),
   }));
-  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, temperature));
+  const wanted = `Writing ${counted(contexts.length * count, 'self-edit')}`;
+  lines.say('writing', wanted);
+  const onTokens = (tokens: number) => lines.say('writing', `${wanted}: ${counted(tokens, 'token')} so far`);
+  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, temperature, { onTokens, signal }));
   return written.map((samples) => samples.map(({ text }) => text));
 }

@@ -41,11 +41,24 @@ export function megabytes(byteLength: number): string {
   return `${(byteLength / 1e6).toFixed(1)} MB`;
 }
 
+/** Says a line at the first of every subject, and then at most one every 15 seconds. */
+export class SparseLines {
+  #last = 0;
+  #subject: string | null = null;
+
+  say(subject: string, line: string): void {
+    const now = performance.now();
+    if (subject === this.#subject && now - this.#last < 15_000) return;
+    this.#last = now;
+    this.#subject = subject;
+    say(line);
+  }
+}
+
 /** Shows a download: a bar on a terminal, else a line for every file and every 15 seconds. */
 export class TransferDisplay {
   #bar: SingleBar | null = null;
-  #lastLine = 0;
-  #lastFile = '';
+  #lines = new SparseLines();
 
   readonly show = ({ file, byteLength, totalBytes }: PullProgress): void => {
     const counts = `${megabytes(byteLength)} of ${megabytes(totalBytes)}`;
@@ -59,11 +72,7 @@ export class TransferDisplay {
       this.#bar.update(byteLength, { counts, file });
       return;
     }
-    const now = performance.now();
-    if (file === this.#lastFile && now - this.#lastLine < 15_000) return;
-    this.#lastLine = now;
-    this.#lastFile = file;
-    say(`${counts} | ${file}`);
+    this.#lines.say(file, `${counts} | ${file}`);
   };
 
   close(): void {
@@ -75,8 +84,7 @@ export class TransferDisplay {
 /** Shows a run's progress: a bar on a terminal, else a line every 15 seconds and at every change of stage. */
 export class ProgressDisplay {
   #bar: SingleBar | null = null;
-  #lastLine = 0;
-  #lastStage = '';
+  #lines = new SparseLines();
 
   constructor() {
     if (!process.stderr.isTTY) return;
@@ -91,6 +99,7 @@ export class ProgressDisplay {
     const stage = progress.round === null ? progress.stage : `round ${progress.round}: ${progress.stage}`;
     const counts =
       `${progress.selfEdits}/${progress.selfEditsPlanned} self-edits, ` +
+      `${progress.writtenTokens > 0 ? `${progress.writtenTokens} tokens of the next, ` : ''}` +
       `${progress.adaptations}/${progress.adaptationsPlanned} adaptations`;
     const left = progress.secondsLeft === null ? '' : `about ${duration(progress.secondsLeft)} left`;
     if (this.#bar) {
@@ -98,11 +107,7 @@ export class ProgressDisplay {
       this.#bar.update(progress.adaptations, { stage, counts, left });
       return;
     }
-    const now = performance.now();
-    if (stage === this.#lastStage && now - this.#lastLine < 15_000) return;
-    this.#lastLine = now;
-    this.#lastStage = stage;
-    say([stage, counts, left].filter((part) => part !== '').join(' | '));
+    this.#lines.say(stage, [stage, counts, left].filter((part) => part !== '').join(' | '));
   }
 
   close(): void {

@@ -114,7 +114,7 @@ export class Examiner {
     if (open.length > 0) {
       this.#bench.use(policy);
       const begun = performance.now();
-      const answers = await this.#bench.answer(open.map((context) => domain.tasks(context)));
+      const answers = await this.#bench.answer(open.map((context) => domain.tasks(context)), this.#signal);
       this.#timings.answering += (performance.now() - begun) / 1_000;
       open.forEach((context, i) => answered.set(context, answers[i] ?? []));
     }

@@ -7,6 +7,8 @@ export interface Progress {
   readonly round: number | null;
   readonly selfEdits: number;
   readonly selfEditsPlanned: number;
+  /** Tokens of self-edits that are being written; 0 while none are. */
+  readonly writtenTokens: number;
   readonly adaptations: number;
   readonly adaptationsPlanned: number;
   /** Seconds left by the pace so far, or null before there is one. */
@@ -18,6 +20,7 @@ export class ProgressMeter {
   #selfEdits = 0;
   #adaptations = 0;
   #running = 0;
+  #writtenTokens = 0;
   #recalled = 0;
   #begun: number | null = null;
   #planned: { readonly selfEdits: number; readonly adaptations: number };
@@ -39,6 +42,7 @@ export class ProgressMeter {
   enter(stage: Progress['stage'], round: number | null): void {
     this.#stage = stage;
     this.#round = round;
+    this.#writtenTokens = 0;
     this.#emit();
   }
 
@@ -48,6 +52,13 @@ export class ProgressMeter {
     this.#adaptations += adaptations;
     if (recalled) this.#recalled += adaptations;
     this.#running = 0;
+    this.#writtenTokens = 0;
+    this.#emit();
+  }
+
+  /** Self-edits are being written, of which there are `tokens` by now. */
+  writing(tokens: number): void {
+    this.#writtenTokens = tokens;
     this.#emit();
   }
 
@@ -55,6 +66,7 @@ export class ProgressMeter {
   running(adapters: number): void {
     this.#begun ??= this.#now();
     this.#running = adapters;
+    this.#writtenTokens = 0;
     this.#emit();
   }
 
@@ -67,6 +79,7 @@ export class ProgressMeter {
       round: this.#round,
       selfEdits: this.#selfEdits,
       selfEditsPlanned: this.#planned.selfEdits,
+      writtenTokens: this.#writtenTokens,
       adaptations: Math.floor(done),
       adaptationsPlanned: this.#planned.adaptations,
       secondsLeft: paced > 0 && elapsed > 0 ? ((this.#planned.adaptations - done) / paced) * elapsed : null,

@@ -123,7 +123,6 @@ export class SealRun {
     const missing = wanted.filter(({ id }) => !this.#ledger.hasEdit(id));
     this.#meter.add({ selfEdits: wanted.length - missing.length, recalled: true });
     if (missing.length > 0) {
-      this.#signal?.throwIfAborted();
       const begun = performance.now();
       this.#bench.use(policy);
       const grouped = [...Map.groupBy(missing, ({ context }) => context)];
@@ -134,17 +133,21 @@ export class SealRun {
           return () => random.next();
         }),
       }));
-      const written = await this.#bench.write(prompts, temperature);
-      grouped.forEach(([context, items], i) =>
-        items.forEach(({ sample, name, id }, j) => {
-          const { text, tokens } = written[i]?.[j] ?? { text: '', tokens: 0 };
-          const origin = { policyDigest: policy.digest, stream: name.join('/') };
-          this.#ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens, ...origin });
-        }),
-      );
-      this.#store.checkpoint();
+      const hooks = { onTokens: (tokens: number) => this.#meter.writing(tokens), signal: this.#signal };
+      let next = 0;
+      for await (const written of this.#bench.writeGroups(prompts, temperature, hooks)) {
+        const own = grouped.slice(next, (next += written.length));
+        own.forEach(([context, items], i) =>
+          items.forEach(({ sample, name, id }, j) => {
+            const { text, tokens } = written[i]?.[j] ?? { text: '', tokens: 0 };
+            const origin = { policyDigest: policy.digest, stream: name.join('/') };
+            this.#ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens, ...origin });
+          }),
+        );
+        this.#store.checkpoint();
+        this.#meter.add({ selfEdits: own.reduce((sum, [, items]) => sum + items.length, 0) });
+      }
       this.timings.sampling += (performance.now() - begun) / 1_000;
-      this.#meter.add({ selfEdits: missing.length });
     }
     return wanted.map(({ id }) => this.#ledger.edit(id));
   }

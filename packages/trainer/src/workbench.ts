@@ -11,6 +11,7 @@ import {
   type HostWeights,
   type LoraConfig,
   type Model,
+  type Piece,
 } from '@seal/model';
 import type { SealConfig } from './config.ts';
 import { InnerLoop, type Adaptation, type Adapted } from './inner-loop.ts';
@@ -30,10 +31,24 @@ export interface Answered {
   readonly answers: readonly string[];
 }
 
+/** What asks for self-edits, and a source of uniform numbers in [0, 1) for each of them. */
+export interface WritingPrompt {
+  readonly prompt: string;
+  readonly draws: readonly (() => number)[];
+}
+
 /** A sampled text. */
 export interface Written {
   readonly text: string;
   readonly tokens: number;
+}
+
+/** What a bench tells while it writes, and what stops it. */
+export interface WritingHooks {
+  /** Gets the tokens written so far, of all texts. */
+  readonly onTokens?: (tokens: number) => void;
+  /** Its reason is thrown before the next token. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Most sequences that are decoded side by side, and most bytes of their keys and values. */
@@ -44,6 +59,21 @@ const CACHE_BYTES = 2 ** 30;
 export function slotsFor(model: Model, length: number): number {
   const { numHiddenLayers: L, numKeyValueHeads: K, headDim: D } = model.config;
   return Math.max(1, Math.min(SLOTS, cacheSlots(model, length), Math.floor(CACHE_BYTES / (2 * L * 4 * length * K * D))));
+}
+
+/** Consecutive prompts that together want at most `slots` texts, or one that wants more. */
+function* groupsOf(prompts: readonly WritingPrompt[], slots: number): Iterable<WritingPrompt[]> {
+  let group: WritingPrompt[] = [];
+  let wanted = 0;
+  for (const prompt of prompts) {
+    if (group.length > 0 && wanted + prompt.draws.length > slots) {
+      yield group;
+      [group, wanted] = [[], 0];
+    }
+    group.push(prompt);
+    wanted += prompt.draws.length;
+  }
+  if (group.length > 0) yield group;
 }
 
 /** Configuration words to projections. */
@@ -107,7 +137,7 @@ export class Workbench {
       if (group.length < this.#trained.capacity && left > 0) continue;
       const done = performance.now();
       clock.adapt(done - begun);
-      const answers = await this.#answers(group.map(({ index, adapted }) => ({ adapted, tasks: jobs[index]?.tasks ?? [] })));
+      const answers = await this.#answers(group.map(({ index, adapted }) => ({ adapted, tasks: jobs[index]?.tasks ?? [] })), signal);
       begun = performance.now();
       clock.answer(begun - done);
       yield group.map((one, i) => ({ ...one, answers: answers[i] ?? [] }));
@@ -117,12 +147,15 @@ export class Workbench {
   }
 
   /** Greedy answers of trained adapters, as many as the pack holds, each to its own tasks. */
-  async #answers(group: readonly { readonly adapted: Adapted; readonly tasks: readonly Task[] }[]): Promise<string[][]> {
+  async #answers(
+    group: readonly { readonly adapted: Adapted; readonly tasks: readonly Task[] }[],
+    signal: AbortSignal | undefined,
+  ): Promise<string[][]> {
     group.forEach(({ adapted }, slot) => this.#trained.write(slot, adapted.values, adapted.lora));
     const requests = group.flatMap(({ tasks }, adapter) =>
       tasks.map((task) => ({ prompt: this.codec.prompt(task.prompt), adapter, family: 'questions', draws: [() => 0] })),
     );
-    const completions = await this.#answering.generate(requests, this.#answerOptions());
+    const completions = await this.#answering.generate(requests, this.#answerOptions(signal));
     return this.#texts(group.map(({ tasks }) => tasks), requests, completions);
   }
 
@@ -153,36 +186,57 @@ export class Workbench {
     return this.#answering.promptTokens + this.#writing.promptTokens;
   }
 
-  /** Greedy answers of the weights alone to groups of tasks; the tasks of a group are always asked together. */
-  async answer(groups: readonly (readonly Task[])[]): Promise<string[][]> {
+  /**
+   * Greedy answers of the weights alone to groups of tasks; the tasks of a group are always asked together. Throws the
+   * signal's reason.
+   */
+  async answer(groups: readonly (readonly Task[])[], signal?: AbortSignal): Promise<string[][]> {
     const requests = groups.flatMap((tasks, group) =>
       tasks.map(({ prompt }) => ({ prompt: this.codec.prompt(prompt), family: `group ${group}`, draws: [() => 0] })),
     );
-    const completions = await this.#writing.generate(requests, this.#answerOptions());
+    const completions = await this.#writing.generate(requests, this.#answerOptions(signal));
     return this.#texts(groups, requests, completions);
   }
 
-  /** Self-edits of the weights alone: one per source of random numbers; temperature 0 is greedy. */
-  async write(
-    prompts: readonly { readonly prompt: string; readonly draws: readonly (() => number)[] }[],
-    temperature: number,
-  ): Promise<Written[][]> {
-    const { maxSelfEditTokens: maxNewTokens, topP } = this.#config.outer;
-    const requests = prompts.map(({ prompt, draws }) => ({ prompt: this.codec.prompt(prompt), draws }));
-    const options = { temperature, topP, maxNewTokens, stopTokens: this.codec.stopTokens };
-    const completions = await this.#writing.generate(requests, options);
-    return completions.map((samples, i) =>
-      samples.map(({ tokens, finish }) => {
-        const broken = finish === 'length';
-        if (broken) this.#broken.selfEdits += 1;
-        return { text: this.codec.decode(tokens, requests[i]?.prompt, broken), tokens: tokens.length };
-      }),
-    );
+  /** All self-edits of `writeGroups`, by prompt. */
+  async write(prompts: readonly WritingPrompt[], temperature: number, hooks?: WritingHooks): Promise<Written[][]> {
+    const written: Written[][] = [];
+    for await (const group of this.writeGroups(prompts, temperature, hooks)) written.push(...group);
+    return written;
   }
 
-  #answerOptions() {
+  /**
+   * Self-edits of the weights alone, one per source of random numbers; temperature 0 is greedy. Yields those of the next
+   * prompts when they are written, as many at once as are decoded side by side.
+   */
+  async *writeGroups(
+    prompts: readonly WritingPrompt[],
+    temperature: number,
+    { onTokens = () => {}, signal }: WritingHooks = {},
+  ): AsyncGenerator<Written[][]> {
+    const { maxSelfEditTokens: maxNewTokens, topP } = this.#config.outer;
+    let count = 0;
+    const onPieces = (pieces: readonly Piece[]) => {
+      for (const { tokens } of pieces) count += tokens.length;
+      onTokens(count);
+    };
+    const options = { temperature, topP, maxNewTokens, stopTokens: this.codec.stopTokens, onPieces, signal };
+    for (const group of groupsOf(prompts, this.#writing.sizes.slots)) {
+      const requests = group.map(({ prompt, draws }) => ({ prompt: this.codec.prompt(prompt), draws }));
+      const completions = await this.#writing.generate(requests, options);
+      yield completions.map((samples, i) =>
+        samples.map(({ tokens, finish }) => {
+          const broken = finish === 'length';
+          if (broken) this.#broken.selfEdits += 1;
+          return { text: this.codec.decode(tokens, requests[i]?.prompt, broken), tokens: tokens.length };
+        }),
+      );
+    }
+  }
+
+  #answerOptions(signal: AbortSignal | undefined) {
     const { maxAnswerTokens: maxNewTokens } = this.#config.inner;
-    return { temperature: 0, topP: 1, maxNewTokens, stopTokens: this.codec.stopTokens };
+    return { temperature: 0, topP: 1, maxNewTokens, stopTokens: this.codec.stopTokens, signal };
   }
 
   destroy(): void {

@@ -192,6 +192,22 @@ describe('Generator', () => {
     expect(Math.max(...streamed.map(({ steps }) => steps))).toBeGreaterThan(2);
   });
 
+  it('stops before the next step when told to, and answers the next call as before', async () => {
+    const request = { prompt: prompt(3, 9), draws: [() => 0] };
+    const free = { ...greedy, stopTokens: [] };
+    const whole = await plain.generate([request], free);
+    const stop = new AbortController();
+    let steps = 0;
+    const onPieces = () => {
+      steps += 1;
+      if (steps === 3) stop.abort(new Error('enough'));
+    };
+    await expect(plain.generate([request], { ...free, onPieces, signal: stop.signal })).rejects.toThrow('enough');
+    await expect(plain.generate([request], { ...free, onPieces, signal: stop.signal })).rejects.toThrow('enough');
+    expect(steps).toBe(3);
+    expect(await plain.generate([request], free)).toEqual(whole);
+  });
+
   it('refuses options outside their ranges', async () => {
     await expect(plain.generate([{ prompt: [3], draws: [() => 0] }], { ...greedy, topP: 0 })).rejects.toThrow('Cannot sample with top-p 0');
   });

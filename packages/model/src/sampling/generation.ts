@@ -40,6 +40,8 @@ export interface GenerationOptions extends SamplingOptions {
   readonly logProbabilities?: { readonly top: number };
   /** Called after every step with what it added to the completions. */
   readonly onPieces?: (pieces: readonly Piece[]) => void;
+  /** Ends the batch before its next step. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a step added to completion `sample` of request `request`; without `text` in the options its text is empty. */
@@ -226,8 +228,8 @@ export class Generator {
 
   /**
    * Completions of every request, [request][completion], each as it would be alone. Throws RangeError for a prompt that
-   * is empty or leaves no room, for options outside their ranges and when the logits are not finite, and Error where
-   * a slot was given another adapter meanwhile.
+   * is empty or leaves no room, for options outside their ranges and when the logits are not finite, Error where a slot was
+   * given another adapter meanwhile, and the signal's reason.
    */
   async generate(requests: readonly GenerationRequest[], options: GenerationOptions): Promise<Completion[][]> {
     checkSampling(options);
@@ -314,6 +316,7 @@ export class Generator {
   /** Reads from cache row 0 on, as many readings at once as fit. */
   async #readWhole(readings: readonly Reading[], options: GenerationOptions): Promise<void> {
     for (let next = 0; next < readings.length; ) {
+      options.signal?.throwIfAborted();
       const segments: TokenSequence[][] = Array.from({ length: this.#adapters }, () => []);
       const chunk: Reading[] = [];
       for (; next < readings.length; next++) {
@@ -366,6 +369,7 @@ export class Generator {
 
   /** Reads one token a row, in non-decreasing order of adapter, and chooses what follows where that is wanted. */
   async #step(rows: readonly Row[], options: GenerationOptions): Promise<void> {
+    options.signal?.throwIfAborted();
     const { queue } = this.#model.gpu.device;
     const table = packRows(rows.map(({ adapter }) => adapter));
     const T = table.rowCount;
