@@ -159,6 +159,8 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
       { ...dense(layout, 4, 4, 4), hasBias: 1 },
       { ...dense(layout, 36, 68, 100), accumulate: 1, hasBias: 1 },
       dense(layout, 97, 132, 64),
+      { ...dense(layout, 8, 36, 128), hasBias: 1 },
+      { ...dense(layout, 20, 140, 60), accumulate: 1 },
       dense(layout, 128, 96, 33),
       dense(layout, 132, 260, 20),
       { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },
