@@ -8,6 +8,9 @@ import * as reference from './reference.ts';
 
 type Rows = { readonly B: number; readonly H: number; readonly K: number; readonly D: number };
 
+/** Heads that one invocation of the group form takes: 2 or 3 of those that share a key; 1 where neither divides them. */
+const groupHeads = ({ H, K }: Pick<Rows, 'H' | 'K'>) => [2, 3].find((heads) => (H / K) % heads === 0) ?? 1;
+
 /** Positions of one block of the workgroup form, and invocations that share a vec4 of a head between them. */
 const KEYS = 64;
 const slices = ({ D }: { D: number }) => Math.min(KEYS, Math.floor(512 / D));
@@ -44,9 +47,9 @@ export const attentionDecode = defineOp({
     {
       name: 'group',
       code: groupCode,
-      prelude: ({ D }) => `const D4 = ${D / 4}u;\nconst HEADS = 2u;\n`,
-      supports: ({ subgroupSize }, { H, K }) => subgroupSize === 8 && (H / K) % 2 === 0,
-      workgroups: ({ B, H }: Rows) => fold(ceilDiv(B * (H / 2), 8)),
+      prelude: (sizes) => `const D4 = ${sizes.D / 4}u;\nconst HEADS = ${groupHeads(sizes)}u;\n`,
+      supports: ({ subgroupSize }, sizes) => subgroupSize === 8 && groupHeads(sizes) > 1,
+      workgroups: ({ B, ...sizes }: Rows) => fold(ceilDiv(B * (sizes.H / groupHeads(sizes)), 8)),
     },
     {
       name: 'workgroup',

@@ -24,9 +24,9 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let rows2 = x[x2 + n];
     let rows3 = x[x3 + n];
     multiply_rows(&c0, rows0, block);
-    multiply_rows(&c1, rows1, block);
-    multiply_rows(&c2, rows2, block);
-    multiply_rows(&c3, rows3, block);
+    if (BLOCKS > 1u) { multiply_rows(&c1, rows1, block); }
+    if (BLOCKS > 2u) { multiply_rows(&c2, rows2, block); }
+    if (BLOCKS > 3u) { multiply_rows(&c3, rows3, block); }
     at += 4u * k4;
   }
   finish_tile(&c0, &c1, &c2, &c3, row, lane, column, k4);

@@ -1,6 +1,6 @@
 // The two fused tiles share their bindings and their end: Y = base product + H L_e (+ bias, + Y when accumulate).
-// One workgroup is one subgroup of 8 lanes and computes 32 rows by 32 columns, in four groups of 8 rows; the rows of a
-// group belong to one adapter, so each group adds its own low-rank term. O is the output width.
+// One workgroup is one subgroup of 8 lanes and computes 8 BLOCKS rows by 32 columns, in groups of 8 rows; the rows of a
+// group belong to one adapter, so each group adds its own low-rank term. Prelude: BLOCKS (1 to 4).
 const code: string = /* wgsl */ `
 struct Params {
   t: u32, k: u32, n: u32, r: u32, e: u32, stride: u32, offset: u32, accumulate: u32, has_bias: u32
@@ -28,7 +28,7 @@ fn add_low_rank(c: ptr<function, array<vec4f, 8>>, row: u32, lane: u32, column: 
   }
 }
 
-// The same for all 32 rows of a tile within one adapter: L_e is loaded once. The sums have the same order.
+// The same for all rows of a tile within one adapter: L_e is loaded once. The sums have the same order.
 fn add_shared_low_rank(
   c0: ptr<function, array<vec4f, 8>>,
   c1: ptr<function, array<vec4f, 8>>,
@@ -49,9 +49,9 @@ fn add_shared_low_rank(
   for (var k = 0u; k < r4; k++) {
     let block = mat4x4f(arena[at], arena[at + n4], arena[at + 2u * n4], arena[at + 3u * n4]);
     multiply_rows(c0, h[h0 + k], block);
-    multiply_rows(c1, h[h1 + k], block);
-    multiply_rows(c2, h[h2 + k], block);
-    multiply_rows(c3, h[h3 + k], block);
+    if (BLOCKS > 1u) { multiply_rows(c1, h[h1 + k], block); }
+    if (BLOCKS > 2u) { multiply_rows(c2, h[h2 + k], block); }
+    if (BLOCKS > 3u) { multiply_rows(c3, h[h3 + k], block); }
     at += 4u * n4;
   }
 }
@@ -69,7 +69,7 @@ fn store_rows(c: ptr<function, array<vec4f, 8>>, row: u32, column: u32, n4: u32)
   }
 }
 
-// The end of a tile: the low-rank term of its four groups of rows, then the store.
+// The end of a tile: the low-rank term of its groups of rows, then the store.
 fn finish_tile(
   c0: ptr<function, array<vec4f, 8>>,
   c1: ptr<function, array<vec4f, 8>>,
@@ -88,14 +88,14 @@ fn finish_tile(
     add_shared_low_rank(c0, c1, c2, c3, row, lane, column, n4);
   } else {
     add_low_rank(c0, row, lane, column, n4);
-    add_low_rank(c1, row + 8u, lane, column, n4);
-    add_low_rank(c2, row + 16u, lane, column, n4);
-    add_low_rank(c3, row + 24u, lane, column, n4);
+    if (BLOCKS > 1u) { add_low_rank(c1, row + 8u, lane, column, n4); }
+    if (BLOCKS > 2u) { add_low_rank(c2, row + 16u, lane, column, n4); }
+    if (BLOCKS > 3u) { add_low_rank(c3, row + 24u, lane, column, n4); }
   }
   store_rows(c0, row, column, n4);
-  store_rows(c1, row + 8u, column, n4);
-  store_rows(c2, row + 16u, column, n4);
-  store_rows(c3, row + 24u, column, n4);
+  if (BLOCKS > 1u) { store_rows(c1, row + 8u, column, n4); }
+  if (BLOCKS > 2u) { store_rows(c2, row + 16u, column, n4); }
+  if (BLOCKS > 3u) { store_rows(c3, row + 24u, column, n4); }
 }
 `;
 export default code;

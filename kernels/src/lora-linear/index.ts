@@ -175,6 +175,9 @@ const fusedParams = {
 } as const;
 type FusedField = keyof typeof fusedParams;
 
+/** Groups of 8 rows that one subgroup holds. */
+const blocksPrelude = ({ T }: Sizes<FusedField>) => `const BLOCKS = ${Math.min(ceilDiv(T, 8), 4)}u;\n`;
+
 /**
  * The fused tiles with their rows held in private memory: four rows of X and H a lane fill at most WGSL's 8 KiB of it, and
  * four blocks of columns use them.
@@ -187,12 +190,14 @@ const holdingRows = (backward: boolean) => {
     needs: ['subgroups'] as const,
     code: outerProductCode + heldProductCode + fusedCode + heldCode,
     prelude: (sizes: Sizes<FusedField>) =>
-      `const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
+      `${blocksPrelude(sizes)}const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
       `const WIDTH_FIRST = ${!backward};\n`,
     supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
       eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
       inner(sizes) + sizes.R <= 512 &&
       width(sizes) >= 128,
+    // Fewer rows are better off with the smaller tile that the other form has for them.
+    suits: (_: AdapterProfile, { T }: Sizes<FusedField>) => T > 16,
     // A few row tiles share out their columns, so that every core has work.
     workgroups: (sizes: Sizes<FusedField>) => {
       const rows = ceilDiv(sizes.T, 32);
@@ -207,6 +212,8 @@ const fusedCases: readonly Sizes<FusedField>[] = [
   { T: 97, K: 12, N: 36, R: 4, E: 2, stride: 400, offset: 16, accumulate: 0, hasBias: 1 },
   { T: 40, K: 68, N: 32, R: 16, E: 5, stride: 1_200, offset: 4, accumulate: 1, hasBias: 0 },
   { T: 129, K: 32, N: 64, R: 8, E: 4, stride: 600, offset: 0, accumulate: 0, hasBias: 0 },
+  { T: 5, K: 64, N: 36, R: 8, E: 2, stride: 900, offset: 4, accumulate: 0, hasBias: 1 },
+  { T: 20, K: 36, N: 132, R: 4, E: 2, stride: 700, offset: 8, accumulate: 1, hasBias: 0 },
   { T: 70, K: 36, N: 40, R: 12, E: 1, stride: 1_000, offset: 8, accumulate: 1, hasBias: 1 },
   { T: 75, K: 132, N: 140, R: 8, E: 3, stride: 1_200, offset: 4, accumulate: 1, hasBias: 1 },
   { T: 40, K: 128, N: 132, R: 0, E: 1, stride: 4, offset: 0, accumulate: 0, hasBias: 0 },
@@ -292,6 +299,7 @@ export const loraLinear = defineOp({
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: outerProductCode + fusedCode + forwardCode,
+      prelude: blocksPrelude,
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
     },
@@ -349,6 +357,7 @@ export const loraLinearBackward = defineOp({
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: outerProductCode + fusedCode + backwardCode,
+      prelude: blocksPrelude,
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
     },

@@ -45,6 +45,8 @@ const subgroupCode = {
   nt: operandsCode + outerProductCode + ntSubgroupCode,
   tn: operandsCode + tnSubgroupCode,
 };
+/** Blocks of 8 rows that one subgroup holds. */
+const rowBlocks = ({ M }: Sizes<Field>) => Math.min(ceilDiv(M, 8), 4);
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
 
 /** Whether rows of a and b, as they are stored, are whole vec4s. */
@@ -93,6 +95,8 @@ function variants(layout: Layout): Variant<Field>[] {
     code: operandsCode + outerProductCode + heldProductCode + heldCode,
     prelude: ({ K }) => `const K4 = ${K / 4}u;\nconst TRANSPOSED = ${layout === 'nt'};\n`,
     supports: (profile, sizes) => eightLanes(profile, sizes) && sizes.K <= 512 && sizes.N >= 128,
+    // Fewer rows are better off with the smaller tile that `nt` has for them.
+    suits: (_, { M }) => layout !== 'nt' || M > 16,
     // A few row tiles share out their columns, so that every core has work.
     workgroups: ({ M, N }) => [Math.min(ceilDiv(N, 32), ceilDiv(8, ceilDiv(M, 32))), ceilDiv(M, 32)],
   };
@@ -102,6 +106,7 @@ function variants(layout: Layout): Variant<Field>[] {
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: subgroupCode[layout],
+      prelude: (sizes) => (layout === 'nt' ? `const BLOCKS = ${rowBlocks(sizes)}u;\n` : ''),
       supports: eightLanes,
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },
@@ -154,6 +159,8 @@ function matmul(layout: Layout, formula: string, gradient: (g: GradientOf) => { 
       { ...dense(layout, 4, 4, 4), hasBias: 1 },
       { ...dense(layout, 36, 68, 100), accumulate: 1, hasBias: 1 },
       dense(layout, 97, 132, 64),
+      { ...dense(layout, 8, 36, 128), hasBias: 1 },
+      { ...dense(layout, 20, 140, 60), accumulate: 1 },
       dense(layout, 128, 96, 33),
       dense(layout, 132, 260, 20),
       { ...dense(layout, 36, 68, 100), lda: 128, ldc: 192, accumulate: 1 },

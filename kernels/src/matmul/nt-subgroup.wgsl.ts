@@ -1,6 +1,6 @@
-// C = A B^T. One workgroup is one subgroup of 8 lanes and computes a tile of 32 rows by 32 columns: lane l holds
-// columns 4l..4l+3 of all 32 rows and loads rows l, l+8, l+16, l+24 of A. No barriers, no workgroup memory.
-// N, K, lda and ldc are multiples of 4.
+// C = A B^T. One workgroup is one subgroup of 8 lanes and computes a tile of 8 BLOCKS rows by 32 columns: lane l holds
+// columns 4l..4l+3 of all rows and loads rows l, l+8, l+16, l+24 of A. Prelude: BLOCKS (1 to 4). Workgroups: x over N / 32,
+// y over M / 32. No barriers, no workgroup memory. N, K, lda and ldc are multiples of 4.
 const code: string = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -25,15 +25,15 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let rows2 = a[a2 + k];
     let rows3 = a[a3 + k];
     multiply_rows(&c0, rows0, block);
-    multiply_rows(&c1, rows1, block);
-    multiply_rows(&c2, rows2, block);
-    multiply_rows(&c3, rows3, block);
+    if (BLOCKS > 1u) { multiply_rows(&c1, rows1, block); }
+    if (BLOCKS > 2u) { multiply_rows(&c2, rows2, block); }
+    if (BLOCKS > 3u) { multiply_rows(&c3, rows3, block); }
   }
   for (var r = 0u; r < 8u; r++) {
     store(row + r, column, c0[r]);
-    store(row + 8u + r, column, c1[r]);
-    store(row + 16u + r, column, c2[r]);
-    store(row + 24u + r, column, c3[r]);
+    if (BLOCKS > 1u) { store(row + 8u + r, column, c1[r]); }
+    if (BLOCKS > 2u) { store(row + 16u + r, column, c2[r]); }
+    if (BLOCKS > 3u) { store(row + 24u + r, column, c3[r]); }
   }
 }
 `;

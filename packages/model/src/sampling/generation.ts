@@ -188,8 +188,8 @@ export class Generator {
     }));
     this.#source = createStorage(device, 'cache sources', R);
     this.#destination = createStorage(device, 'cache destinations', R);
-    // A block of 8 rows holds one adapter, so each adapter may leave up to 7 rows empty.
-    const rows = Math.ceil((slots + 7 * this.#adapters) / 8) * 8;
+    // Rows are whole blocks of 8 of one adapter each, so each adapter may leave up to 7 of them empty.
+    const rows = Math.floor((slots + 7 * this.#adapters) / 8) * 8;
     this.#rows = rows;
     this.#slot = createStorage(device, 'slots', rows);
     this.#length = createStorage(device, 'lengths', rows);
@@ -346,8 +346,8 @@ export class Generator {
   async #readBehind(rows: readonly Row[], options: GenerationOptions): Promise<void> {
     this.#promptTokens += rows.length;
     for (let next = 0; next < rows.length; ) {
-      // Every adapter may leave up to 7 rows of its last block empty.
-      const chunk = rows.slice(next, next + this.#rows - 7 * this.#adapters);
+      // Every adapter may leave up to 7 rows of its last block empty; a block that is not full takes no place.
+      const chunk = rows.slice(next, next + this.#rows + 7 - 7 * this.#adapters);
       await this.#step(chunk, options);
       next += chunk.length;
     }
