@@ -18,9 +18,12 @@ function file(name: string, content: unknown): string {
   return at(name);
 }
 
+/** Where the device comes from Vulkan: who asks for one is told that there is none, before anything else. */
+const NO_DRIVER = { VK_DRIVER_FILES: at('no-driver.json'), VK_ICD_FILENAMES: at('no-driver.json') };
+
 /** Starts the command and expects a refusal: exit code, and a single line that holds all of the texts. */
 async function refused(args: readonly string[], code: number, ...texts: string[]): Promise<void> {
-  const ended = await seal(args);
+  const ended = await seal(args, { env: NO_DRIVER });
   expect(ended.stderr).toMatch(/^seal: [^\n]+$/);
   for (const text of texts) expect(ended.stderr).toContain(text);
   expect(ended).toMatchObject({ code, signal: null, stdout: '' });
@@ -87,6 +90,13 @@ describe('usage, exit code 2', () => {
     await refused(['sft', '--data', data, '--out', ''], 2, '--out is empty');
   });
 
+  it.concurrent('a size of memory that is none', () => refused(['doctor', '--memory', 'much'], 2, 'Cannot plan for --memory "much"', '12GiB'));
+
+  it.concurrent('a run where something is', async () => {
+    await refused(['run', '--out', base], 2, `Cannot start a run in ${base}`, 'Choose another directory');
+    await refused(['run', '--out', file('a-file', 'mine')], 2, 'it is a file');
+  });
+
   it.concurrent('an adapter directory that is in use', async () => {
     mkdirSync(at('taken'));
     writeFileSync(join(at('taken'), 'thesis.txt'), 'mine');
@@ -123,7 +133,15 @@ describe('data, exit code 3', () => {
     for (const command of ['score', 'tokenize']) await refused([command, '--input', path], 3, path, 'line 2 is not UTF-8');
   });
 
+  it.concurrent('an adapter that is not there', async () => {
+    const path = file('asked.json', passages());
+    for (const args of [['ask', 'who keeps the gecko ?'], ['eval', '--passages', path], ['generate', '--prompt', 'who'], ['score', '--input', path]]) {
+      await refused([...args, '--adapter', at('no-adapter')], 3, join(at('no-adapter'), 'adapter_config.json'), 'is missing');
+    }
+  });
+
   it.concurrent('a directory that holds no run', async () => {
+    await refused(['adapt', '--passages', file('learnt.json', passages()), '--out', at('never'), '--policy', base], 3, base, 'there is no run.json in it');
     await refused(['run', '--resume', base], 3, base, 'there is no run.json in it');
     await refused(['report', at('nowhere')], 3, at('nowhere'), 'there is no run.json in it');
   });
@@ -168,7 +186,11 @@ describe('no usable model, exit code 4', () => {
     mkdirSync(join(dir, 'config.json'));
     await ask(dir, 'config.json: it is a directory, not a file');
   });
-  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'));
+  it.concurrent('that was never pulled', async () => {
+    const texts = ['Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'];
+    await ask('nobody/none', ...texts);
+    await refused(['tune', '--model', 'nobody/none'], 4, ...texts);
+  });
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {
     const dir = model('cut');
