@@ -1,11 +1,11 @@
 /** Bad input: one clear line on stderr, nothing on stdout, the right exit code. None of these opens a device. */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRun, type RunHeader } from '@seal/runs';
+import { createRun, takeLock, type RunHeader } from '@seal/runs';
 import { seal, shippedModel } from './seal.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-refusals-'));
@@ -95,6 +95,14 @@ describe('usage, exit code 2', () => {
   it.concurrent('a run where something is', async () => {
     await refused(['run', '--out', base], 2, `Cannot start a run in ${base}`, 'Choose another directory');
     await refused(['run', '--out', file('a-file', 'mine')], 2, 'it is a file');
+  });
+
+  it.concurrent('a directory that another process trains in', async () => {
+    mkdirSync(at('held'));
+    const { release } = takeLock(at('held'));
+    await refused(['pretrain', '--out', at('held')], 2, at('held'), `it is held by process ${process.pid}`);
+    release();
+    expect(readdirSync(at('held'))).toEqual([]);
   });
 
   it.concurrent('an adapter directory that is in use', async () => {
