@@ -96,15 +96,10 @@ async function promptTokens(text: ToContinue, { tokenizer, chat, directory }: Ch
   }
   if (!chat) throw new Failure(EXIT.usage, `Cannot read --messages: the model in ${directory} has no chat template; use --prompt`);
   return orExit(EXIT.data, () => {
-    const conversation = parseMessages(messagesOf(text.json), text.place);
+    const conversation = parseMessages(text.json, text.place);
     // A template writes its special tokens itself.
     return tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));
   });
-}
-
-/** A list, or an object that holds it. */
-function messagesOf(json: unknown): unknown {
-  return typeof json === 'object' && json !== null && 'messages' in json ? json.messages : json;
 }
 
 /** A stream of random numbers for each completion, the same under every adapter. */
