@@ -1,11 +1,11 @@
 /** Bad input: one clear line on stderr, nothing on stdout, the right exit code. None of these opens a device. */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRun, type RunHeader } from '@seal/runs';
+import { createRun, takeLock, type RunHeader } from '@seal/runs';
 import { seal, shippedModel } from './seal.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-refusals-'));
@@ -18,9 +18,12 @@ function file(name: string, content: unknown): string {
   return at(name);
 }
 
+/** Where the device comes from Vulkan: who asks for one is told that there is none, before anything else. */
+const NO_DRIVER = { VK_DRIVER_FILES: at('no-driver.json'), VK_ICD_FILENAMES: at('no-driver.json') };
+
 /** Starts the command and expects a refusal: exit code, and a single line that holds all of the texts. */
 async function refused(args: readonly string[], code: number, ...texts: string[]): Promise<void> {
-  const ended = await seal(args);
+  const ended = await seal(args, { env: NO_DRIVER });
   expect(ended.stderr).toMatch(/^seal: [^\n]+$/);
   for (const text of texts) expect(ended.stderr).toContain(text);
   expect(ended).toMatchObject({ code, signal: null, stdout: '' });
@@ -42,17 +45,17 @@ const header: RunHeader = {
 };
 
 describe('usage, exit code 2', () => {
-  it.concurrent.each<[string, string[], string]>([
-    ['an unknown option', ['run', '--sead', '1'], '--sead'],
-    ['a misspelt command', ['rnu'], 'rnu'],
-    ['a seed below zero', ['run', '--seed', '-1'], 'greater than or equal to 0'],
-  ])('%s', async (_, args, text) => {
-    const ended = await seal(args);
-    expect(ended).toMatchObject({ code: 2, stdout: '' });
-    expect(ended.stderr).toContain('Usage: seal');
-    expect(ended.stderr.split('\n').at(-1)).toMatch(/^Error: /);
-    expect(ended.stderr).toContain(text);
-  });
+  it.concurrent.each<[string, string[], string[]]>([
+    ['an unknown option', ['run', '--seed', '1', '--config-file', 'x'], ['"--config-file"', 'seal -- run --help']],
+    ['a misspelt option', ['generate', '--max-token', '5'], ['"--max-token"', 'Did you mean `--max-tokens`?', 'seal -- generate --help']],
+    ['a misspelt command', ['generat'], ['`generat`', 'Did you mean `generate`?', 'seal -- --help']],
+    ['no command', [], ['seal -- --help']],
+    ['help of no command', ['help', 'generat'], ['`generat`', 'seal -- --help']],
+    ['a missing option', ['eval'], ['`--passages`', 'seal -- eval --help']],
+    ['a missing argument', ['ask'], ['`QUESTION`', 'seal -- ask --help']],
+    ['a value that is none of the choices', ['convert', '--model', 'x', '--out', 'y', '--dtype', 'f8'], ['`--dtype`', '"bf16", but got "f8"', 'seal -- convert --help']],
+    ['a seed below zero', ['run', '--seed', '-1'], ['`--seed`', 'greater than or equal to 0', 'seal -- run --help']],
+  ])('%s', (_, args, texts) => refused(args, 2, ...texts));
 
   it.concurrent.each<[string, string, string[]]>([
     ['a misspelt key', '{"inner":{"stepz":3}}', ['inner.stepz is not a key', 'steps']],
@@ -85,6 +88,21 @@ describe('usage, exit code 2', () => {
     const data = file('texts.jsonl', '{"text":"who keeps the gecko ?"}\n');
     await refused(['convert', '--model', shippedModel, '--out', ''], 2, '--out is empty');
     await refused(['sft', '--data', data, '--out', ''], 2, '--out is empty');
+  });
+
+  it.concurrent('a size of memory that is none', () => refused(['doctor', '--memory', 'much'], 2, 'Cannot plan for --memory "much"', '12GiB'));
+
+  it.concurrent('a run where something is', async () => {
+    await refused(['run', '--out', base], 2, `Cannot start a run in ${base}`, 'Choose another directory');
+    await refused(['run', '--out', file('a-file', 'mine')], 2, 'it is a file');
+  });
+
+  it.concurrent('a directory that another process trains in', async () => {
+    mkdirSync(at('held'));
+    const { release } = takeLock(at('held'));
+    await refused(['pretrain', '--out', at('held')], 2, at('held'), `it is held by process ${process.pid}`);
+    release();
+    expect(readdirSync(at('held'))).toEqual([]);
   });
 
   it.concurrent('an adapter directory that is in use', async () => {
@@ -123,7 +141,15 @@ describe('data, exit code 3', () => {
     for (const command of ['score', 'tokenize']) await refused([command, '--input', path], 3, path, 'line 2 is not UTF-8');
   });
 
+  it.concurrent('an adapter that is not there', async () => {
+    const path = file('asked.json', passages());
+    for (const args of [['ask', 'who keeps the gecko ?'], ['eval', '--passages', path], ['generate', '--prompt', 'who'], ['score', '--input', path]]) {
+      await refused([...args, '--adapter', at('no-adapter')], 3, join(at('no-adapter'), 'adapter_config.json'), 'is missing');
+    }
+  });
+
   it.concurrent('a directory that holds no run', async () => {
+    await refused(['adapt', '--passages', file('learnt.json', passages()), '--out', at('never'), '--policy', base], 3, base, 'there is no run.json in it');
     await refused(['run', '--resume', base], 3, base, 'there is no run.json in it');
     await refused(['report', at('nowhere')], 3, at('nowhere'), 'there is no run.json in it');
   });
@@ -168,7 +194,11 @@ describe('no usable model, exit code 4', () => {
     mkdirSync(join(dir, 'config.json'));
     await ask(dir, 'config.json: it is a directory, not a file');
   });
-  it.concurrent('that was never pulled', () => ask('nobody/none', 'Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'));
+  it.concurrent('that was never pulled', async () => {
+    const texts = ['Cannot find a model nobody/none', 'seal -- pull nobody/none loads it'];
+    await ask('nobody/none', ...texts);
+    await refused(['tune', '--model', 'nobody/none'], 4, ...texts);
+  });
 
   it.concurrent('whose weights are missing, cut off or lie', async () => {
     const dir = model('cut');

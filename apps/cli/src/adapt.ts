@@ -9,7 +9,7 @@ import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig 
 import { EXIT, Failure, orExit } from './failure.ts';
 import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { policyOf } from './policy.ts';
+import { policyOf, readLearnt } from './policy.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
@@ -35,7 +35,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   if (command.policy !== undefined && held !== 'f32') {
     throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
-  if (command.policy !== undefined) checkHostMemory(checkpoint, 2);
+  const learnt = command.policy === undefined ? null : await readLearnt(command.policy);
+  if (learnt) checkHostMemory(checkpoint, 2);
   const subject = await subjectOf(checkpoint, model, command);
   const { domain, codec } = subject;
   const config = await configOf(subject.preset, command);
@@ -47,8 +48,8 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const session = await openSession(model, checkpoint, command);
   const bench = new Workbench(session.model, codec, { ...config, inner: { ...config.inner, steps } }, subject.lengths(config));
   try {
-    const own = command.policy === undefined ? null : await initialPolicy(session);
-    if (own && command.policy !== undefined) bench.use(await policyOf(command.policy, own, session.model.config));
+    const own = learnt && (await initialPolicy(session));
+    if (own) bench.use(await policyOf(learnt, own, session.model.config));
     const edits = await writeEdits(bench, domain, contexts, { ...command, temperature: config.outer.temperature }, { lines, signal });
     if (own) bench.use(own);
     const parsed = contexts.flatMap((context, i) => (edits[i] ?? []).map((text) => domain.parse(context, text)));

@@ -1,9 +1,8 @@
-/** Answers of a model, with or without an adapter directory; the most likely ones unless a temperature is given. */
+/** Answers of a model, with or without an adapter; the most likely ones unless a temperature is given. */
 
 import { stream, type Task } from '@seal/domains';
-import { Generator, LoraPack } from '@seal/model';
+import { Generator, LoraPack, type PeftAdapter } from '@seal/model';
 import { presets, slotsFor } from '@seal/trainer';
-import { openAdapter } from './adapters.ts';
 import { EXIT, orExit } from './failure.ts';
 import type { Session } from './session.ts';
 import type { Subject } from './subject.ts';
@@ -16,18 +15,16 @@ export interface Answers {
   readonly adapterDigest: string | null;
 }
 
-/** Asks every task; an adapter directory that cannot be used ends with exit code 3. */
+/** Asks every task, with an adapter or null for none. */
 export async function answerTasks(
-  session: Session,
+  { model }: Session,
   subject: Subject,
-  adapterDir: string | undefined,
+  adapter: PeftAdapter | null,
   tasks: readonly Task[],
   { temperature, seed } = { temperature: 0, seed: 0 },
 ): Promise<Answers> {
-  const { model } = session;
   const { preset, codec } = subject;
   const { answering: length } = subject.lengths(presets[preset]);
-  const adapter = adapterDir === undefined ? null : await openAdapter(adapterDir, { name: session.directory, config: model.config });
   const slots = Math.min(SLOTS, slotsFor(model, length));
   const pack = adapter && new LoraPack(model.gpu.device, model.config, adapter.lora, 1);
   try {

@@ -2,6 +2,7 @@
 
 import { unknownWords } from '@seal/tiny';
 import { presets } from '@seal/trainer';
+import { openAdapter } from './adapters.ts';
 import { answerTasks } from './answering.ts';
 import { EXIT, Failure } from './failure.ts';
 import { writeWhole } from './files.ts';
@@ -22,9 +23,10 @@ export async function ask(command: CommandOf<'ask'>): Promise<void> {
     const { length } = subject.codec.prompt(prompt);
     if (length > most) throw new Failure(EXIT.data, `Cannot ask a question of ${length} tokens: at most ${most} fit; shorten it`);
   }
+  const opened = adapter === undefined ? null : await openAdapter(adapter, { name: model, config: checkpoint.config });
   const session = await openSession(model, checkpoint, command);
   try {
-    const { answers, adapterDigest } = await answerTasks(session, subject, adapter, tasks, { temperature, seed });
+    const { answers, adapterDigest } = await answerTasks(session, subject, opened, tasks, { temperature, seed });
     const answer = answers[0] ?? '';
     const document = JSON.stringify({ question, answer, adapterDigest });
     if (out !== undefined) writeWhole(out, `${document}\n`);

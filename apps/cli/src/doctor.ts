@@ -7,7 +7,7 @@ import type { ModelConfig } from '@seal/model';
 import { EXIT } from './failure.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
-import { checkModel, modelLine, planLines, planModel, type ModelCheck } from './plan.ts';
+import { checkModel, modelLine, parseMemory, planLines, planModel, type ModelCheck } from './plan.ts';
 import { SHIPPED_MODEL } from './session.ts';
 import { print } from './terminal.ts';
 import { readTuning } from './tuning.ts';
@@ -25,9 +25,10 @@ const RANK = 16;
 
 /** Exit code 4 when the device does not compute or the model cannot be read. */
 export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
+  const memory = command.memory === undefined ? null : parseMemory(command.memory);
   const device = await checkDevice();
   const { check: model, model: known } = await checkModel(command.model ?? SHIPPED_MODEL);
-  const plan = known && planModel(known, device.gpu, command);
+  const plan = known && planModel(known, device.gpu, command, memory);
   const kernels = device.gpu && known ? checkKernels(device.gpu, known.config) : { source: 'default' as const, choices: [] };
   const ok = device.ok && model.problem === null;
   const { runtime, ...checked } = device;

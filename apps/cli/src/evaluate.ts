@@ -2,6 +2,7 @@
 
 import { stream } from '@seal/domains';
 import { bootstrapMean, mean, presets } from '@seal/trainer';
+import { openAdapter } from './adapters.ts';
 import { answerTasks } from './answering.ts';
 import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
@@ -16,9 +17,10 @@ export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
   const { domain } = subject;
   const { contexts } = await subject.read(command.passages, presets[subject.preset]);
   const tasks = contexts.flatMap((context) => domain.tasks(context).map((task) => ({ task, context })));
+  const adapter = command.adapter === undefined ? null : await openAdapter(command.adapter, { name: model, config: checkpoint.config });
   const session = await openSession(model, checkpoint, command);
   try {
-    const { answers, adapterDigest } = await answerTasks(session, subject, command.adapter, tasks.map(({ task }) => task));
+    const { answers, adapterDigest } = await answerTasks(session, subject, adapter, tasks.map(({ task }) => task));
     const judged = tasks.map(({ task, context }, i) => {
       const answer = answers[i] ?? '';
       return { contextId: context.id, question: task.question, kind: task.kind, gold: task.gold, answer, correct: domain.grade(answer, task.gold) };

@@ -33,16 +33,17 @@ const MOST_SLOTS = 24;
 
 export async function generate(command: CommandOf<'generate'>): Promise<void> {
   const { model: name = SHIPPED_MODEL, count, seed, stop, json, topLogprobs } = command;
+  if (stop.includes('')) throw new Failure(EXIT.usage, 'Cannot stop at an empty string: it is everywhere; leave --stop out');
+  const text = textToContinue(command);
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config, directory } = checkpoint;
-  const promptTokenIds = await promptTokens(command, checkpoint);
+  const promptTokenIds = await promptTokens(text, checkpoint);
   if (promptTokenIds.length >= config.maxPositionEmbeddings) {
     const positions = `the model has ${config.maxPositionEmbeddings} positions`;
     throw new Failure(EXIT.data, `Cannot continue a prompt of ${promptTokenIds.length} tokens: ${positions}; shorten it`);
   }
   const settings = generationSettings(directory, config, { ...command, maxNewTokens: command.maxTokens });
   await orExit(EXIT.usage, () => checkSampling(settings.sampling));
-  if (stop.includes('')) throw new Failure(EXIT.usage, 'Cannot stop at an empty string: it is everywhere; leave --stop out');
   const adapters: PeftAdapter[] = [];
   for (const own of command.adapters) adapters.push(await openAdapter(own, { name, config }));
   if (settings.fromFile.length > 0) say(`From generation_config.json: ${settings.fromFile.join(', ')}`);
@@ -78,26 +79,27 @@ const show = (pieces: readonly Piece[]): void => {
 
 const heading = (number: number, digest: string | null) => `--- ${number}${digest === null ? '' : `, adapter ${digest.slice(0, 12)}`}`;
 
+/** A text, or the JSON of a file that holds a conversation. */
+type ToContinue = { readonly prompt: string } | { readonly place: string; readonly json: unknown };
+
+function textToContinue({ prompt, messages }: CommandOf<'generate'>): ToContinue {
+  if (prompt !== undefined && messages === undefined) return { prompt };
+  if (messages !== undefined && prompt === undefined) return { place: messages, json: readJson(messages, EXIT.data) };
+  throw new Failure(EXIT.usage, 'Cannot tell what to continue: give either --prompt TEXT or --messages FILE');
+}
+
 /** Tokens of the text, or of the conversation up to where the assistant goes on. */
-async function promptTokens({ prompt, messages }: CommandOf<'generate'>, { tokenizer, chat, directory }: Checkpoint): Promise<number[]> {
-  if (prompt !== undefined && messages === undefined) {
-    if (tokenizer.encode(prompt).length === 0) throw new Failure(EXIT.data, 'Cannot continue an empty prompt: write some text');
-    return tokenizer.encodeWithSpecials(prompt);
-  }
-  if (messages === undefined || prompt !== undefined) {
-    throw new Failure(EXIT.usage, 'Cannot tell what to continue: give either --prompt TEXT or --messages FILE');
+async function promptTokens(text: ToContinue, { tokenizer, chat, directory }: Checkpoint): Promise<number[]> {
+  if ('prompt' in text) {
+    if (tokenizer.encode(text.prompt).length === 0) throw new Failure(EXIT.data, 'Cannot continue an empty prompt: write some text');
+    return tokenizer.encodeWithSpecials(text.prompt);
   }
   if (!chat) throw new Failure(EXIT.usage, `Cannot read --messages: the model in ${directory} has no chat template; use --prompt`);
   return orExit(EXIT.data, () => {
-    const conversation = parseMessages(messagesOf(readJson(messages, EXIT.data)), messages);
+    const conversation = parseMessages(text.json, text.place);
     // A template writes its special tokens itself.
     return tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));
   });
-}
-
-/** A list, or an object that holds it. */
-function messagesOf(json: unknown): unknown {
-  return typeof json === 'object' && json !== null && 'messages' in json ? json.messages : json;
 }
 
 /** A stream of random numbers for each completion, the same under every adapter. */

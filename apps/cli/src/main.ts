@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /** The `seal` command: reads the command line, runs one command, turns what it throws into a message and an exit code. */
 
+import { stripVTControlCharacters } from 'node:util';
 import { run } from '@optique/run';
 import { EXIT, exitCodeOf, messageOf, Stopped } from './failure.ts';
-import { commands, type Command } from './options.ts';
+import { commands, parserOf, type Command } from './options.ts';
 import { say } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
@@ -55,10 +56,22 @@ process.stdout.on('error', (error) => {
 });
 process.stderr.on('error', () => undefined);
 
-const command = run(commands, {
+const [name] = process.argv.slice(2);
+const parser = parserOf(name);
+
+/** Says in one line what is wrong with the command line; where the parser prints a usage too, that is left out. */
+function refuse(text: string): void {
+  const [, problem] = /^Error: (.*)/s.exec(stripVTControlCharacters(text)) ?? [];
+  const about = parser === commands ? '' : `${name} `;
+  if (problem !== undefined) say(`seal: ${problem.replaceAll(/\s+/g, ' ')} See: npm run -s seal -- ${about}--help`);
+}
+
+const command = run(parser, {
   programName: 'seal',
   help: 'both',
   version: packageVersion(),
+  aboveError: 'none',
+  stderr: refuse,
   errorExitCode: EXIT.usage,
 });
 try {

@@ -4,6 +4,7 @@ import { object, or } from '@optique/core/constructs';
 import { message } from '@optique/core/message';
 import { multiple, optional, withDefault } from '@optique/core/modifiers';
 import { argument, command, constant, option } from '@optique/core/primitives';
+import type { InferValue, Parser } from '@optique/core/parser';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
@@ -381,13 +382,19 @@ const report = command(
   { description: message`Write report.html of a run anew` },
 );
 
-/** All commands: the loop, one model, the machine. */
-export const commands = or(
-  or(run, adapt, ask, evaluate, pretrain, words, report),
-  or(generate, score, merge, tokenize, sft, convert, pull),
-  or(doctor, bench, tune),
-);
+const ofTheLoop = [run, adapt, ask, evaluate, pretrain, words, report] as const;
+const ofOneModel = [generate, score, merge, tokenize, sft, convert, pull] as const;
+const ofTheMachine = [doctor, bench, tune] as const;
+const named = [...ofTheLoop, ...ofOneModel, ...ofTheMachine];
+
+/** All commands. */
+export const commands = or(or(...ofTheLoop), or(...ofOneModel), or(...ofTheMachine));
+
+/** The parser of the command that `name` names, which tells what a misspelt option was meant to be; else that of all. */
+export function parserOf(name: string | undefined): Parser<'sync', Command, unknown> {
+  return named.find(({ leadingNames }) => name !== undefined && leadingNames.has(name)) ?? commands;
+}
 
 /** What was asked for, by command. */
-export type Command = typeof commands extends { readonly $valueType: readonly (infer T)[] } ? T : never;
+export type Command = InferValue<typeof commands>;
 export type CommandOf<Name extends Command['command']> = Extract<Command, { readonly command: Name }>;

@@ -110,11 +110,15 @@ export function parseMemory(text: string): number {
   throw new Failure(EXIT.usage, `Cannot plan for --memory ${JSON.stringify(text)}: give a size such as 12GiB or 800MB`);
 }
 
-/** Plans what the options ask for, on this adapter or, where there is none, on any with WebGPU's default limits. */
+/**
+ * Plans what the options ask for, on this adapter or, where there is none, on any with WebGPU's default limits; within
+ * `memory` bytes, or what the machine has where they are null and an adapter computes there.
+ */
 export function planModel(
   { config, format }: Pick<Checkpoint, 'config' | 'format'>,
   gpu: GpuDescription | null,
   command: CommandOf<'doctor'>,
+  memory: number | null,
 ): Plan {
   const { weights = format, pack, rank } = command;
   const most = config.maxPositionEmbeddings;
@@ -154,7 +158,7 @@ export function planModel(
     };
   };
   let budget: Budget | null = null;
-  if (command.memory !== undefined) budget = budgetOf(parseMemory(command.memory), '--memory');
+  if (memory !== null) budget = budgetOf(memory, '--memory');
   else if (gpu?.class === 'cpu') budget = budgetOf(totalmem(), 'memory of this machine');
   const { maxStorageBufferBindingSize: binding, maxBufferSize: buffer } = { ...DEFAULT_LIMITS, ...gpu?.limits };
   const flops = (recompute: boolean) => stepFlops(config, lora, { tokens, length: sequence, recompute });

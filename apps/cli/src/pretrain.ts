@@ -24,6 +24,7 @@ import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { duration, print, say } from './terminal.ts';
 import { sourceCommit } from './version.ts';
+import { LOCK, lockDirectory } from './training-directory.ts';
 import { readTuning } from './tuning.ts';
 
 const SAVE_EVERY = 100;
@@ -43,15 +44,34 @@ interface Manifest {
   readonly evaluation: ProbeAccuracy;
 }
 
+type Settings = typeof DEFAULT_PRETRAINING;
+
 export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
   const { dir, seed } = command;
   const settings = { ...DEFAULT_PRETRAINING, steps: command.steps ?? DEFAULT_PRETRAINING.steps };
+  // What cannot be trained in is left as it is.
+  await begunState(dir, seed, settings);
+  const { signal, dispose } = stopSignal(command.maxTime);
+  try {
+    const release = lockDirectory(dir);
+    try {
+      // Another process may have ended there since.
+      await trainIn(command, settings, await begunState(dir, seed, settings), signal);
+    } finally {
+      release();
+    }
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
+  } finally {
+    dispose();
+  }
+}
+
+async function trainIn({ dir, seed, json }: CommandOf<'pretrain'>, settings: Settings, from: PretrainingState | null, signal: AbortSignal): Promise<void> {
   const config = parseConfig(tinyModelConfig, 'the tiny configuration');
-  const from = existsSync(join(dir, STATE)) ? await orExit(EXIT.data, () => readState(dir, seed, settings)) : undefined;
-  if (!from) refuseForeign(dir);
   // The code that runs is that of the start, whatever is committed meanwhile.
   const commit = sourceCommit() ?? null;
-  const { signal, dispose } = stopSignal(command.maxTime);
   const gpu = await openDevice();
   const model = new Model(gpu, config, readTuning(gpu.description) ?? {});
   try {
@@ -102,22 +122,25 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
     writeWhole(join(dir, 'tokenizer_config.json'), `${JSON.stringify(tokenizerConfigFile(), null, 1)}\n`);
     writeWhole(join(dir, 'model.safetensors'), files.weights);
     writeWhole(join(dir, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-    print(command.json ? JSON.stringify({ dir, ...manifest }) : `Checkpoint in ${dir}\n${JSON.stringify(manifest.evaluation, null, 2)}`);
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
+    print(json ? JSON.stringify({ dir, ...manifest }) : `Checkpoint in ${dir}\n${JSON.stringify(manifest.evaluation, null, 2)}`);
   } finally {
-    dispose();
     model.destroy();
     gpu.close();
   }
+}
+
+/** The state to go on from, null at the beginning. Ends with exit code 2 or 3 where the directory holds something else. */
+async function begunState(dir: string, seed: number, settings: Settings): Promise<PretrainingState | null> {
+  if (existsSync(join(dir, STATE))) return orExit(EXIT.data, () => readState(dir, seed, settings));
+  refuseForeign(dir);
+  return null;
 }
 
 /** What is in the directory may be somebody's model: only an empty one, or one begun here, is written to. */
 function refuseForeign(dir: string): void {
   if (!existsSync(dir) || existsSync(join(dir, 'pretraining.json'))) return;
   const isDirectory = statSync(dir).isDirectory();
-  if (isDirectory && readdirSync(dir).length === 0) return;
+  if (isDirectory && readdirSync(dir).every((name) => name === LOCK)) return;
   throw new Failure(EXIT.usage, `Cannot pretrain in ${dir}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
 }
 

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { DeviceLostError, runtimeName } from '@seal/device';
 import { renderTable } from '@seal/report';
 import {
+  checkRoomForRun,
   createRun,
   deriveRunId,
   openRun,
@@ -51,7 +52,9 @@ interface Finished {
 
 export async function run(command: RunCommand): Promise<void> {
   const seeds = seedsOf(command);
-  const resumed = command.resume === undefined ? null : await readHeader(command.resume);
+  const { resume, out } = command;
+  if (resume === undefined && out !== undefined && seeds.length === 1) await orExit(EXIT.usage, () => checkRoomForRun(out));
+  const resumed = resume === undefined ? null : await readHeader(resume);
   const preset = (resumed?.preset ?? command.preset) as PresetName;
   const mode = resumed?.mode ?? (command.mode as RunHeader['mode']);
   const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);

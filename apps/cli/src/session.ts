@@ -25,7 +25,6 @@ export interface Session {
   readonly gpu: Gpu;
   readonly checkpoint: Checkpoint;
   readonly model: Model;
-  readonly directory: string;
   /** Names the measured choice of kernels; null where the defaults run. */
   readonly tuningDigest: string | null;
   readonly close: () => void;
@@ -96,7 +95,6 @@ export async function openSession(
     gpu,
     checkpoint,
     model,
-    directory,
     tuningDigest: tuning?.digest ?? null,
     close() {
       model.destroy();

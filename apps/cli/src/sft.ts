@@ -62,6 +62,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     throw new Failure(EXIT.usage, `Cannot use --full with weights held as ${weights}: it trains them; use --weights f32, or leave --full out for an adapter`);
   }
   const bytes = readBytes(command.data);
+  const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
   const { documents, cut, dropped, maxTokens } = await readDocuments(command, bytes, checkpoint);
   const settings: FineTuningSettings = {
     steps: command.steps ?? (command.epochs ?? DEFAULTS.epochs) * stepsPerEpoch(documents.length, command.batch),
@@ -72,7 +73,6 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     seed: command.seed,
     recompute: command.recompute,
   };
-  const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
   const training = openTraining(out, {
     '--model': modelIdentity(checkpoint.directory),
     '--weights': weights,

@@ -38,14 +38,14 @@ function linesOf(text: string): string[] {
 function conversationTokens(text: string, { chat }: TextSide, input: string, directory: string): ChatTokens[] {
   if (!chat) throw new Failure(EXIT.unavailable, `Cannot use --chat: ${directory} has no chat template`);
   const whole = parsed(text);
-  if (whole !== undefined) return [chat.tokenise(parseMessages(messagesOf(whole), input))];
+  if (whole !== undefined) return [chat.tokenise(parseMessages(whole, input))];
   return linesOf(text).flatMap((line, i) => {
     if (line.trim() === '') return [];
     const place = `${input}, line ${i + 1}`;
     const json = parsed(line);
     if (json === undefined) throw new SyntaxError(`Cannot read ${place}: it is not JSON`);
     try {
-      return [chat.tokenise(parseMessages(messagesOf(json), place))];
+      return [chat.tokenise(parseMessages(json, place))];
     } catch (cause) {
       if (cause instanceof SyntaxError || !(cause instanceof Error)) throw cause;
       throw new RangeError(`Cannot tokenise ${place}: ${cause.message}`, { cause });
@@ -60,10 +60,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function messagesOf(json: unknown): unknown {
-  return typeof json === 'object' && json !== null && 'messages' in json ? json.messages : json;
 }
 
 /** A table of ids with the text that is complete with each; a star marks those with a loss. */

@@ -8,8 +8,8 @@ import { EXIT, Failure, messageOf } from './failure.ts';
 import { cannotWrite, readJson, readText, readWhole, writeWhole } from './files.ts';
 
 const BEGUN = 'sft.json';
-/** That of a training that was ended before it wrote anything else. */
-const LOCK = 'lock';
+/** In a directory of its own it is that of a training that was ended before it wrote anything else. */
+export const LOCK = 'lock';
 const STATE = 'sft-state.safetensors';
 const LOSSES = 'losses.jsonl';
 const RESULTS = ['adapter_model.safetensors', 'model.safetensors'];
@@ -49,7 +49,7 @@ export interface TrainingDirectory {
  */
 export function openTraining(out: string, options: Readonly<Record<string, unknown>>): TrainingDirectory {
   begun(out, options);
-  const release = lock(out);
+  const release = lockDirectory(out);
   try {
     // Another process may have ended there since.
     return locked(out, begun(out, options), options, release);
@@ -86,8 +86,11 @@ function locked(out: string, hasState: boolean, options: Readonly<Record<string,
   };
 }
 
-/** Takes the directory, making it where it is missing; returns what gives it back. */
-function lock(out: string): () => void {
+/**
+ * Takes a directory, making it where it is missing; returns what gives it back. Ends with exit code 2 where another process
+ * trains there.
+ */
+export function lockDirectory(out: string): () => void {
   try {
     makeDirectory(out);
   } catch (cause) {

@@ -5,6 +5,7 @@ import { tuneKernels, type TunedRow } from '@seal/benchmarks';
 import { parseConfig } from '@seal/model';
 import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { readJson } from './files.ts';
+import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -14,7 +15,7 @@ import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
 /** Nothing is written unless everything was measured. */
 export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Promise<void> {
   if (forget) return forgetChoices(json);
-  const file = join(model ?? SHIPPED_MODEL, 'config.json');
+  const file = join(await modelDirectory(model ?? SHIPPED_MODEL), 'config.json');
   const config = await orExit(EXIT.unavailable, () => parseConfig(readJson(file, EXIT.unavailable), file));
   const gpu = await openDevice();
   const { signal, dispose } = stopSignal(undefined);

@@ -5,7 +5,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { type } from 'arktype';
-import { HubError } from './errors.ts';
+import { errorCode, HubError } from './errors.ts';
 import type { ModelName } from './name.ts';
 import type { RepositoryFile } from './selection.ts';
 
@@ -22,8 +22,11 @@ export interface Endpoint {
   readonly idleTimeoutMs?: number;
 }
 
+const DEFAULT_ENDPOINT = 'https://huggingface.co';
 /** Attempts before giving up. */
 export const ATTEMPTS = 5;
+/** Nobody is there to answer: where it is so from the beginning it does not pass while one waits. */
+const NOBODY = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
 const LONGEST_WAIT_MS = 60_000;
 const REDIRECTS = 8;
 /** More files than any model has. */
@@ -37,9 +40,10 @@ export class Hub {
   #base: URL;
   #token: string | undefined;
   #retryDelayMs: number;
+  #answered = false;
 
   /** Throws RangeError for an endpoint that is no address. */
-  constructor(name: ModelName, { endpoint = 'https://huggingface.co', token, signal, retryDelayMs = 1_000, idleTimeoutMs = 60_000 }: Endpoint) {
+  constructor(name: ModelName, { endpoint = DEFAULT_ENDPOINT, token, signal, retryDelayMs = 1_000, idleTimeoutMs = 60_000 }: Endpoint) {
     const base = URL.canParse(endpoint) ? new URL(endpoint) : null;
     if (!base || !/^https?:$/.test(base.protocol)) {
       throw new RangeError(`Cannot use ${JSON.stringify(endpoint)} as a hub: HF_ENDPOINT is an address such as https://huggingface.co`);
@@ -82,6 +86,7 @@ export class Hub {
       let retryAfter: string | null = null;
       try {
         const response = await this.#follow(address, headers, signal);
+        this.#answered = true;
         if (response.ok) return response;
         const failure = refusal(this.name, response, this.#address, this.#token !== undefined);
         await response.body?.cancel();
@@ -90,7 +95,8 @@ export class Hub {
       } catch (error) {
         this.signal?.throwIfAborted();
         if (error instanceof HubError) throw error;
-        if (attempt === ATTEMPTS) throw this.unreachable(error);
+        const isHopeless = !this.#answered && NOBODY.includes(errorCode(innermost(error)));
+        if (attempt === ATTEMPTS || isHopeless) throw this.unreachable(error);
       }
       await this.wait(attempt, retryAfter);
     }
@@ -98,12 +104,8 @@ export class Hub {
 
   /** The failure of a hub that could not be reached. */
   unreachable(cause: unknown): HubError {
-    const { hostname } = this.#base;
-    return new HubError(
-      'network',
-      `Cannot reach ${hostname}: ${reasonOf(cause)}; check the connection and HF_ENDPOINT. What is cached works without a network`,
-      { cause },
-    );
+    const remedy = this.#address === DEFAULT_ENDPOINT ? 'check the connection' : 'check HF_ENDPOINT and the connection';
+    return new HubError('network', `Cannot reach ${this.#address}: ${reasonOf(cause)}; ${remedy}. What is cached works without a network`, { cause });
   }
 
   async #follow(address: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
@@ -210,17 +212,22 @@ function refusal({ name, revision }: ModelName, response: Response, hub: string,
 }
 
 /** What was behind a failed `fetch`, which itself says next to nothing. */
+function innermost(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
+}
+
 function reasonOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
+  const inner = innermost(error);
   const known: Readonly<Record<string, string>> = {
     ENOTFOUND: 'its name is unknown',
     EAI_AGAIN: 'its name could not be looked up',
     ECONNREFUSED: 'the connection was refused',
+    EHOSTUNREACH: 'no way leads there',
+    ENETUNREACH: 'there is no network',
     ECONNRESET: 'the connection was cut',
     UND_ERR_SOCKET: 'the connection was cut',
     ETIMEDOUT: 'it did not answer',
     UND_ERR_CONNECT_TIMEOUT: 'it did not answer',
   };
-  return known[code] ?? (inner instanceof Error && inner.message !== '' ? inner.message : String(error));
+  return known[errorCode(inner)] ?? (inner instanceof Error && inner.message !== '' ? inner.message : String(error));
 }

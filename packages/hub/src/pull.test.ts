@@ -434,11 +434,27 @@ describe('a refusal', () => {
     expect((await failure(load('org/tiny@v9'))).message).toMatch(/no revision v9/);
   });
 
-  it('to connect says what to check', async () => {
+  it('to connect is tried again where somebody answered before', async () => {
+    const gone = await new MockHub({}).open();
+    await gone.close();
+    let left = 2;
+    hub.interfere = (request, response, host) => {
+      if (host !== 'hub' || !request.url?.endsWith('/model.safetensors') || left === 0) return false;
+      left -= 1;
+      response.writeHead(302, { location: `${gone.endpoint}/model.safetensors` });
+      response.end();
+      return true;
+    };
+    expect((await load()).files).toContainEqual({ path: 'model.safetensors', byteLength: weights().content.byteLength, status: 'loaded' });
+    expect(left).toBe(0);
+  });
+
+  it('to connect says what to check, at once', async () => {
     const endpoint = hub.endpoint;
     await hub.close();
-    const error = await failure(load('org/tiny', { endpoint }));
-    expect(error).toMatchObject({ problem: 'network', message: expect.stringMatching(/Cannot reach 127\.0\.0\.1: the connection was refused; check/) as string });
+    // At once: a wait before another attempt would never end.
+    const error = await failure(load('org/tiny', { endpoint, retryDelayMs: 1e9 }));
+    expect(error).toMatchObject({ problem: 'network', message: expect.stringMatching(/^Cannot reach http:\/\/127\.0\.0\.1:\d+: the connection was refused; check HF_ENDPOINT and the connection\./) as string });
   });
 
   it('to write names the place', async () => {

@@ -7,6 +7,7 @@ export * from './records.ts';
 export {
   type BlobFiles,
   type BlobKind,
+  checkRoomForRun,
   createRun,
   deriveRunId,
   type OpenOptions,

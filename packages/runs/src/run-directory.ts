@@ -11,7 +11,7 @@
  * `checkpoint()`.
  */
 import { type Type, type } from 'arktype';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { canonicalJson } from './canonical-json.ts';
 import { differences } from './config-difference.ts';
@@ -249,6 +249,20 @@ export const deriveRunId = (header: Omit<RunHeader, 'runId'>): string => {
   return `${stamp}-${header.preset}-s${header.seed}-${digest(header).slice(0, 6)}`;
 };
 
+/** Throws RangeError where no run can start in `dir`: it is a file, or has anything in it but what a start left behind. */
+export const checkRoomForRun = (dir: string): void => {
+  const path = resolve(dir);
+  if (!existsSync(path)) return;
+  if (!statSync(path).isDirectory()) throw new RangeError(`Cannot start a run in ${path}: it is a file. Choose another directory`);
+  const entries = readdirSync(path).filter((entry) => entry !== 'lock' && !entry.endsWith(TEMPORARY_SUFFIX));
+  if (entries.includes('run.json')) {
+    throw new RangeError(`Cannot start a run in ${path}: it holds a run. Resume that one or choose another directory`);
+  }
+  if (entries.length > 0) {
+    throw new RangeError(`Cannot start a run in ${path}: it is not empty (${entries[0]}). Choose another directory`);
+  }
+};
+
 /**
  * Starts a run in a directory that is empty or does not exist yet, and holds it.
  *
@@ -262,22 +276,10 @@ export const createRun = (dir: string, header: RunHeader, disk: Disk = realDisk)
   } catch (cause) {
     throw storageError('make the directory', path, cause);
   }
-  const isOurs = (entry: string): boolean => entry === 'lock' || entry.endsWith(TEMPORARY_SUFFIX);
-  const refuseContent = (): void => {
-    const entries = readdirSync(path).filter((entry) => !isOurs(entry));
-    if (entries.includes('run.json')) {
-      throw new RangeError(
-        `Cannot start a run in ${path}: it holds a run. Resume that one or choose another directory`,
-      );
-    }
-    if (entries.length > 0) {
-      throw new RangeError(`Cannot start a run in ${path}: it is not empty (${entries[0]}). Choose another directory`);
-    }
-  };
-  refuseContent();
+  checkRoomForRun(path);
   const lock = takeLock(path);
   try {
-    refuseContent();
+    checkRoomForRun(path);
     removeTemporary(path);
     replaceFile(disk, join(path, 'run.json'), encode(`${JSON.stringify(checked, null, 2)}\n`));
   } catch (error) {

@@ -83,11 +83,11 @@ describe('openLlama2c', () => {
   });
 
   it.each<[string, Uint8Array, string]>([
-    ['a file cut off', model().subarray(0, -1), `a model of llama2.c with the sizes ${sizes.join(', ')} has`],
-    ['a longer file', Buffer.concat([model(), Buffer.alloc(4)]), 'bytes, a model of llama2.c with the sizes'],
-    ['sizes that are none', model(sizes.with(0, 0)), 'hidden_size must be'],
-    ['negative sizes', model(sizes.with(2, -2)), 'num_hidden_layers must be'],
-    ['sizes far beyond the file', model([2 ** 24, 2 ** 24, 4_096, 4, 4, 2 ** 24, 2 ** 20]), 'bytes, a model of llama2.c with the sizes'],
+    ['a file cut off', model().subarray(0, -1), `one of the sizes ${sizes.join(', ')} has`],
+    ['a longer file', Buffer.concat([model(), Buffer.alloc(4)]), 'bytes, one of the sizes'],
+    ['sizes that are none', model(sizes.with(0, 0)), 'it is no model of llama2.c (its sizes would be 0, '],
+    ['negative sizes', model(sizes.with(2, -2)), 'give a whole .bin that its export.py wrote with --version 0, or a model directory'],
+    ['sizes far beyond the file', model([2 ** 24, 2 ** 24, 4_096, 4, 4, 2 ** 24, 2 ** 20]), 'bytes, one of the sizes'],
     ['a later version', model(sizes.with(0, 0x616b3432)), "it is a later version of llama2.c's format; export it with --version 0"],
     ['half a header', model().subarray(0, 12), 'it has 12 bytes'],
   ])('refuses %s', async (_, bytes, message) => {

@@ -18,14 +18,14 @@ const LATER_MAGIC = 0x616b3432;
 /** Reads a `.bin` of llama2.c. Throws CheckpointError where there is none, SyntaxError where it is something else. */
 export async function openLlama2c(path: string): Promise<{ readonly config: ModelConfig; readonly source: WeightSource }> {
   const size = await fileBytes(path);
-  if (size < HEADER_BYTES) throw new SyntaxError(`Cannot read ${path}: it has ${size} bytes, a model of llama2.c more than ${HEADER_BYTES}`);
+  if (size < HEADER_BYTES) throw notOurs(path, `it has ${size} bytes`);
   const header = new Int32Array(HEADER_BYTES / 4);
   await readAt(path, new Uint8Array(header.buffer), 0);
   const config = configOf(header, path);
   const { places, elementCount } = locate(config);
   const expected = HEADER_BYTES + elementCount * 4;
   if (size !== expected) {
-    throw new SyntaxError(`Cannot read ${path}: it has ${size} bytes, a model of llama2.c with the sizes ${header.join(', ')} has ${expected}`);
+    throw notOurs(path, `it has ${size} bytes, one of the sizes ${header.join(', ')} has ${expected}`);
   }
   return { config, source: sourceOf(path, config, places) };
 }
@@ -33,25 +33,32 @@ export async function openLlama2c(path: string): Promise<{ readonly config: Mode
 function configOf(header: Int32Array, path: string): ModelConfig {
   const [dim, hidden, layers, heads, keyValueHeads, vocabulary, length] = header;
   if (dim === LATER_MAGIC) throw new SyntaxError(`Cannot read ${path}: it is a later version of llama2.c's format; export it with --version 0`);
-  return parseConfig(
-    {
-      model_type: 'llama',
-      hidden_size: dim,
-      intermediate_size: hidden,
-      num_hidden_layers: layers,
-      num_attention_heads: heads,
-      num_key_value_heads: keyValueHeads,
-      // A classifier of its own is told by a negative size.
-      vocab_size: Math.abs(vocabulary),
-      tie_word_embeddings: vocabulary > 0,
-      max_position_embeddings: length,
-      rms_norm_eps: 1e-5,
-      rope_theta: 10_000,
-      bos_token_id: 1,
-      eos_token_id: 2,
-    },
-    path,
-  );
+  const file = {
+    model_type: 'llama',
+    hidden_size: dim,
+    intermediate_size: hidden,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: keyValueHeads,
+    // A classifier of its own is told by a negative size.
+    vocab_size: Math.abs(vocabulary),
+    tie_word_embeddings: vocabulary > 0,
+    max_position_embeddings: length,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000,
+    bos_token_id: 1,
+    eos_token_id: 2,
+  };
+  try {
+    return parseConfig(file, path);
+  } catch (cause) {
+    throw notOurs(path, `its sizes would be ${header.join(', ')}`, cause);
+  }
+}
+
+function notOurs(path: string, why: string, cause?: unknown): SyntaxError {
+  const remedy = 'give a whole .bin that its export.py wrote with --version 0, or a model directory';
+  return new SyntaxError(`Cannot read ${path}: it is no model of llama2.c (${why}); ${remedy}`, { cause });
 }
 
 /** Offset of every tensor in elements after the header. */

@@ -189,31 +189,42 @@ function halfToNumber(word: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** A file of float32 tensors in the order given; the header is padded to a multiple of 8 bytes. */
-export function writeSafetensors(
-  tensors: Iterable<readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }]>,
-  metadata: Record<string, string> = { format: 'pt' },
-): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  const parts: Float32Array[] = [];
-  let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    const count = shape.reduce((product, axis) => product * axis, 1);
-    if (count !== data.length) throw new RangeError(`Cannot write ${name}: shape (${shape.join(', ')}) has ${count} elements, data ${data.length}`);
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    parts.push(data);
-    offset += data.byteLength;
+/**
+ * All of a file before its data, padded with spaces to a multiple of 8 bytes, and where each tensor begins in the file;
+ * the tensors lie in the order given.
+ */
+export function writeHeader(tensors: Iterable<{ readonly name: string; readonly dtype: DType; readonly shape: readonly number[] }>): {
+  readonly head: Uint8Array;
+  readonly starts: ReadonlyMap<string, number>;
+  readonly fileBytes: number;
+} {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
+  const offsets = new Map<string, number>();
+  let end = 0;
+  for (const { name, dtype, shape } of tensors) {
+    offsets.set(name, end);
+    header[name] = { dtype, shape, data_offsets: [end, (end += shape.reduce((product, axis) => product * axis, BYTE_SIZES[dtype]))] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
-  const headerLength = Math.ceil(json.byteLength / 8) * 8;
-  const file = new Uint8Array(8 + headerLength + offset);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
-  file.fill(0x20, 8, 8 + headerLength);
-  file.set(json, 8);
-  let at = 8 + headerLength;
-  for (const part of parts) {
-    file.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
-    at += part.byteLength;
+  const head = new Uint8Array(8 + Math.ceil(json.byteLength / 8) * 8).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(head.byteLength - 8), true);
+  head.set(json, 8);
+  const starts = new Map([...offsets].map(([name, offset]) => [name, head.byteLength + offset]));
+  return { head, starts, fileBytes: head.byteLength + end };
+}
+
+/** A file of float32 tensors in the order given. Throws RangeError where data and shape disagree. */
+export function writeSafetensors(
+  tensors: Iterable<readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }]>,
+): Uint8Array {
+  const all = [...tensors];
+  for (const [name, { shape, data }] of all) {
+    const count = shape.reduce((product, axis) => product * axis, 1);
+    if (count !== data.length) throw new RangeError(`Cannot write ${name}: shape (${shape.join(', ')}) has ${count} elements, data ${data.length}`);
   }
+  const { head, starts, fileBytes } = writeHeader(all.map(([name, { shape }]) => ({ name, dtype: 'F32', shape })));
+  const file = new Uint8Array(fileBytes);
+  file.set(head);
+  for (const [name, { data }] of all) file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), starts.get(name));
   return file;
 }

@@ -7,7 +7,7 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packedShape, type WeightFormat } from '@seal/kernels';
 import { packTensorRows, tensorFormat } from '../packed.ts';
-import { BYTE_SIZES, type FloatDType } from './safetensors.ts';
+import { BYTE_SIZES, writeHeader, type FloatDType } from './safetensors.ts';
 import { packedNames, pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
 
 /** What is written: numbers of a dtype, or packed matrices and float32 vectors. */
@@ -89,17 +89,7 @@ async function writeShard(
   as: StoredAs,
   buffer: Float32Array,
 ): Promise<void> {
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
-  const starts = new Map<string, number>();
-  let end = 0;
-  for (const { name, dtype, shape, byteLength } of tensors) {
-    starts.set(name, end);
-    header[name] = { dtype, shape, data_offsets: [end, (end += byteLength)] };
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const head = Buffer.alloc(8 + Math.ceil(json.byteLength / 8) * 8, ' ');
-  head.writeBigUInt64LE(BigInt(head.byteLength - 8));
-  json.copy(head, 8);
+  const { head, starts } = writeHeader(tensors);
   const file = await open(path, 'wx');
   try {
     const write = async (bytes: Uint8Array, position: number) => {
@@ -115,7 +105,7 @@ async function writeShard(
       for (const [first, count] of rowRanges(tensor.shape)) {
         for (const { name, bytes } of await stored(source, of, tensor, as, first, count, buffer)) {
           const rowBytes = bytes.byteLength / count;
-          await write(bytes, head.byteLength + (starts.get(name) ?? 0) + (columns === 0 ? 0 : first * rowBytes));
+          await write(bytes, (starts.get(name) ?? 0) + (columns === 0 ? 0 : first * rowBytes));
         }
       }
     }

@@ -142,6 +142,16 @@ describe('files', () => {
     expect(said((await readTextSide(directory('own', { ...files, 'tokenizer_config.json': named, 'chat_template.jinja': 'file\n' }))).chat)).toBe('file');
   });
 
+  it('has the template of chat_template.json where there is no other', async () => {
+    const older = { 'tokenizer.json': tokenizerFile, 'chat_template.json': { chat_template: 'older' } };
+    expect(said((await readTextSide(directory('older', older))).chat)).toBe('older');
+    const config = { chat_template: 'config' };
+    expect(said((await readTextSide(directory('both', { ...older, 'tokenizer_config.json': config }))).chat)).toBe('config');
+    expect(said((await readTextSide(directory('all', { ...older, 'tokenizer_config.json': config, 'chat_template.jinja': 'own' }))).chat)).toBe('own');
+    const named = { chat_template: [{ name: 'rag', template: 'documents' }, { name: 'default', template: 'plain' }] };
+    expect(said((await readTextSide(directory('older named', { ...older, 'chat_template.json': named }))).chat)).toBe('plain');
+  });
+
   it('says what to do without tokenizer.json', async () => {
     await expect(readTextSide(directory('empty', {}))).rejects.toThrow(CheckpointError);
     await expect(readTextSide(join(root, 'empty'))).rejects.toThrow('there is no such file');
@@ -157,6 +167,8 @@ describe('files', () => {
     ['tokenizer_config.json', '{'],
     ['special_tokens_map.json', { eos_token: 7 }],
     ['chat_template.jinja', '{{ x'],
+    ['chat_template.json', { chat_template: 7 }],
+    ['chat_template.json', { chat_template: '{% if %}' }],
   ])('names %s when it is %j', async (name, content) => {
     const place = directory(`bad-${Math.abs(JSON.stringify([name, content]).length)}-${name}`, { 'tokenizer.json': tokenizerFile, [name]: content });
     await expect(readTextSide(place)).rejects.toThrow(SyntaxError);

@@ -56,9 +56,10 @@ const DEFAULT_DATE = new Date('2024-07-26T00:00:00Z');
 
 const messagesSchema = type({ '+': 'reject', role: '1 <= string <= 64', content: 'string' }).array().atLeastLength(1).atMostLength(10_000);
 
-/** Reads a list of messages. Throws SyntaxError, naming `place`, for anything but texts with a role. */
+/** Reads a list of messages, or an object with one as `messages`. Throws SyntaxError, naming `place`, for anything but texts with a role. */
 export function parseMessages(json: unknown, place: string): ChatMessage[] {
-  const messages = messagesSchema(json);
+  const isObject = typeof json === 'object' && json !== null && 'messages' in json;
+  const messages = messagesSchema(isObject ? json.messages : json);
   if (messages instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: messages: ${problemsOf(messages)}`);
   return messages;
 }

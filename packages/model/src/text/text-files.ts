@@ -29,9 +29,8 @@ const tokensSchema = type({
   'cls_token?': token,
   'mask_token?': token,
 });
-const configSchema = tokensSchema.and(
-  type({ 'chat_template?': type('string | null').or(type({ name: 'string', template: 'string' }).array()) }),
-);
+const templatesSchema = type({ 'chat_template?': type('string | null').or(type({ name: 'string', template: 'string' }).array()) });
+const configSchema = tokensSchema.and(templatesSchema);
 
 /**
  * Reads tokenizer and chat template. Throws CheckpointError when there is no `tokenizer.json` and SyntaxError when a file
@@ -68,21 +67,39 @@ async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTe
   const mapPlace = join(directory, 'special_tokens_map.json');
   const map = tokensSchema(existsSync(mapPlace) ? await readBounded(mapPlace) : {});
   if (map instanceof type.errors) throw new SyntaxError(`Cannot read ${mapPlace}: ${problemsOf(map)}`);
-  // A file of its own goes before the configuration, as in transformers.
-  const templatePlace = join(directory, 'chat_template.jinja');
-  const isFile = existsSync(templatePlace);
-  const source = isFile ? await readTemplate(templatePlace) : templateOf(config.chat_template);
-  if (source === null) return null;
+  const template = await findTemplate(directory, config, configPlace);
+  if (template === null) return null;
   const specialTokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const) {
     const value = config[name] ?? map[name] ?? null;
     if (value !== null) specialTokens[name] = typeof value === 'string' ? value : value.content;
   }
-  return createChatTemplate(source, { tokenizer, specialTokens, place: isFile ? templatePlace : configPlace });
+  return createChatTemplate(template.source, { tokenizer, specialTokens, place: template.place });
+}
+
+interface FoundTemplate {
+  readonly source: string;
+  readonly place: string;
+}
+
+/**
+ * A file of its own goes before the configuration, as in transformers. `chat_template.json`, where older checkpoints keep
+ * it, is read by the processors of transformers and not by its tokenizers: it counts where there is nothing else.
+ */
+async function findTemplate(directory: string, config: typeof templatesSchema.infer, configPlace: string): Promise<FoundTemplate | null> {
+  const ownPlace = join(directory, 'chat_template.jinja');
+  if (existsSync(ownPlace)) return { source: await readTemplate(ownPlace), place: ownPlace };
+  const configured = templateOf(config.chat_template);
+  if (configured !== null) return { source: configured, place: configPlace };
+  const place = join(directory, 'chat_template.json');
+  const file = templatesSchema(existsSync(place) ? await readBounded(place) : {});
+  if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
+  const source = templateOf(file.chat_template);
+  return source === null ? null : { source, place };
 }
 
 /** The template for conversations; others are for tools or retrieved documents. */
-function templateOf(entry: (typeof configSchema.infer)['chat_template']): string | null {
+function templateOf(entry: (typeof templatesSchema.infer)['chat_template']): string | null {
   if (entry === undefined || entry === null || typeof entry === 'string') return entry ?? null;
   return entry.find(({ name }) => name === 'default')?.template ?? null;
 }
