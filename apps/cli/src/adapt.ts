@@ -6,7 +6,7 @@ import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
 import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
-import { EXIT, Failure, orExit } from './failure.ts';
+import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf, readLearnt } from './policy.ts';
@@ -110,6 +110,9 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
           : `Adapter in ${out}\nQuestions right: ${document.correctBefore} of ${tasks.length} before, ${document.correctAfter} after`,
       );
     }
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    throw new Stopped(`${messageOf(error)}; nothing was written. The same command begins anew`);
   } finally {
     dispose();
     bench.destroy();

@@ -5,7 +5,7 @@ import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
 import { hubAccess, hubCache, isOffline } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { stopSignal } from './stop.ts';
-import { megabytes, print, TransferDisplay } from './terminal.ts';
+import { megabytes, print, say, TransferDisplay } from './terminal.ts';
 
 export async function pull(command: CommandOf<'pull'>): Promise<void> {
   if (isOffline()) {
@@ -14,7 +14,7 @@ export async function pull(command: CommandOf<'pull'>): Promise<void> {
   const { signal, dispose } = stopSignal(undefined);
   const display = new TransferDisplay();
   try {
-    const options = { ...hubAccess(), cacheDirectory: hubCache(), signal, onProgress: display.show };
+    const options = { ...hubAccess(), cacheDirectory: hubCache(), signal, onProgress: display.show, onRetry: say };
     // A name that is none and an address that is none are all that can be wrong without a HubError.
     const pulled = await orExit(EXIT.usage, () => load(command.name, options));
     display.close();

@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly retryDelayMs?: number;
   /** A server that sends nothing for so long counts as gone; 60,000 unless given. */
   readonly idleTimeoutMs?: number;
+  /** Gets a line before every attempt but the first. */
+  readonly onRetry?: (line: string) => void;
 }
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
@@ -40,10 +42,14 @@ export class Hub {
   #base: URL;
   #token: string | undefined;
   #retryDelayMs: number;
+  #onRetry: (line: string) => void;
   #answered = false;
 
   /** Throws RangeError for an endpoint that is no address. */
-  constructor(name: ModelName, { endpoint = DEFAULT_ENDPOINT, token, signal, retryDelayMs = 1_000, idleTimeoutMs = 60_000 }: Endpoint) {
+  constructor(
+    name: ModelName,
+    { endpoint = DEFAULT_ENDPOINT, token, signal, retryDelayMs = 1_000, idleTimeoutMs = 60_000, onRetry = () => {} }: Endpoint,
+  ) {
     const base = URL.canParse(endpoint) ? new URL(endpoint) : null;
     if (!base || !/^https?:$/.test(base.protocol)) {
       throw new RangeError(`Cannot use ${JSON.stringify(endpoint)} as a hub: HF_ENDPOINT is an address such as https://huggingface.co`);
@@ -54,6 +60,7 @@ export class Hub {
     this.#base = base;
     this.#token = token;
     this.#retryDelayMs = retryDelayMs;
+    this.#onRetry = onRetry;
   }
 
   get #address(): string {
@@ -65,12 +72,17 @@ export class Hub {
     return `${this.#address}/${this.name.name}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
   }
 
-  /** Waits before attempt `attempt` (from 1), as long as the server asks for, within bounds. Throws the signal's reason. */
-  async wait(attempt: number, retryAfter: string | null = null): Promise<void> {
+  /**
+   * Waits after `failed` attempts came to nothing, the last for `reason`, as long as the server asks for, within bounds.
+   * Throws the signal's reason.
+   */
+  async wait(failed: number, reason: string, retryAfter: string | null = null): Promise<void> {
     const asked = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1_000 : 0;
-    const own = this.#retryDelayMs * 2 ** (attempt - 1);
+    const own = this.#retryDelayMs * 2 ** (failed - 1);
+    const ms = Math.min(Math.max(asked, own), LONGEST_WAIT_MS);
+    this.#onRetry(`${this.#base.host}: ${reason}; attempt ${failed + 1} of ${ATTEMPTS} in ${Math.ceil(ms / 1_000)} s`);
     try {
-      await delay(Math.min(Math.max(asked, own), LONGEST_WAIT_MS), undefined, { signal: this.signal });
+      await delay(ms, undefined, { signal: this.signal });
     } catch (error) {
       this.signal?.throwIfAborted();
       throw error;
@@ -84,6 +96,7 @@ export class Hub {
   async request(address: string, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       let retryAfter: string | null = null;
+      let reason: string;
       try {
         const response = await this.#follow(address, headers, signal);
         this.#answered = true;
@@ -92,13 +105,15 @@ export class Hub {
         await response.body?.cancel();
         if (failure.problem !== 'network' || attempt === ATTEMPTS) throw failure;
         retryAfter = response.headers.get('retry-after');
+        reason = `it answered with ${response.status}`;
       } catch (error) {
         this.signal?.throwIfAborted();
         if (error instanceof HubError) throw error;
         const isHopeless = !this.#answered && NOBODY.includes(errorCode(innermost(error)));
         if (attempt === ATTEMPTS || isHopeless) throw this.unreachable(error);
+        reason = reasonOf(error);
       }
-      await this.wait(attempt, retryAfter);
+      await this.wait(attempt, reason, retryAfter);
     }
   }
 
@@ -211,12 +226,12 @@ function refusal({ name, revision }: ModelName, response: Response, hub: string,
   return new HubError('damaged', `Cannot pull ${name}: the hub answered ${status} to ${new URL(response.url || hub).pathname}`);
 }
 
-/** What was behind a failed `fetch`, which itself says next to nothing. */
 function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }
 
-function reasonOf(error: unknown): string {
+/** What was behind a failed `fetch`, which itself says next to nothing. */
+export function reasonOf(error: unknown): string {
   const inner = innermost(error);
   const known: Readonly<Record<string, string>> = {
     ENOTFOUND: 'its name is unknown',

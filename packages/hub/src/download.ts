@@ -14,7 +14,7 @@ import { open, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
-import { ATTEMPTS, type Hub } from './api.ts';
+import { ATTEMPTS, reasonOf, type Hub } from './api.ts';
 import { fileSize } from './cache.ts';
 import { errorCode, HubError } from './errors.ts';
 import type { RepositoryFile } from './selection.ts';
@@ -91,8 +91,8 @@ async function fill(hub: Hub, url: string, file: RepositoryFile, partial: string
     if (body.length >= farthest + PROGRESS_BYTES) attempt = 0;
     farthest = Math.max(farthest, body.length);
     if (attempt >= ATTEMPTS) throw cut(hub, file, body.length, failure);
+    await hub.wait(attempt, failure === null ? 'the connection was cut' : reasonOf(failure));
     attempt += 1;
-    await hub.wait(attempt);
   }
 }
 

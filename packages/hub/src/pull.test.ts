@@ -411,9 +411,12 @@ describe('a refusal', () => {
 
   it.each([429, 500, 503])('with %s is tried again, a bounded number of times', async (status) => {
     answer(status);
-    const error = await failure(load());
+    const said: string[] = [];
+    const error = await failure(load('org/tiny', { onRetry: (line) => said.push(line) }));
     expect(error).toMatchObject({ problem: 'network', message: expect.stringMatching(String(status)) as string });
     expect(hub.seen).toHaveLength(5);
+    const { host } = new URL(hub.endpoint);
+    expect(said).toEqual([2, 3, 4, 5].map((attempt) => `${host}: it answered with ${status}; attempt ${attempt} of 5 in 1 s`));
   });
 
   it('that passes is forgotten, after as long as the hub asks for', async () => {

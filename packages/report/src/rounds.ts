@@ -30,6 +30,7 @@ interface Round {
   readonly best: number | null;
   /** Mean reward of the kept self-edits when measured once more. */
   readonly again: number | null;
+  /** Self-edits that held nothing to train on, or whose training failed in a repeat. */
   readonly failed: number;
   /** Steps from no answer right to all. */
   readonly levels: number;
@@ -49,7 +50,7 @@ const summarise = (material: Material): Round[] =>
       best: mean(best),
       again: mean(material.winnerRewards(round).map(({ reward }) => reward)),
       levels: Math.min(24, Math.max(1, ...rewards.map(({ questions }) => questions))),
-      failed: rewards.filter(({ status }) => status !== 'ok').length,
+      failed: new Set(rewards.filter(({ status }) => status !== 'ok').map(({ selfEditId }) => selfEditId)).size,
     };
   });
 
