@@ -65,6 +65,13 @@ describe('parseAdapterFile', () => {
   });
 });
 
+it('names the model that an adapter of other sizes was trained on', () => {
+  const json = adapterConfigFile(lora, 'somebody/larger');
+  const wide = changed({ [`${prefix}.lora_A.weight`]: { shape: [3, 32], data: new Float32Array(96) } });
+  const read = () => readAdapter({ json, place: 'adapter_config.json' }, { bytes: wide, place: 'adapter_model.safetensors' }, smallConfig);
+  expect(read).toThrow('is (3, 32), expected (3, 16); the adapter was trained on "somebody/larger"');
+});
+
 describe('parseAdapterConfig', () => {
   const good = adapterConfigFile(lora, 'model');
   const parse = (change: object) => parseAdapterConfig({ ...good, ...change }, 'dir/adapter_config.json', smallConfig);

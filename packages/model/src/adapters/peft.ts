@@ -7,6 +7,7 @@ import { digest } from '@seal/runs';
 import type { ModelConfig } from '../config.ts';
 import { loraLayout, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+import { quoted } from '../problems.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
 
 const PREFIX = 'base_model.model.';
@@ -75,7 +76,7 @@ export function readAdapter(
 ): PeftAdapter {
   const parsed = parseAdapterConfig(config.json, config.place, model);
   const layout = loraLayout(model, parsed.lora);
-  const { values, notes } = readTensors(weights.bytes, layout, parsed.modules, parsed.lora.rank, weights.place);
+  const { values, notes } = readTensors(weights.bytes, layout, parsed.modules, parsed.lora.rank, weights.place, parsed.baseModel);
   return { ...parsed, notes: [...parsed.notes, ...notes], layout, values, digest: digest(weights.bytes) };
 }
 
@@ -90,6 +91,7 @@ function readTensors(
   modules: readonly AdaptedModule[],
   rank: number,
   place: string,
+  baseModel: string | null = null,
 ): { readonly values: AdapterValues; readonly notes: readonly string[] } {
   const { tensors, notes } = unwrapped(parseSafetensors(bytes, place), place);
   const values = new Float32Array(layout.stride);
@@ -97,7 +99,8 @@ function readTensors(
     const tensor = tensors.get(name);
     if (!tensor) throw new SyntaxError(`Cannot use ${place}: tensor ${name} is missing`);
     if (tensor.shape.join() !== shape.join()) {
-      throw new SyntaxError(`Cannot use ${place}: tensor ${name} is (${tensor.shape.join(', ')}), expected (${shape.join(', ')})`);
+      const found = `tensor ${name} is (${tensor.shape.join(', ')}), expected (${shape.join(', ')})`;
+      throw new SyntaxError(`Cannot use ${place}: ${found}${baseModel === null ? '' : `; the adapter was trained on ${quoted(baseModel)}`}`);
     }
     tensors.delete(name);
     return finiteFloat32(tensor, name, place);
