@@ -6,7 +6,7 @@ import { stream, type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { digest } from '@seal/runs';
 import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { afterStop, EXIT, Failure, orExit } from './failure.ts';
 import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf, readLearnt } from './policy.ts';
@@ -111,8 +111,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
       );
     }
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    throw new Stopped(`${messageOf(error)}; nothing was written. The same command begins anew`);
+    throw afterStop(error, 'nothing was written. The same command begins anew');
   } finally {
     dispose();
     bench.destroy();

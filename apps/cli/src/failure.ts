@@ -24,6 +24,11 @@ export class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
+/** An error as it is, but a stop with what it leaves and how to go on. */
+export function afterStop(error: unknown, rest: string): unknown {
+  return error instanceof Stopped ? new Stopped(`${error.message}; ${rest}`) : error;
+}
+
 /** Runs `work`; what it throws ends the command with `exitCode`, unless it says better itself. */
 export async function orExit<T>(exitCode: number, work: () => T | Promise<T>): Promise<T> {
   try {

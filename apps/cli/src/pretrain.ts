@@ -16,15 +16,15 @@ import {
 import { digest } from '@seal/runs';
 import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
 import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { afterStop, EXIT, Failure, orExit } from './failure.ts';
 import { cannotWrite, readJson, readText, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { probeAccuracy, type ProbeAccuracy } from './probes.ts';
 import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { duration, print, say } from './terminal.ts';
-import { sourceCommit } from './version.ts';
 import { LOCK, lockDirectory } from './training-directory.ts';
+import { sourceCommit } from './version.ts';
 import { readTuning } from './tuning.ts';
 
 const SAVE_EVERY = 100;
@@ -61,8 +61,7 @@ export async function pretrain(command: CommandOf<'pretrain'>): Promise<void> {
       release();
     }
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
+    throw afterStop(error, 'every step is kept. Go on with the same command');
   } finally {
     dispose();
   }

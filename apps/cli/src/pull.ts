@@ -1,7 +1,7 @@
 /** `seal pull`: a model from the hub into the cache. */
 
 import { pull as load } from '@seal/hub';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { afterStop, EXIT, Failure, orExit } from './failure.ts';
 import { hubAccess, hubCache, isOffline } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { stopSignal } from './stop.ts';
@@ -25,8 +25,7 @@ export async function pull(command: CommandOf<'pull'>): Promise<void> {
         : [`${pulled.name} at ${pulled.commit}`, ...files, `${megabytes(pulled.receivedBytes)} loaded into ${pulled.directory}`].join('\n'),
     );
   } catch (error) {
-    if (error instanceof Stopped) throw new Stopped(`${messageOf(error)}; what came is kept. Go on with the same command`);
-    throw error;
+    throw afterStop(error, 'what came is kept. Go on with the same command');
   } finally {
     display.close();
     dispose();

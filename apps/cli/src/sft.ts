@@ -32,7 +32,7 @@ import {
 } from '@seal/trainer';
 import { openAdapter } from './adapters.ts';
 import { companionsOf } from './companions.ts';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
+import { afterStop, EXIT, Failure, orExit } from './failure.ts';
 import { readJson, readWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { baseName, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
@@ -114,8 +114,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
     const summary = `${start ? 'Adapter' : 'Model'} in ${out}\nLoss ${firstLoss?.toFixed(4)} at the first step, ${lastLoss?.toFixed(4)} at the last`;
     print(command.json ? JSON.stringify(result) : summary);
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    throw new Stopped(`${messageOf(error)}; every step is kept. Go on with the same command`);
+    throw afterStop(error, 'every step is kept. Go on with the same command');
   } finally {
     dispose();
     session?.close();

@@ -99,7 +99,7 @@ export class ProgressDisplay {
     const stage = progress.round === null ? progress.stage : `round ${progress.round}: ${progress.stage}`;
     const counts =
       `${progress.selfEdits}/${progress.selfEditsPlanned} self-edits, ` +
-      `${progress.writtenTokens > 0 ? `${progress.writtenTokens} tokens of the next, ` : ''}` +
+      `${progress.writtenTokens > 0 ? `${progress.writtenTokens} tokens so far, ` : ''}` +
       `${progress.adaptations}/${progress.adaptationsPlanned} adaptations`;
     const left = progress.secondsLeft === null ? '' : `about ${duration(progress.secondsLeft)} left`;
     if (this.#bar) {

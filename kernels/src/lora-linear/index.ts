@@ -38,6 +38,7 @@ import matrixTileCode from '../matmul/subgroup-matrix-tile.wgsl.ts';
 import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import heldProductCode from '../matmul/held-product.wgsl.ts';
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
+import { blocksPrelude } from '../matmul/row-blocks.ts';
 import backwardCode from './backward.wgsl.ts';
 import forwardCode from './forward.wgsl.ts';
 import fusedPlainCode from './fused-plain.wgsl.ts';
@@ -175,9 +176,6 @@ const fusedParams = {
 } as const;
 type FusedField = keyof typeof fusedParams;
 
-/** Groups of 8 rows that one subgroup holds. */
-const blocksPrelude = ({ T }: Sizes<FusedField>) => `const BLOCKS = ${Math.min(ceilDiv(T, 8), 4)}u;\n`;
-
 /**
  * The fused tiles with their rows held in private memory: four rows of X and H a lane fill at most WGSL's 8 KiB of it, and
  * four blocks of columns use them.
@@ -190,7 +188,7 @@ const holdingRows = (backward: boolean) => {
     needs: ['subgroups'] as const,
     code: outerProductCode + heldProductCode + fusedCode + heldCode,
     prelude: (sizes: Sizes<FusedField>) =>
-      `${blocksPrelude(sizes)}const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
+      `${blocksPrelude(sizes.T)}const INNER4 = ${Math.max(inner(sizes) / 4, 1)}u;\nconst RANK4 = ${Math.max(sizes.R / 4, 1)}u;\n` +
       `const WIDTH_FIRST = ${!backward};\n`,
     supports: (profile: AdapterProfile, sizes: Sizes<FusedField>) =>
       eightLanes(profile, sizes.K, sizes.N, sizes.R, sizes.stride, sizes.offset) &&
@@ -299,7 +297,7 @@ export const loraLinear = defineOp({
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: outerProductCode + fusedCode + forwardCode,
-      prelude: blocksPrelude,
+      prelude: ({ T }) => blocksPrelude(T),
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, N }) => [ceilDiv(N, 32), ceilDiv(T, 32)],
     },
@@ -357,7 +355,7 @@ export const loraLinearBackward = defineOp({
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: outerProductCode + fusedCode + backwardCode,
-      prelude: blocksPrelude,
+      prelude: ({ T }) => blocksPrelude(T),
       supports: (profile, { K, N, R, stride, offset }) => eightLanes(profile, K, N, R, stride, offset),
       workgroups: ({ T, K }) => [ceilDiv(K, 32), ceilDiv(T, 32)],
     },

@@ -11,6 +11,7 @@ import ntSubgroupCode from './nt-subgroup.wgsl.ts';
 import operandsCode from './operands.wgsl.ts';
 import outerProductCode from './outer-product.wgsl.ts';
 import { multiply, type Layout, type ProductSizes } from './reference.ts';
+import { blocksPrelude } from './row-blocks.ts';
 import {
   fullMatrixTile,
   largeMatrixTile,
@@ -45,8 +46,6 @@ const subgroupCode = {
   nt: operandsCode + outerProductCode + ntSubgroupCode,
   tn: operandsCode + tnSubgroupCode,
 };
-/** Blocks of 8 rows that one subgroup holds. */
-const rowBlocks = ({ M }: Sizes<Field>) => Math.min(ceilDiv(M, 8), 4);
 const layoutNumber = { nn: 0, nt: 1, tn: 2 };
 
 /** Whether rows of a and b, as they are stored, are whole vec4s. */
@@ -106,7 +105,7 @@ function variants(layout: Layout): Variant<Field>[] {
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: subgroupCode[layout],
-      prelude: (sizes) => (layout === 'nt' ? `const BLOCKS = ${rowBlocks(sizes)}u;\n` : ''),
+      prelude: ({ M }) => (layout === 'nt' ? blocksPrelude(M) : ''),
       supports: eightLanes,
       workgroups: ({ M, N }) => [ceilDiv(N, 32), ceilDiv(M, 32)],
     },

@@ -1,6 +1,7 @@
 /** Product of a few rows with held weights, which are converted where they are multiplied: decoding reads them as packed. */
 
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
+import { blocksPrelude } from '../matmul/row-blocks.ts';
 import { thinTile, tileBytes, tileColumns, tilePrelude, tileRows } from '../matmul/workgroup-tile.ts';
 import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import workgroupCode from '../matmul/workgroup.wgsl.ts';
@@ -13,8 +14,6 @@ import subgroupCode from './subgroup.wgsl.ts';
 import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
 
 const alongK = { leftAlongK: true, rightAlongK: true, half: false };
-/** Blocks of 8 rows that one subgroup holds. */
-const rowBlocks = ({ M }: HeldProductSizes) => Math.min(ceilDiv(M, 8), 4);
 
 /**
  * c = a W^T (+ bias). a (M, K), W (N, K) in format `format` of `WEIGHT_FORMATS`: data u32 (N, words), scales u32
@@ -39,7 +38,7 @@ export const quantisedMatmulNT = defineOp({
       name: 'subgroup-8',
       needs: ['subgroups'],
       code: formatCode + outerProductCode + subgroupCode,
-      prelude: (sizes) => `${formatPrelude(sizes)}const BLOCKS = ${rowBlocks(sizes)}u;\n`,
+      prelude: (sizes) => formatPrelude(sizes) + blocksPrelude(sizes.M),
       supports: ({ subgroupSize }: AdapterProfile, { N, K, ldc }) =>
         subgroupSize === 8 && [N, K, ldc].every((size) => size % 4 === 0),
       workgroups: ({ N, ...sizes }: HeldProductSizes) => [ceilDiv(N, 32), ceilDiv(sizes.M, 32)],

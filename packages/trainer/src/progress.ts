@@ -7,7 +7,7 @@ export interface Progress {
   readonly round: number | null;
   readonly selfEdits: number;
   readonly selfEditsPlanned: number;
-  /** Tokens of self-edits that are being written; 0 while none are. */
+  /** Tokens of self-edits since their writing began; 0 while none are being written. */
   readonly writtenTokens: number;
   readonly adaptations: number;
   readonly adaptationsPlanned: number;
@@ -20,7 +20,6 @@ export class ProgressMeter {
   #selfEdits = 0;
   #adaptations = 0;
   #running = 0;
-  #writtenTokens = 0;
   #recalled = 0;
   #begun: number | null = null;
   #planned: { readonly selfEdits: number; readonly adaptations: number };
@@ -42,7 +41,6 @@ export class ProgressMeter {
   enter(stage: Progress['stage'], round: number | null): void {
     this.#stage = stage;
     this.#round = round;
-    this.#writtenTokens = 0;
     this.#emit();
   }
 
@@ -52,25 +50,22 @@ export class ProgressMeter {
     this.#adaptations += adaptations;
     if (recalled) this.#recalled += adaptations;
     this.#running = 0;
-    this.#writtenTokens = 0;
     this.#emit();
   }
 
   /** Self-edits are being written, of which there are `tokens` by now. */
   writing(tokens: number): void {
-    this.#writtenTokens = tokens;
-    this.#emit();
+    this.#emit(tokens);
   }
 
   /** Adaptations are under way; what is done of them and not yet added is as much work as `adapters` whole ones. */
   running(adapters: number): void {
     this.#begun ??= this.#now();
     this.#running = adapters;
-    this.#writtenTokens = 0;
     this.#emit();
   }
 
-  #emit(): void {
+  #emit(writtenTokens = 0): void {
     const done = this.#adaptations + this.#running;
     const paced = done - this.#recalled;
     const elapsed = this.#begun === null ? 0 : (this.#now() - this.#begun) / 1_000;
@@ -79,7 +74,7 @@ export class ProgressMeter {
       round: this.#round,
       selfEdits: this.#selfEdits,
       selfEditsPlanned: this.#planned.selfEdits,
-      writtenTokens: this.#writtenTokens,
+      writtenTokens,
       adaptations: Math.floor(done),
       adaptationsPlanned: this.#planned.adaptations,
       secondsLeft: paced > 0 && elapsed > 0 ? ((this.#planned.adaptations - done) / paced) * elapsed : null,
