@@ -143,6 +143,17 @@ describe('the content', () => {
       '3 rewards did not come from a clean adaptation',
     );
   });
+
+  it('counts a self-edit that failed in several repeats once', () => {
+    const failed = input.rewards.find(({ phase, round, condition }) => phase === 'rl' && round === 1 && condition === null);
+    const rewards = input.rewards.flatMap((reward) => {
+      if (reward !== failed) return [reward];
+      return [0, 1].map((repeat) => ({ ...reward, repeat, key: `${reward.key}${repeat || ''}`, status: 'invalid' as const }));
+    });
+    expect(rewards).toHaveLength(input.rewards.length + 1);
+    const page = parse(renderReport({ ...input, rewards }));
+    expect(page.querySelector('#rewards table tbody td:last-child')?.textContent).toBe('1');
+  });
 });
 
 describe('a hostile model or data set', () => {
