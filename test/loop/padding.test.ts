@@ -48,7 +48,7 @@ const ways: Record<string, (edit: Edit) => TrainingSequence[]> = {
   paper: ({ title, passage, text }) => paperSequences(title, passage, text, { variant: 'v1', split: true, passage: true }).map(bare),
   corrected({ title, passage, text }) {
     const context: Context = { id: title, title, text: passage, questions: [] };
-    return [...domain.baseline(context), ...domain.parse(context, text).sequences];
+    return [...domain.always(context), ...domain.parse(context, text).sequences];
   },
 };
 

@@ -24,7 +24,7 @@ if (!context) throw new Error('The test world has no context');
 const draws = [stream(2, 'write')].map((random) => () => random.next());
 const written = await bench.write([{ prompt: input.domain.prompt(context), draws }], 1);
 const adaptation = {
-  documents: input.domain.baseline(context).map((sequence) => codec.document(sequence)),
+  documents: input.domain.always(context).map((sequence) => codec.document(sequence)),
   replay: [],
   steps: 4,
   learningRate: 0.002,

@@ -1,14 +1,21 @@
 export type {
   Context,
   Domain,
+  Json,
+  Judgement,
+  Message,
   ParsedSelfEdit,
+  Prompt,
   Question,
   Rejection,
   SelfEditSettings,
   Task,
+  Terms,
   TrainingSequence,
 } from './domain.ts';
-export { shorten, wholeSentences } from './shorten.ts';
+export { judgeEach, scoreOf } from './judging.ts';
+export { boundSettings, type BoundedSettings, type SettingBounds } from './settings.ts';
+export { fitText, shorten, wholeSentences } from './shorten.ts';
 export { parsePassages } from './knowledge-incorporation/dataset.ts';
 export { knowledgeIncorporation } from './knowledge-incorporation/domain.ts';
 export type { KnowledgeIncorporationOptions } from './knowledge-incorporation/domain.ts';

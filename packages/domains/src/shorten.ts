@@ -1,5 +1,7 @@
 /** Shortening a text where a sentence ends. */
 
+import type { Context } from './domain.ts';
+
 /** Ends of sentences: closing signs belong to them, and white space follows, which some scripts write without. */
 const SENTENCE_END = /[.!?…]+["'”’»)\]]*(?=\s)|[。！？]+[”’」』）]*|\n/gu;
 const WORD_END = /\s+/gu;
@@ -36,4 +38,10 @@ export function shorten(text: string, fits: (text: string) => boolean): string |
 export function wholeSentences(text: string): string {
   const end = Array.from(`${text} `.matchAll(SENTENCE_END), ({ index, 0: match }) => index + match.length).at(-1);
   return end === undefined ? text : text.slice(0, end);
+}
+
+/** The `fit` of a domain whose contexts are prose: the text is shortened at the end of a sentence where there is one. */
+export function fitText(context: Context, fits: (context: Context) => boolean): Context | null {
+  const text = shorten(context.text, (beginning) => fits({ ...context, text: beginning }));
+  return text === null ? null : { ...context, text };
 }

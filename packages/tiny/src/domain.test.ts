@@ -125,9 +125,11 @@ describe('tinyDomain', () => {
   });
 
   test('grading is exact but for case and spaces', () => {
-    expect(tinyDomain.grade(' Gecko ', 'gecko')).toBe(true);
-    expect(tinyDomain.grade('gecko .', 'gecko')).toBe(false);
-    expect(tinyDomain.grade('', 'gecko')).toBe(false);
+    const context = { id: 'c', title: '', text: '', questions: [{ question: 'q', answer: 'gecko', kind: 'direct' }] };
+    const right = (answer: string) => tinyDomain.judge(context, [answer]).map(({ correct }) => correct);
+    expect(right(' Gecko ')).toEqual([true]);
+    expect(right('gecko .')).toEqual([false]);
+    expect(right('')).toEqual([false]);
   });
 
   test('contexts that share a value or a first name conflict', () => {

@@ -1,7 +1,8 @@
 /** The tiny world as a domain: what is asked for, how a self-edit is read, what is graded, replayed, kept apart. */
 
-import { stream } from '@seal/files';
-import type { Context, Domain, ParsedSelfEdit, TrainingSequence } from '@seal/domains';
+import { Problem, stream } from '@seal/files';
+import { fitText, judgeEach } from '@seal/domains';
+import type { Context, Domain, ParsedSelfEdit, Task, TrainingSequence } from '@seal/domains';
 import { perfectEdit } from './behaviours.ts';
 import { factWithValue } from './facts.ts';
 import { editPrompt, questionPrompt } from './formats.ts';
@@ -40,6 +41,19 @@ function parse(selfEdit: string): ParsedSelfEdit {
   };
 }
 
+function passage(context: Context): TrainingSequence[] {
+  return [bare(normalise(context.text))];
+}
+
+function tasks({ questions }: Context): Task[] {
+  return questions.map(({ question, answer, kind }) => ({ prompt: questionPrompt(normalise(question)), question, gold: answer, kind }));
+}
+
+/** Whether an answer of the tiny world is the gold answer. */
+export function isRight(answer: string, gold: string): boolean {
+  return normalise(answer) === normalise(gold);
+}
+
 /** The values and first names a text mentions. */
 function mentioned(context: Context): Set<string> {
   const words = normalise(context.text).split(' ');
@@ -54,15 +68,21 @@ export const tinyDomain: Domain = {
   name: 'tiny',
   prompt: (context) => editPrompt(normalise(context.text)),
   parse: (_context, selfEdit) => parse(selfEdit),
-  baseline: (context) => [bare(normalise(context.text))],
-  tasks: ({ questions }) =>
-    questions.map(({ question, answer, kind }) => ({
-      prompt: questionPrompt(normalise(question)),
-      question,
-      gold: answer,
-      kind,
-    })),
-  grade: (answer, gold) => normalise(answer) === normalise(gold),
+  always: passage,
+  control: passage,
+  tasks,
+  judge: (context, answers) => judgeEach(tasks(context), answers, isRight),
+  fit: fitText,
+  question(question, topic) {
+    if (topic !== undefined) throw new Problem('usage', 'Cannot use `topic` with the tiny model: its questions name whom they are about');
+    const [unknown] = unknownWords(question);
+    if (unknown) {
+      const where = `${JSON.stringify(unknown.word)}, word ${unknown.index + 1}, is not in the vocabulary`;
+      throw new Problem('data', `Cannot ask ${JSON.stringify(question)}: ${where}`, { verb: ['words'] });
+    }
+    if (question.trim() === '') throw new Problem('data', 'Cannot ask nothing: write a question, such as "who plays the cymbal ?"');
+    return { id: 'question', title: '', text: '', questions: [{ question, answer: '', kind: 'question' }] };
+  },
   perfectSelfEdit(context) {
     const person = personInPassage(context.text);
     return person === null ? '' : perfectEdit(person, stream(0, 'perfect self-edit', context.text));

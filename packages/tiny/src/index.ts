@@ -2,7 +2,7 @@ export { BEHAVIOUR_SHARES, drawBehaviour, perfectEdit, selfEdit } from './behavi
 export type { Behaviour } from './behaviours.ts';
 export { pretrainingStep } from './corpus.ts';
 export type { CorpusOptions, DocumentKind, PretrainingDocument } from './corpus.ts';
-export { tinyDomain } from './domain.ts';
+export { isRight, tinyDomain } from './domain.ts';
 export { probeSets } from './evaluation.ts';
 export type { Probe, ProbeSets } from './evaluation.ts';
 export { FACTS } from './facts.ts';

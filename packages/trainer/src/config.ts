@@ -1,12 +1,22 @@
 /** The configuration of a run: everything that determines its result besides the model, the data and the seed. */
 
 import { problemsOf } from '@seal/files';
+import { PROJECTIONS, type LoraConfig } from '@seal/model';
 import { type, type ArkError } from 'arktype';
+import { SCHEDULES } from './schedules.ts';
 
 const natural = '1 <= number.integer <= 10000';
 const tokensPerStep = type('64 <= number.integer <= 65536').and('number % 8');
 const learningRate = '0 < number <= 1';
-const lora = type({ rank: '1 <= number.integer <= 256', alpha: '0 < number <= 4096', targets: "'all' | 'q,v'" });
+const projection = type.enumerated(...PROJECTIONS.map((name) => name.split('.').at(-1) ?? name));
+const lora = type({
+  rank: '1 <= number.integer <= 256',
+  alpha: '0 < number <= 4096',
+  /** `all`, `q,v`, or a list of linear layers such as `q_proj`. */
+  targets: type("'all' | 'q,v'").or(projection.array().atLeastLength(1)),
+  /** Layers of the model that are adapted, counted from 0; all of them where absent. */
+  'layers?': type('0 <= number.integer < 10000').array().atLeastLength(1),
+});
 
 /** Schema of a resolved configuration; undeclared keys are rejected. */
 export const sealConfigSchema = type({
@@ -14,6 +24,10 @@ export const sealConfigSchema = type({
   inner: type({
     lora: lora.onUndeclaredKey('reject'),
     learningRate,
+    /** Course of the rate behind the warm-up; constant where absent. */
+    'schedule?': type.enumerated(...SCHEDULES),
+    /** Steps in which the rate rises from 0; none where absent. */
+    'warmUpSteps?': '0 <= number.integer <= 100000',
     steps: '1 <= number.integer <= 100000',
     documentsPerStep: '1 <= number.integer <= 1024',
     replayPerStep: '0 <= number.integer <= 1024',
@@ -27,7 +41,7 @@ export const sealConfigSchema = type({
     'recompute?': 'boolean',
     /** `paper` pads every sequence with end tokens up to the longest and trains on them. */
     trainOnPadding: 'boolean',
-    maxAnswerTokens: '1 <= number.integer <= 1024',
+    maxAnswerTokens: '1 <= number.integer <= 16384',
   }).onUndeclaredKey('reject'),
   /** ReST-EM. */
   outer: type({
@@ -42,6 +56,8 @@ export const sealConfigSchema = type({
       /** `beats-baselines` keeps an edit only if it beats no adaptation and the passage alone by more than noise. */
       threshold: "'none' | 'beats-baselines'",
       ties: "'first' | 'random'",
+      /** Whether a context keeps its best self-edit, or every one that is worth keeping; the best where absent. */
+      'keep?': "'best' | 'all'",
     }).onUndeclaredKey('reject'),
     sft: type({
       lora: lora.onUndeclaredKey('reject'),
@@ -82,4 +98,11 @@ function unknownKey({ path, propString }: ArkError): string {
   const schema = sealConfigSchema as unknown as Place;
   const { props } = parents.length > 0 ? schema.get(...parents) : schema;
   return `${propString} is not a key; there are ${props.map(({ key }) => String(key)).join(', ')}`;
+}
+
+/** Configuration words to projections, in the order of the model. */
+export function loraConfig({ rank, alpha, targets, layers }: SealConfig['inner']['lora']): LoraConfig {
+  const wanted = targets === 'all' ? null : targets === 'q,v' ? ['q_proj', 'v_proj'] : targets;
+  const chosen = PROJECTIONS.filter((name) => wanted === null || wanted.includes(name.split('.').at(-1) ?? name));
+  return { rank, alpha, targets: chosen, ...(layers && { layers: [...new Set(layers)].sort((a, b) => a - b) }) };
 }

@@ -1,23 +1,29 @@
-/** Training adapters and examining them: jobs in, rewards in the ledger. */
+/** Training adapters and examining them: jobs in, rewards in the ledger. Plans work and records what came of it. */
 
-import { stream } from '@seal/files';
+import type { StreamName } from '@seal/files';
 import { digest } from '@seal/files/node';
-import { type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
-import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
-import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import type { Context, Domain, Judgement, SelfEditSettings } from '@seal/domains';
+import type { Phase, RewardRecord, RunStore, SelfEditRecord } from '@seal/runs';
+import { adaptationOf, expectedTokens, type AdaptationOf } from './adaptation.ts';
 import type { SealConfig } from './config.ts';
-import type { Adaptation, Adapted } from './inner-loop.ts';
 import type { Ledger } from './ledger.ts';
+import type { Lengths } from './lengths.ts';
 import type { ProgressMeter } from './progress.ts';
-import { padWithEnd } from './sequences.ts';
+import type { Codec } from './sequences.ts';
 import { mean } from './statistics.ts';
-import { loraConfig, type Policy, type Workbench } from './workbench.ts';
+import type { AdaptedRecord, AdaptResult, Executor, PolicyRef, Sampled } from './work.ts';
 
 /** Part of every reward's key: a change that changes rewards must change it. */
 export const ENGINE_VERSION = '1';
 
 /** Time spent, in seconds. */
 export type Timings = Record<'sampling' | 'adapting' | 'answering' | 'fineTuning', number>;
+
+/** A policy with the digest of its weights. */
+export interface Policy {
+  readonly ref: PolicyRef;
+  readonly digest: string;
+}
 
 /** One adapter to train and measure for all contexts of its group. */
 export interface Job {
@@ -27,7 +33,7 @@ export interface Job {
   readonly repeat: number;
   readonly sample: number;
   readonly group: readonly Context[];
-  /** Per context of the group; null trains on the passage alone. */
+  /** Per context of the group; null trains the domain's control alone. */
   readonly edits: readonly (SelfEditRecord | null)[];
   /** 0 asks the weights as they are. */
   readonly steps: number;
@@ -38,63 +44,74 @@ export interface ExaminerInput {
   readonly config: SealConfig;
   readonly seed: number;
   readonly domain: Domain;
-  readonly baseModel: string;
+  readonly codec: Codec;
+  readonly lengths: Lengths;
+}
+
+/** Texts that reached their most tokens. */
+export interface BrokenOff {
+  answers: number;
+  selfEdits: number;
+}
+
+/** What an examiner shares with its run. */
+export interface ExaminerParts {
+  readonly executor: Executor;
+  readonly store: RunStore;
+  readonly ledger: Ledger;
+  readonly meter: ProgressMeter;
+  readonly timings: Timings;
+  readonly broken: BrokenOff;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Missing {
+  readonly job: Job;
+  readonly keys: readonly string[];
 }
 
 /** Measures jobs that have no rewards yet; each comes out as it would alone, whatever shares its pack. */
 export class Examiner {
   readonly #input: ExaminerInput;
-  readonly #bench: Workbench;
-  readonly #store: RunDirectory;
-  readonly #ledger: Ledger;
-  readonly #meter: ProgressMeter;
-  readonly #timings: Timings;
-  readonly #signal: AbortSignal | undefined;
+  readonly #parts: ExaminerParts;
 
-  constructor(
-    input: ExaminerInput,
-    bench: Workbench,
-    store: RunDirectory,
-    ledger: Ledger,
-    meter: ProgressMeter,
-    timings: Timings,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(input: ExaminerInput, parts: ExaminerParts) {
     this.#input = input;
-    this.#bench = bench;
-    this.#store = store;
-    this.#ledger = ledger;
-    this.#meter = meter;
-    this.#timings = timings;
-    this.#signal = signal;
+    this.#parts = parts;
   }
 
-  /** Trains and examines, with the policy's weights under the adapters. */
+  /** Trains and examines, with the policy's weights under the adapters. Where there is nothing to train on, the weights are asked as they are. */
   async measure(policy: Policy, jobs: readonly Job[]): Promise<void> {
-    const { domain } = this.#input;
+    const { meter, executor, store, timings, signal } = this.#parts;
     const missing = this.#missing(policy, jobs);
-    this.#meter.add({ adaptations: jobs.length - missing.length, recalled: true });
+    meter.add({ adaptations: jobs.length - missing.length, recalled: true });
     if (missing.length === 0) return;
-    this.#bench.use(policy);
-    const work = missing.map(({ job }) => ({
-      adaptation: this.#adaptation(job),
-      tasks: job.group.flatMap((context) => domain.tasks(context)),
+    const planned = missing.map((one) => ({ ...one, adaptation: this.#adaptation(one.job) }));
+    const trained = planned.flatMap(({ adaptation, ...one }) => (adaptation ? [{ ...one, adaptation }] : []));
+    const untrained = planned.filter(({ adaptation }) => adaptation === null);
+    const work = trained.map(({ job, adaptation }) => ({
+      ...adaptation,
+      policy: policy.ref,
+      stream: this.#stream('adapt', job),
+      ask: this.#prompts(job.group),
+      keep: this.#input.config.keepAdapters,
     }));
-    const clock = {
-      adapt: (ms: number) => (this.#timings.adapting += ms / 1_000),
-      answer: (ms: number) => (this.#timings.answering += ms / 1_000),
-    };
-    let added = 0;
-    const onProgress = (adapters: number) => this.#meter.running(adapters - added);
-    for await (const group of this.#bench.adaptAndAnswer(work, onProgress, clock, this.#signal)) {
-      for (const { index, adapted, answers } of group) {
-        const item = missing[index];
-        if (item) this.#record(item.job, item.keys, answers, adapted, this.#keepAdapter(adapted));
+    const asked = work.reduce((sum, { ask }) => sum + ask.length, 0);
+    meter.expect({ adaptations: work.length, tokens: work.reduce((sum, one) => sum + expectedTokens(one, this.#input.config.inner), 0), answers: asked });
+    if (work.length > 0) {
+      const onProgress = meter.executing((on, seconds) => (timings[on] += seconds));
+      for await (const group of executor.adapt(work, { onProgress, signal })) {
+        for (const result of group) {
+          const item = trained[result.index];
+          if (item) await this.#recordAdapted(item, result);
+        }
+        await store.checkpoint();
+        meter.add({ adaptations: group.length, answers: group.reduce((sum, { answers }) => sum + answers.length, 0) });
       }
-      this.#store.checkpoint();
-      added += group.length;
-      this.#meter.add({ adaptations: group.length });
     }
+    if (untrained.length === 0) return;
+    await this.#askUnadapted(policy, untrained);
+    meter.add({ adaptations: untrained.length, recalled: true });
   }
 
   /**
@@ -102,76 +119,99 @@ export class Examiner {
    * context in another round or condition, or before a stop, is not asked again.
    */
   async measureUnadapted(policy: Policy, jobs: readonly Job[]): Promise<void> {
+    await this.#askUnadapted(policy, this.#missing(policy, jobs));
+  }
+
+  async #askUnadapted(policy: Policy, missing: readonly Missing[]): Promise<void> {
     const { domain } = this.#input;
-    const missing = this.#missing(policy, jobs);
-    const answered = new Map<Context, readonly string[]>();
+    const { executor, timings, signal } = this.#parts;
+    const judged = new Map<Context, readonly Judgement[]>();
     for (const { job } of missing) {
       for (const context of job.group) {
         const known = this.#recall(policy, job, context);
-        if (known) answered.set(context, known);
+        if (known) judged.set(context, known);
       }
     }
     const asked = new Set(missing.flatMap(({ job }) => job.group));
-    const open = [...asked].filter((context) => !answered.has(context));
+    const open = [...asked].filter((context) => !judged.has(context));
     if (open.length > 0) {
-      this.#bench.use(policy);
       const begun = performance.now();
-      const answers = await this.#bench.answer(open.map((context) => domain.tasks(context)), this.#signal);
-      this.#timings.answering += (performance.now() - begun) / 1_000;
-      open.forEach((context, i) => answered.set(context, answers[i] ?? []));
+      const answers = await executor.answer(open.map((context) => ({ policy: policy.ref, ask: this.#prompts([context]) })), { signal });
+      timings.answering += (performance.now() - begun) / 1_000;
+      open.forEach((context, i) => judged.set(context, domain.judge(context, this.#texts(context, answers[i] ?? []))));
     }
     for (const { job, keys } of missing) {
-      this.#record(job, keys, job.group.flatMap((context) => answered.get(context) ?? []), null, null);
+      for (const [i, context] of job.group.entries()) await this.#record({ job, keys }, i, judged.get(context) ?? [], null);
     }
   }
 
+  #prompts(group: readonly Context[]): number[][] {
+    const { domain, codec } = this.#input;
+    return group.flatMap((context) => domain.tasks(context).map(({ prompt }) => codec.prompt(prompt)));
+  }
+
+  /** Answers to a context's tasks, without the white space around them. */
+  #texts(context: Context, answers: readonly Sampled[]): string[] {
+    const { domain, codec } = this.#input;
+    return domain.tasks(context).map(({ prompt }, i) => {
+      const { tokens, broken } = answers[i] ?? { tokens: [], broken: false };
+      if (broken) this.#parts.broken.answers += 1;
+      return codec.decode(tokens, codec.prompt(prompt)).trim();
+    });
+  }
+
   /** Recorded answers of the same weights to the same tasks: those whose reward's key this policy and context make. */
-  #recall(policy: Policy, job: Job, context: Context): readonly string[] | null {
-    for (const { key, phase, round, condition, repeat } of this.#ledger.rewards({ contextId: context.id, steps: 0 })) {
-      const asked = { ...job, phase, round, condition, repeat, sample: 0 };
-      if (this.#key(policy, asked, context) === key) return this.#ledger.unadaptedAnswers(key);
+  #recall(policy: Policy, job: Job, context: Context): readonly Judgement[] | null {
+    const { ledger } = this.#parts;
+    for (const { key, phase, round, condition, repeat } of ledger.rewards({ contextId: context.id, steps: 0 })) {
+      const asked = { ...job, group: [context], edits: [null], steps: 0, phase, round, condition, repeat, sample: 0 };
+      if (this.#key(policy, asked, context) === key) return ledger.unadaptedAnswers(key);
     }
     return null;
   }
 
-  #missing(policy: Policy, jobs: readonly Job[]): { job: Job; keys: string[] }[] {
+  #missing(policy: Policy, jobs: readonly Job[]): Missing[] {
     return jobs
       .map((job) => ({ job, keys: job.group.map((context) => this.#key(policy, job, context)) }))
-      .filter(({ keys }) => keys.some((key) => !this.#ledger.hasReward(key)));
+      .filter(({ keys }) => keys.some((key) => !this.#parts.ledger.hasReward(key)));
   }
 
-  #record(job: Job, keys: readonly string[], answers: readonly string[], adapted: Adapted | null, adapterDigest: string | null): void {
+  async #recordAdapted(missing: Missing, { adapted, answers }: AdaptResult): Promise<void> {
+    const { domain } = this.#input;
+    if (adapted.files) await this.#parts.store.putBlob('adapters', adapted.files);
     let at = 0;
-    job.group.forEach((context, i) => {
-      const count = this.#input.domain.tasks(context).length;
-      const edit = job.edits[i] ?? null;
-      const invalid = edit !== null && edit.sequences === 0;
-      const broken = adapted?.status === 'non-finite';
-      this.#ledger.addReward(context, answers.slice(at, at + count), {
-        key: keys[i] ?? '',
-        round: job.round,
-        phase: job.phase,
-        condition: job.condition,
-        selfEditId: edit?.id ?? null,
-        group: job.group.map(({ id }) => id),
-        adapterDigest,
-        repeat: job.repeat,
-        steps: adapted?.steps ?? 0,
-        trainedTokens: adapted?.trainedTokens ?? 0,
-        firstLoss: adapted?.firstLoss ?? null,
-        lastLoss: adapted?.lastLoss ?? null,
-        status: broken ? 'non-finite' : invalid ? 'invalid' : 'ok',
-        cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
-      });
+    for (const [i, context] of missing.job.group.entries()) {
+      const count = domain.tasks(context).length;
+      const judged = domain.judge(context, this.#texts(context, answers.slice(at, at + count)));
+      await this.#record(missing, i, judged, adapted);
       at += count;
-    });
+    }
   }
 
-  #keepAdapter({ values }: Adapted): string {
-    const { config, baseModel } = this.#input;
-    const lora = loraConfig(config.inner.lora);
-    const files = adapterFiles(loraLayout(this.#bench.model.config, lora), lora, values, baseModel);
-    return config.keepAdapters ? this.#store.putBlob('adapters', files) : digest(files['adapter_model.safetensors']);
+  async #record({ job, keys }: Missing, i: number, judged: readonly Judgement[], adapted: AdaptedRecord | null): Promise<void> {
+    const context = job.group[i];
+    if (!context) return;
+    const edit = job.edits[i] ?? null;
+    const invalid = edit !== null && edit.sequences === 0;
+    const broken = adapted?.status === 'non-finite';
+    const { learningRate } = edit?.settings ?? {};
+    await this.#parts.ledger.addReward(context, judged, {
+      key: keys[i] ?? '',
+      round: job.round,
+      phase: job.phase,
+      condition: job.condition,
+      selfEditId: edit?.id ?? null,
+      group: job.group.map(({ id }) => id),
+      adapterDigest: adapted?.digest ?? null,
+      repeat: job.repeat,
+      steps: adapted?.steps ?? 0,
+      trainedTokens: adapted?.trainedTokens ?? 0,
+      firstLoss: adapted?.firstLoss ?? null,
+      lastLoss: adapted?.lastLoss ?? null,
+      status: broken ? 'non-finite' : invalid ? 'invalid' : 'ok',
+      cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
+      ...(typeof learningRate === 'number' && { learningRate }),
+    });
   }
 
   /** Everything that determines the reward of one context of a job. */
@@ -181,12 +221,12 @@ export class Examiner {
     const { packSize: _packSize, tokensPerStep: _tokensPerStep, recompute: _recompute, ...inner } = config.inner;
     const settings = this.#settings(job);
     return digest({
-      ...(settings && { settings: { ...settings } }),
+      ...(settings && { settings }),
       engine: ENGINE_VERSION,
       policy: policy.digest,
       inner,
       domain: domain.name,
-      group: job.group.map(({ id, title, text }, i) => ({ id, title, text, edit: job.edits[i]?.text ?? null })),
+      group: job.group.map(({ id, title, text, data }, i) => ({ id, title, text, ...(data !== undefined && { data }), edit: job.edits[i]?.text ?? null })),
       tasks: domain.tasks(context).map(({ prompt, gold }) => ({ prompt, gold })),
       steps: job.steps,
       seed,
@@ -195,58 +235,32 @@ export class Examiner {
     });
   }
 
-  /** Initial adapter and order of documents depend on group and repeat alone: conditions are compared on equal draws. */
-  #adaptation(job: Job): Adaptation {
-    const { config, domain, seed } = this.#input;
-    const { codec } = this.#bench;
-    const ids = job.group.map(({ id }) => id).join(' ');
-    const replay = domain.replay?.(job.group, stream(seed, 'replay', ids, job.repeat)) ?? [];
-    const document = (sequence: TrainingSequence) => codec.document(sequence, this.#bench.lengths.document);
-    const documents = job.group.flatMap((context, i) => {
-      const edit = job.edits[i] ?? null;
-      const own = edit === null ? [] : domain.parse(context, edit.text).sequences;
-      return [...domain.baseline(context), ...own].map(document);
+  /** What the self-edits of a job chose, where any of them did. */
+  #settings({ group, edits }: Job): SelfEditSettings | readonly (SelfEditSettings | null)[] | null {
+    const chosen = group.map((context, i) => {
+      const edit = edits[i] ?? null;
+      return (edit && this.#parts.ledger.parsed(context, edit).settings) ?? null;
     });
-    return {
-      documents: this.#padded(documents),
-      replay: this.#padded(replay.map(document)),
-      ...chosenTraining(job.steps, config.inner, documents.length, this.#settings(job)),
-      random: stream(seed, 'adapt', ids, job.repeat),
-    };
+    if (chosen.every((one) => one === null)) return null;
+    const [only = null] = chosen;
+    return chosen.length === 1 ? only : chosen;
   }
 
-  /** What a self-edit chose of its own training, where the domain lets it and it has the adapter to itself. */
-  #settings({ group, edits }: Job): SelfEditSettings | undefined {
-    const [context, ...others] = group;
-    const edit = edits[0];
-    return context && others.length === 0 && edit ? this.#input.domain.parse(context, edit.text).settings : undefined;
+  /** Initial adapter and order of documents depend on group and repeat alone: conditions are compared on equal draws. */
+  #stream(of: string, job: Job): StreamName {
+    return [this.#input.seed, of, job.group.map(({ id }) => id).join(' '), job.repeat];
   }
 
-  #padded(documents: TokenSequence[]): TokenSequence[] {
-    const [end] = this.#bench.codec.stopTokens;
-    return this.#input.config.inner.trainOnPadding && end !== undefined ? padWithEnd(documents, end) : documents;
+  #adaptation(job: Job): AdaptationOf | null {
+    const { config, domain, codec, lengths } = this.#input;
+    const group = job.group.map((context, i) => {
+      const edit = job.edits[i] ?? null;
+      return edit === null
+        ? ({ context, edits: [], beside: 'control' } as const)
+        : ({ context, edits: [this.#parts.ledger.parsed(context, edit)], beside: 'always' } as const);
+    });
+    return adaptationOf(domain, codec, group, { inner: config.inner, steps: job.steps, longest: lengths.document, replay: this.#stream('replay', job) });
   }
-}
-
-/** A self-edit may train at most this many times the configured steps, and at most at this many times its rate. */
-const MOST_STEPS = 4;
-const MOST_RATE = 10;
-
-/**
- * Steps and learning rate of an adaptation: the configuration's, or those that its self-edit chose, within bounds. Epochs
- * are walks over all documents. An adaptation of 0 steps stays one.
- */
-export function chosenTraining(
-  steps: number,
-  { learningRate, documentsPerStep }: SealConfig['inner'],
-  documents: number,
-  { epochs, learningRate: rate }: SelfEditSettings = {},
-): { readonly steps: number; readonly learningRate: number } {
-  const walks = epochs === undefined || !(epochs >= 0) ? steps : Math.round((epochs * documents) / documentsPerStep);
-  return {
-    steps: Math.min(walks, MOST_STEPS * steps),
-    learningRate: rate === undefined || !(rate >= 0) ? learningRate : Math.min(rate, MOST_RATE * learningRate),
-  };
 }
 
 /** Trained tokens of a reward's adapter, for comparing budgets. */

@@ -23,8 +23,12 @@ import { adapterStepper, takeSteps, type StepPlan } from './steps.ts';
 
 /** How long, in which portions and how fast. */
 export interface FineTuningSettings extends RateSettings {
-  readonly batchSize: number;
-  readonly seed: number;
+  /** Which documents each step takes. */
+  readonly order: (step: number) => readonly number[];
+  /** Tokens that a step has room for; those of the largest step unless given. */
+  readonly tokens?: number;
+  /** What the settings are called in messages, such as `outer.sft`; by their own names unless given. */
+  readonly setting?: string;
   /** Compute activations anew in the backward pass: less memory, the same bits. */
   readonly recompute: boolean;
 }
@@ -32,9 +36,9 @@ export interface FineTuningSettings extends RateSettings {
 /** What happens between steps; as in a StepPlan. */
 export interface FineTuningHooks<State> {
   readonly onSteps: (firstStep: number, losses: readonly number[]) => void;
-  readonly save: (state: State) => Promise<void>;
-  readonly saveEvery: number;
-  readonly signal?: AbortSignal;
+  readonly save?: (state: State) => Promise<void>;
+  readonly saveEvery?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Where a training of an adapter stands after `step` steps. */
@@ -71,17 +75,21 @@ export function batchOrder(count: number, batchSize: number, seed: number): (ste
 }
 
 /** Tokens of the largest step, and the plan of all. */
-function planOf(documents: readonly TokenSequence[], settings: FineTuningSettings, from: number): Pick<StepPlan, 'segment' | 'learningRate' | 'diverged' | 'from' | 'to' | 'chunk'> & { readonly tokens: number } {
+function planOf(documents: readonly TokenSequence[], settings: FineTuningSettings, from: number): Pick<StepPlan, 'segment' | 'learningRate' | 'diverged' | 'from' | 'to' | 'chunk'> & { readonly tokens: number; readonly remedy: string } {
   if (documents.length === 0) throw new RangeError('Cannot fine-tune on no examples');
-  const order = batchOrder(documents.length, settings.batchSize, settings.seed);
-  const segment = (step: number): Segment => order(step).map((index) => documents[index] as TokenSequence);
+  const segment = (step: number): Segment => settings.order(step).map((index) => documents[index] as TokenSequence);
+  const named = (name: string) => `\`${settings.setting === undefined ? name : `${settings.setting}.${name}`}\``;
   let tokens = 0;
   for (let step = 0; step < settings.steps; step++) tokens = Math.max(tokens, segmentTokens(segment(step)));
+  if (tokens > (settings.tokens ?? Infinity)) {
+    throw new RangeError(`Cannot fine-tune on a batch of ${tokens} tokens: ${named('tokensPerStep')} is ${settings.tokens}`);
+  }
   return {
-    tokens,
+    tokens: settings.tokens ?? tokens,
+    remedy: `lower ${named('learningRate')}`,
     segment,
     learningRate: (step) => scheduledRate(step, settings),
-    diverged: (step) => new Error(`Cannot go on: the loss of step ${step} is not finite; lower the learning rate`),
+    diverged: (step) => new Error(`Cannot go on: the loss of step ${step} is not finite; lower ${named('learningRate')}`),
     from,
     to: settings.steps,
     chunk: STEPS_IN_FLIGHT,
@@ -110,12 +118,12 @@ export async function fineTuneAdapter(
     await takeSteps(adapterStepper(trainer), {
       ...plan,
       onSteps,
-      save: async (step) => save({ step, values: await pack.readSlot(0), optimiser: await trainer.state() }),
+      ...(save && { save: async (step) => save({ step, values: await pack.readSlot(0), optimiser: await trainer.state() }) }),
       saveEvery,
       signal,
     });
     const values = await pack.readSlot(0);
-    if (!values.every(Number.isFinite)) throw new Error('Cannot keep the adapter: the last step left weights that are not finite; lower the learning rate');
+    if (!values.every(Number.isFinite)) throw new Error(`Cannot keep the adapter: the last step left weights that are not finite; ${plan.remedy}`);
     return values;
   } finally {
     trainer.destroy();
@@ -141,7 +149,7 @@ export async function fineTuneWeights(
     await takeSteps(trainer, {
       ...plan,
       onSteps,
-      save: async (step) => save({ step, weights: await model.read(), optimiser: await trainer.state() }),
+      ...(save && { save: async (step) => save({ step, weights: await model.read(), optimiser: await trainer.state() }) }),
       saveEvery,
       signal,
     });

@@ -6,7 +6,7 @@
  * one that is over leaves its slot to the next. One whose loss is no longer finite leaves too, and the others go on.
  */
 
-import type { Random } from '@seal/files';
+import { streamOf, type Random, type StreamName } from '@seal/files';
 import {
   computedTokens,
   initialAdapter,
@@ -21,18 +21,20 @@ import {
   type TokenSequence,
 } from '@seal/model';
 import { Packer, type Part } from './packer.ts';
+import { scheduledRate } from './schedules.ts';
+import type { Rate, WorkDocument } from './work.ts';
 
 /** One adapter to train. */
 export interface Adaptation {
-  readonly documents: readonly TokenSequence[];
+  readonly documents: readonly WorkDocument[];
   /** Retention documents mixed into every step; may be empty. */
   readonly replay: readonly TokenSequence[];
   readonly steps: number;
-  readonly learningRate: number;
+  readonly rate: Rate;
   /** Rank and alpha, where they are not the pack's; the rank is at most the pack's. */
   readonly lora?: LoraScale;
   /** Draws the initial adapter and the order of documents. */
-  readonly random: Random;
+  readonly stream: StreamName;
 }
 
 /** A trained adapter. Where `status` says so, `values` are those before the first step whose loss was not finite. */
@@ -55,24 +57,43 @@ export interface StepSize {
   readonly replayPerStep: number;
 }
 
-/** An endless shuffled walk over `items`. */
-function cycle<T>(items: readonly T[], random: Random): () => T[] {
+/**
+ * A shuffled walk over `items`, begun anew when it ends. Walk k leaves out those that want no more than k walks; where
+ * nobody wants another, all take part.
+ */
+function cycle<T extends { readonly epochs?: number }>(items: readonly T[], random: Random): () => T[] {
   let queue: T[] = [];
+  let walk = 0;
   return () => {
-    if (queue.length === 0) queue = random.shuffle(items);
+    if (queue.length === 0) {
+      const wanting = items.filter(({ epochs = Infinity }) => epochs > walk);
+      queue = random.shuffle(wanting.length > 0 ? wanting : items);
+      walk += 1;
+    }
     return queue.splice(0, 1);
   };
 }
 
+/** What a step trains on, and its rate where the documents in it chose one. */
+interface PlannedStep {
+  readonly segment: Segment;
+  readonly chosenRate: number | null;
+}
+
 /** The documents of every step of an adaptation. Throws RangeError without documents. */
-export function planSteps({ documents, replay, steps, random }: Adaptation, size: StepSize): Segment[] {
+export function planSteps({ documents, replay, steps, rate }: Adaptation, size: StepSize, random: Random): PlannedStep[] {
   if (documents.length === 0) throw new RangeError('Cannot adapt without documents');
   const nextDocument = cycle(documents, random);
-  const nextReplay = cycle(replay, random);
-  return Array.from({ length: steps }, () => [
-    ...Array.from({ length: size.documentsPerStep }, nextDocument).flat(),
-    ...(replay.length > 0 ? Array.from({ length: size.replayPerStep }, nextReplay).flat() : []),
-  ]);
+  const nextReplay = cycle<TokenSequence>(replay, random);
+  return Array.from({ length: steps }, () => {
+    const own = Array.from({ length: size.documentsPerStep }, nextDocument).flat();
+    const rates = own.map(({ learningRate = rate.learningRate }) => learningRate);
+    const hasChosen = own.some(({ learningRate }) => learningRate !== undefined);
+    return {
+      segment: [...own, ...(replay.length > 0 ? Array.from({ length: size.replayPerStep }, nextReplay).flat() : [])],
+      chosenRate: hasChosen ? rates.reduce((sum, one) => sum + one, 0) / rates.length : null,
+    };
+  });
 }
 
 /** Tokens that steps worked on. */
@@ -83,16 +104,30 @@ export interface TokenUse {
   readonly computed: number;
 }
 
-/** Steps submitted before the host looks at the losses of those before. */
+/** Most steps that are submitted before the host looks at the losses of those before. */
 export const STEPS_IN_FLIGHT = 4;
+/** Steps that take longer than this in all are not submitted together: a stop waits for what was submitted. */
+const PATIENCE_MS = 400;
+
+/** How far the adaptations of a call are. */
+export interface InnerProgress {
+  /** Adapters that are done, fractions of those under way included. */
+  readonly adapters: number;
+  /** Adapters under way, the steps they took and those they take. */
+  readonly underWay: number;
+  readonly steps: number;
+  readonly stepsPlanned: number;
+  /** Tokens trained on so far, of all adaptations. */
+  readonly tokens: number;
+}
 
 /** An adaptation under way. */
 interface Job {
   readonly index: number;
   readonly lora: LoraScale;
-  readonly learningRate: number;
+  readonly rate: Rate;
   readonly initial: AdapterValues;
-  readonly steps: readonly Segment[];
+  readonly steps: readonly PlannedStep[];
   /** What was asked for; a job that goes only as far as the adapter was sound takes fewer steps. */
   readonly asked: { readonly steps: number; readonly tokens: number };
   /** The step whose loss was not finite in an earlier attempt. */
@@ -105,6 +140,8 @@ interface Job {
 /** Steps that were submitted together. */
 interface Chunk {
   readonly steps: readonly (readonly Part[])[];
+  /** Of documents. */
+  readonly tokens: number;
   /** Losses by step and slot, and values of the adapters that took their last step, by job. */
   readonly results: Promise<readonly [readonly Float32Array[], readonly (readonly [number, AdapterValues])[]]>;
 }
@@ -138,7 +175,7 @@ export class InnerLoop {
   /** Trains all adaptations; results in their order. Arguments and errors are those of `train`. */
   async adapt(
     adaptations: readonly Adaptation[],
-    onProgress?: (adapters: number) => void,
+    onProgress?: (progress: InnerProgress) => void,
     signal?: AbortSignal,
   ): Promise<Adapted[]> {
     const results: Adapted[] = [];
@@ -148,19 +185,19 @@ export class InnerLoop {
 
   /**
    * Trains all adaptations, those with the most steps first, and yields each when it is trained; one `train` at a time.
-   * `onProgress` gets the work done so far, in adapters. Throws RangeError for an adaptation that fits into no step, has
-   * too large a rank or no documents, the signal's reason, and whatever the device reports.
+   * Throws RangeError for an adaptation that fits into no step, has too large a rank or no documents, the signal's reason
+   * after the step under way, and whatever the device reports.
    */
   async *train(
     adaptations: readonly Adaptation[],
-    onProgress: (adapters: number) => void = () => {},
+    onProgress: (progress: InnerProgress) => void = () => {},
     signal?: AbortSignal,
   ): AsyncGenerator<{ readonly index: number; readonly adapted: Adapted }> {
     const jobs = new Map<number, Job>();
     const plan = (id: number): number[] => {
       const job = jobs.get(id) ?? this.#begin(id, adaptations[id] as Adaptation);
       jobs.set(id, job);
-      return job.steps.map(segmentTokens);
+      return job.steps.map(({ segment }) => segmentTokens(segment));
     };
     const order = [...adaptations.entries()].sort(([i, a], [j, b]) => b.steps - a.steps || i - j);
     const packer = new Packer(order.filter(([, { steps }]) => steps > 0).map(([id]) => id), plan, this.#limits);
@@ -175,12 +212,19 @@ export class InnerLoop {
       yield finish(job, job.initial);
     }
     this.#trainer.begin([]);
+    let tokens = 0;
+    let inFlight = 1;
+    let looked = performance.now();
     let before: Chunk | null = null;
+    let isOver = false;
     do {
       signal?.throwIfAborted();
-      const chunk = this.#submit(packer, jobs);
+      // Where a single step takes long, the next one waits until it is known how this one ended.
+      const waits: boolean = inFlight < 1 && before !== null;
+      const chunk: Chunk | null = waits ? null : this.#submit(packer, jobs, Math.max(1, Math.floor(inFlight)));
       if (before) {
         const [losses, values] = await before.results;
+        inFlight = Math.min(STEPS_IN_FLIGHT, (PATIENCE_MS * before.steps.length) / (performance.now() - looked));
         for (const [id, step] of noteLosses(before.steps, losses, jobs)) {
           // Steps behind the broken one may have run already, more or fewer of them as the pack will have it: the values
           // before it are had by training up to there once more.
@@ -200,26 +244,38 @@ export class InnerLoop {
           jobs.delete(id);
           yield finish(job, own);
         }
-        onProgress(finished + [...jobs.values()].reduce((sum, { taken, steps }) => sum + taken / steps.length, 0));
+        tokens += before.tokens;
+        const underWay = [...jobs.values()].filter(({ taken }) => taken > 0);
+        onProgress({
+          adapters: finished + underWay.reduce((sum, { taken, steps }) => sum + taken / steps.length, 0),
+          underWay: underWay.length,
+          steps: underWay.reduce((sum, { taken }) => sum + taken, 0),
+          stepsPlanned: underWay.reduce((sum, { steps }) => sum + steps.length, 0),
+          tokens,
+        });
+        looked = performance.now();
       }
-      before = chunk.steps.length > 0 ? chunk : null;
-    } while (before || jobs.size > 0);
+      before = chunk && chunk.steps.length > 0 ? chunk : null;
+      isOver = !waits && before === null && jobs.size === 0;
+    } while (!isOver);
   }
 
   #begin(index: number, adaptation: Adaptation): Job {
-    const { learningRate, random, lora = this.pack.config } = adaptation;
+    const { rate, lora = this.pack.config } = adaptation;
+    const random = streamOf(adaptation.stream);
     const initial = initialAdapter(this.pack.layoutOf(lora), lora.rank, () => random.next());
-    const steps = planSteps(adaptation, this.#size);
-    const tokens = steps.flat().reduce((sum, one) => sum + one.tokens.length, 0);
+    const steps = planSteps(adaptation, this.#size, random);
+    const tokens = steps.reduce((sum, { segment }) => sum + segmentTokens(segment), 0);
     const asked = { steps: steps.length, tokens };
-    return { index, lora, learningRate, initial, steps, asked, broken: null, taken: 0, firstLoss: NaN, lastLoss: NaN };
+    return { index, lora, rate, initial, steps, asked, broken: null, taken: 0, firstLoss: NaN, lastLoss: NaN };
   }
 
   /** Submits the next few packed steps; fewer or none when there is no more to do. */
-  #submit(packer: Packer, jobs: ReadonlyMap<number, Job>): Chunk {
+  #submit(packer: Packer, jobs: ReadonlyMap<number, Job>, most: number): Chunk {
     const steps: Part[][] = [];
+    let tokens = 0;
     const values: Promise<readonly [number, AdapterValues]>[] = [];
-    while (steps.length < STEPS_IN_FLIGHT) {
+    while (steps.length < most) {
       const parts = packer.next();
       if (parts.length === 0) break;
       const slots = 1 + (parts.at(-1)?.slot ?? 0);
@@ -228,10 +284,12 @@ export class InnerLoop {
       for (const { job: id, slot, step } of parts) {
         const job = jobs.get(id) as Job;
         if (step === 0) this.#trainer.load(slot, job.initial, job.lora);
-        segments[slot] = job.steps[step] as Segment;
-        rates[slot] = job.learningRate;
+        const { segment, chosenRate } = job.steps[step] as PlannedStep;
+        segments[slot] = segment;
+        rates[slot] = scheduledRate(step, { ...job.rate, learningRate: chosenRate ?? job.rate.learningRate, steps: job.asked.steps });
       }
       const batch = this.#trainer.step(segments, rates);
+      tokens += batch.contentCount;
       this.#use.content += batch.contentCount;
       this.#use.computed += computedTokens(batch);
       for (const { job: id, slot, last } of parts) {
@@ -243,7 +301,7 @@ export class InnerLoop {
     const results = Promise.all([losses, Promise.all(values)]);
     // Whoever stops early never looks at the last results; their failure is then nobody's concern.
     results.catch(() => {});
-    return { steps, results };
+    return { steps, tokens, results };
   }
 
   destroy(): void {

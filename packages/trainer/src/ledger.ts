@@ -1,28 +1,34 @@
 /** The self-edits and rewards of a run: what is recorded is recalled, what is new is appended. */
 
-import type { Context, Domain } from '@seal/domains';
-import type { RewardRecord, RunDirectory, SelfEditRecord } from '@seal/runs';
+import { scoreOf, type Context, type Domain, type Judgement, type ParsedSelfEdit } from '@seal/domains';
+import type { AnswerRecord, RewardRecord, RunStore, SelfEditRecord } from '@seal/runs';
 
-/** In-memory index over a run's self-edits and rewards. */
+/** In-memory index over a run's self-edits and rewards; made by `openLedger`. */
 export class Ledger {
-  readonly #store: RunDirectory;
+  readonly #store: RunStore;
   readonly #domain: Domain;
   readonly #edits = new Map<string, SelfEditRecord>();
+  readonly #parsed = new Map<string, ParsedSelfEdit>();
   readonly #rewards = new Map<string, RewardRecord>();
   /** Answers whose reward was not recorded any more before a stop, by the reward's key. */
   readonly #orphans = new Map<string, number>();
-  /** Answers of weights without an adapter, by the reward's key. */
-  readonly #unadapted = new Map<string, string[]>();
+  /** Judged answers of weights without an adapter, by the reward's key. */
+  readonly #unadapted = new Map<string, Judgement[]>();
 
-  constructor(store: RunDirectory, domain: Domain) {
+  constructor(
+    store: RunStore,
+    domain: Domain,
+    records: { readonly edits: readonly SelfEditRecord[]; readonly rewards: readonly RewardRecord[]; readonly answers: readonly AnswerRecord[] },
+  ) {
     this.#store = store;
     this.#domain = domain;
-    for (const edit of store.records('self-edits')) this.#edits.set(edit.id, edit);
-    for (const reward of store.records('rewards')) this.#rewards.set(reward.key, reward);
-    for (const { rewardKey, answer } of store.records('answers')) {
+    for (const edit of records.edits) this.#edits.set(edit.id, edit);
+    for (const reward of records.rewards) this.#rewards.set(reward.key, reward);
+    for (const answer of records.answers) {
+      const { rewardKey } = answer;
       const reward = this.#rewards.get(rewardKey);
       if (!reward) this.#orphans.set(rewardKey, (this.#orphans.get(rewardKey) ?? 0) + 1);
-      else if (reward.steps === 0) this.#unadapted.set(rewardKey, [...(this.#unadapted.get(rewardKey) ?? []), answer]);
+      else if (reward.steps === 0) this.#unadapted.set(rewardKey, [...(this.#unadapted.get(rewardKey) ?? []), judgementOf(answer)]);
     }
   }
 
@@ -37,14 +43,26 @@ export class Ledger {
     return edit;
   }
 
+  /** What a recorded self-edit means; it is parsed once. */
+  parsed(context: Context, { id, text }: Pick<SelfEditRecord, 'id' | 'text'>): ParsedSelfEdit {
+    const known = this.#parsed.get(id) ?? this.#domain.parse(context, text);
+    this.#parsed.set(id, known);
+    return known;
+  }
+
   /** Records a self-edit with what parsing it gave, unless it is there already. */
-  addEdit(context: Context, edit: Omit<SelfEditRecord, 'sequences' | 'rejected'>): SelfEditRecord {
+  async addEdit(context: Context, edit: Omit<SelfEditRecord, 'sequences' | 'rejected' | 'settings'>): Promise<SelfEditRecord> {
     const known = this.#edits.get(edit.id);
     if (known) return known;
-    const parsed = this.#domain.parse(context, edit.text);
-    const rejected = parsed.rejected.map(({ reason, count }) => `${reason} (${count})`).join(', ');
-    const record = { ...edit, sequences: parsed.sequences.length, rejected: rejected === '' ? null : rejected };
-    this.#store.append('self-edits', record);
+    const { sequences, rejected, settings = {} } = this.parsed(context, edit);
+    const reasons = rejected.map(({ reason, count }) => `${reason} (${count})`).join(', ');
+    const record: SelfEditRecord = {
+      ...edit,
+      sequences: sequences.length,
+      rejected: reasons === '' ? null : reasons,
+      ...(Object.keys(settings).length > 0 && { settings: { ...settings } }),
+    };
+    await this.#store.append('self-edits', record);
     this.#edits.set(record.id, record);
     return record;
   }
@@ -53,40 +71,40 @@ export class Ledger {
     return this.#rewards.has(key);
   }
 
-  /** Grades answers to the context's tasks, in their order, and records them with the reward, unless it is there already. */
-  addReward(
+  /** Records judged answers with the reward that they make, unless it is there already. */
+  async addReward(
     context: Context,
-    answers: readonly string[],
+    judgements: readonly Judgement[],
     reward: Omit<RewardRecord, 'contextId' | 'correct' | 'questions' | 'reward'>,
-  ): void {
+  ): Promise<void> {
     if (this.#rewards.has(reward.key)) return;
-    const judged = this.#domain.tasks(context).map((task, i) => {
-      const answer = answers[i] ?? '';
-      return { task, answer, correct: this.#domain.grade(answer, task.gold) };
-    });
-    for (const { task, answer, correct } of judged.slice(this.#orphans.get(reward.key) ?? 0)) {
-      this.#store.append('answers', {
+    for (const judgement of judgements.slice(this.#orphans.get(reward.key) ?? 0)) {
+      const { question, kind, gold, answer, correct, score, votes } = judgement;
+      await this.#store.append('answers', {
         rewardKey: reward.key,
         contextId: context.id,
-        question: task.question,
-        kind: task.kind,
-        gold: task.gold,
+        question,
+        kind,
+        gold,
         answer,
         correct,
         adapterDigest: reward.adapterDigest,
+        ...(score !== undefined && { score }),
+        ...(votes !== undefined && { votes: [...votes] }),
       });
     }
-    const correct = judged.filter((one) => one.correct).length;
-    const questions = judged.length;
-    const record = { ...reward, contextId: context.id, correct, questions, reward: questions === 0 ? 0 : correct / questions };
-    this.#store.append('rewards', record);
+    const questions = judgements.length;
+    const correct = judgements.filter((one) => one.correct).length;
+    const total = judgements.reduce((sum, one) => sum + scoreOf(one), 0);
+    const record = { ...reward, contextId: context.id, correct, questions, reward: questions === 0 ? 0 : total / questions };
+    await this.#store.append('rewards', record);
     this.#orphans.delete(reward.key);
     this.#rewards.set(record.key, record);
-    if (record.steps === 0) this.#unadapted.set(record.key, judged.map(({ answer }) => answer));
+    if (record.steps === 0) this.#unadapted.set(record.key, [...judgements]);
   }
 
-  /** The answers behind a recorded reward of weights without an adapter, in the order of its tasks. */
-  unadaptedAnswers(key: string): readonly string[] | null {
+  /** The judged answers behind a recorded reward of weights without an adapter. */
+  unadaptedAnswers(key: string): readonly Judgement[] | null {
     return this.#unadapted.get(key) ?? null;
   }
 
@@ -97,4 +115,14 @@ export class Ledger {
       entries.every(([name, value]) => reward[name as keyof RewardRecord] === value),
     );
   }
+}
+
+function judgementOf({ question, gold, kind, answer, correct, score, votes }: AnswerRecord): Judgement {
+  return { question, gold, kind, answer, correct, ...(score !== undefined && { score }), ...(votes !== undefined && { votes }) };
+}
+
+/** The ledger of what a run has recorded so far. */
+export async function openLedger(store: RunStore, domain: Domain): Promise<Ledger> {
+  const [edits, rewards, answers] = await Promise.all([store.records('self-edits'), store.records('rewards'), store.records('answers')]);
+  return new Ledger(store, domain, { edits, rewards, answers });
 }

@@ -1,8 +1,7 @@
 /** How long texts may be, by the model's positions and the configuration's steps, and contexts that keep to it. */
 
-import { shorten, type Context, type Domain } from '@seal/domains';
+import { type Context, type Domain } from '@seal/domains';
 import type { SealConfig } from './config.ts';
-import { promptTokens } from './presets.ts';
 import type { Codec } from './sequences.ts';
 
 /** Most tokens of every kind of text. */
@@ -23,9 +22,9 @@ export interface Lengths {
 
 /**
  * The lengths for a model of so many positions. A self-edit has at least half of them, or the tokens that it may have;
- * questions and passages have at most `most` tokens.
+ * questions and contexts have at most `most` tokens.
  */
-export function lengthsOf({ inner, outer }: SealConfig, positions: number, most: number = promptTokens.tiny): Lengths {
+export function lengthsOf({ inner, outer }: SealConfig, positions: number, most: number): Lengths {
   const answering = Math.min(most, positions);
   return {
     prompt: Math.min(most, Math.max(positions - outer.maxSelfEditTokens, positions >> 1)),
@@ -37,17 +36,19 @@ export function lengthsOf({ inner, outer }: SealConfig, positions: number, most:
   };
 }
 
-/** Contexts whose texts fit, and what that cost. */
+/** Contexts that fit, and what that cost. */
 export interface Fitted {
   readonly contexts: readonly Context[];
   /** Contexts that were shortened, and the tokens that asking for their self-edits took before and takes now. */
   readonly shortened: { readonly contexts: number; readonly tokensBefore: number; readonly tokensAfter: number };
+  /** Contexts that the domain leaves out where they do not fit. */
+  readonly leftOut: number;
 }
 
 /**
- * Contexts with the text of each shortened, at the end of a sentence where there is one, until it can be asked for a
- * self-edit and trained on. Throws RangeError for a question that does not fit and for a context of which nothing does;
- * `place` names where they come from and `items` the place of each there.
+ * Contexts as the domain makes them fit: until each can be asked for a self-edit and trained on. What does not fit whatever
+ * is done, or asks a question that does not, is left out where the domain says so; else RangeError is thrown, in which
+ * `place` names where the contexts come from and `items` the place of each there.
  */
 export function fitContexts(
   contexts: readonly Context[],
@@ -60,28 +61,33 @@ export function fitContexts(
   const asking = (context: Context) => codec.prompt(domain.prompt(context)).length;
   const fits = (context: Context) =>
     asking(context) <= lengths.prompt &&
-    domain.baseline(context).every((sequence) => codec.length(sequence) <= lengths.document);
-  let [count, tokensBefore, tokensAfter] = [0, 0, 0];
-  const fitted = contexts.map((context, i) => {
+    [...domain.always(context), ...domain.control(context)].every((sequence) => codec.length(sequence) <= lengths.document);
+  const isLeftOut = domain.tooLong === 'left out';
+  let [count, tokensBefore, tokensAfter, leftOut] = [0, 0, 0, 0];
+  const fitted = contexts.flatMap((context, i) => {
     const item = items[i];
-    domain.tasks(context).forEach(({ prompt }, number) => {
-      const { length } = codec.prompt(prompt);
-      if (length <= lengths.question) return;
+    const long = domain.tasks(context).findIndex(({ prompt }) => codec.prompt(prompt).length > lengths.question);
+    const short = long >= 0 ? null : fits(context) ? context : (domain.fit?.(context, fits) ?? null);
+    if (short === null && isLeftOut) {
+      leftOut += 1;
+      return [];
+    }
+    if (long >= 0) {
+      const { length } = codec.prompt(domain.tasks(context)[long]?.prompt ?? '');
       throw new RangeError(
-        `Cannot ask ${place}: item ${item}, questions[${number}]: it is ${length} tokens long, at most ${lengths.question} fit; shorten it`,
+        `Cannot ask ${place}: item ${item}, questions[${long}]: it is ${length} tokens long, at most ${lengths.question} fit; shorten it`,
       );
-    });
-    if (fits(context)) return context;
-    const text = shorten(context.text, (beginning) => fits({ ...context, text: beginning }));
-    if (text === null) {
+    }
+    if (short === null) {
       const most = Math.min(lengths.prompt, lengths.document);
       throw new RangeError(`Cannot learn item ${item} of ${place}: nothing of it fits into ${most} tokens beside its title; shorten that`);
     }
-    const short = { ...context, text };
-    count += 1;
-    tokensBefore += asking(context);
-    tokensAfter += asking(short);
-    return short;
+    if (short !== context) {
+      count += 1;
+      tokensBefore += asking(context);
+      tokensAfter += asking(short);
+    }
+    return [short];
   });
-  return { contexts: fitted, shortened: { contexts: count, tokensBefore, tokensAfter } };
+  return { contexts: fitted, shortened: { contexts: count, tokensBefore, tokensAfter }, leftOut };
 }

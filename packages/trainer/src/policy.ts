@@ -1,25 +1,20 @@
 /** The policy's own fine-tuning: LoRA on the kept self-edits, then merged into the weights. */
 
 import type { Random } from '@seal/files';
+import { digest } from '@seal/files/node';
 import {
   initialAdapter,
   loraLayout,
-  LoraPack,
-  LoraTrainer,
   mergeAdapter,
   parseAdapterFile,
-  segmentTokens,
   type AdapterValues,
   type HostWeights,
-  type ModelConfig,
   type LoraConfig,
   type Model,
-  type Segment,
+  type ModelConfig,
   type TokenSequence,
 } from '@seal/model';
-import { STEPS_IN_FLIGHT } from './inner-loop.ts';
-import { scheduledRate } from './schedules.ts';
-import { adapterStepper, takeSteps } from './steps.ts';
+import { fineTuneAdapter, stepsPerEpoch } from './fine-tuning.ts';
 
 /** How the policy is fine-tuned. */
 export interface SftSettings {
@@ -44,49 +39,28 @@ export interface SftResult {
 export async function fineTune(
   model: Model,
   documents: readonly TokenSequence[],
-  settings: SftSettings,
+  { lora, learningRate, epochs, batchSize, tokensPerStep, recompute = false }: SftSettings,
   random: Random,
   signal?: AbortSignal,
 ): Promise<SftResult> {
-  if (documents.length === 0) throw new RangeError('Cannot fine-tune on no examples');
-  const perEpoch = Math.ceil(documents.length / settings.batchSize);
-  const steps = settings.epochs * perEpoch;
-  const pack = new LoraPack(model.gpu.device, model.config, settings.lora, 1);
-  const trainer = new LoraTrainer(model, pack, { tokens: settings.tokensPerStep, steps: STEPS_IN_FLIGHT, recompute: settings.recompute ?? false });
-  const losses: number[] = [];
-  let order: TokenSequence[] = [];
-  const nextSegment = (step: number): Segment => {
-    const batch = step % perEpoch;
-    if (batch === 0) order = random.shuffle(documents);
-    const segment = order.slice(batch * settings.batchSize, (batch + 1) * settings.batchSize);
-    const tokens = segmentTokens(segment);
-    if (tokens > settings.tokensPerStep) {
-      throw new RangeError(`Cannot fine-tune on a batch of ${tokens} tokens: sft.tokensPerStep is ${settings.tokensPerStep}`);
-    }
-    return segment;
+  const steps = epochs * stepsPerEpoch(documents.length, batchSize);
+  const initial = initialAdapter(loraLayout(model.config, lora), lora.rank, () => random.next());
+  const epochOrder = Array.from({ length: epochs }, () => random.shuffle([...documents.keys()]));
+  const perEpoch = stepsPerEpoch(documents.length, batchSize);
+  const order = (step: number) => {
+    const first = (step % perEpoch) * batchSize;
+    return (epochOrder[Math.floor(step / perEpoch)] ?? []).slice(first, first + batchSize);
   };
-  try {
-    trainer.begin([initialAdapter(pack.layout, settings.lora.rank, () => random.next())]);
-    await takeSteps(adapterStepper(trainer), {
-      from: 0,
-      to: steps,
-      chunk: STEPS_IN_FLIGHT,
-      segment: nextSegment,
-      learningRate: (step) => scheduledRate(step, { learningRate: settings.learningRate, schedule: 'linear', warmUpSteps: 0, steps }),
-      onSteps: (_, taken) => losses.push(...taken),
-      diverged: (step) => new Error(`Cannot fine-tune the policy: the loss of step ${step} is not finite; lower sft.learningRate`),
-      signal,
-    });
-    const [values] = await pack.read(1);
-    if (!values) throw new Error('Cannot fine-tune the policy: no adapter came back');
-    if (!values.every(Number.isFinite)) {
-      throw new Error('Cannot fine-tune the policy: the last step left weights that are not finite; lower sft.learningRate');
-    }
-    return { values, losses };
-  } finally {
-    trainer.destroy();
-    pack.destroy();
-  }
+  const losses: number[] = [];
+  const values = await fineTuneAdapter(
+    model,
+    lora,
+    documents,
+    { learningRate, schedule: 'linear', warmUpSteps: 0, steps, order, tokens: tokensPerStep, recompute, setting: 'outer.sft' },
+    { step: 0, values: initial },
+    { onSteps: (_, taken) => losses.push(...taken), signal },
+  );
+  return { values, losses };
 }
 
 /** The policy's weights with one more round's adapter file merged in. `place` names the file in messages. */
@@ -99,4 +73,12 @@ export function afterRound(
 ): Map<string, Float32Array> {
   const layout = loraLayout(config, lora);
   return mergeAdapter(weights, layout, lora, parseAdapterFile(adapter, layout, lora.rank, place));
+}
+
+/** SHA-256 over the tensors' names and bytes in order of name. */
+export function weightsDigest(weights: HostWeights): string {
+  const tensors = [...weights].sort(([a], [b]) => (a < b ? -1 : 1));
+  return digest(
+    tensors.map(([name, { buffer, byteOffset, byteLength }]) => [name, digest(new Uint8Array(buffer, byteOffset, byteLength))]),
+  );
 }

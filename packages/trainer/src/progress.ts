@@ -1,4 +1,7 @@
-/** What a run tells while it works. */
+/** What a run tells while it works, and how it comes to say how long it will take. */
+
+import type { PlannedWork } from './rows.ts';
+import type { WorkProgress } from './work.ts';
 
 /** A moment of a run; counts are of the whole run. */
 export interface Progress {
@@ -11,29 +14,71 @@ export interface Progress {
   readonly writtenTokens: number;
   readonly adaptations: number;
   readonly adaptationsPlanned: number;
-  /** Seconds left by the pace so far, or null before there is one. */
+  /** Adapters that train side by side now, the steps they took together and those they take; null while none does. */
+  readonly underWay: { readonly adapters: number; readonly steps: number; readonly stepsPlanned: number } | null;
+  /** Seconds left by the pace measured so far, or null before it is known. */
   readonly secondsLeft: number | null;
 }
 
-/** Counts work and derives the pace. `now()` is in milliseconds. */
+/** Work of one kind: how much of it took how long. */
+class Pace {
+  #amount = 0;
+  #seconds = 0;
+
+  add(amount: number, seconds: number): void {
+    this.#amount += amount;
+    this.#seconds += seconds;
+  }
+
+  /** Seconds for one; null before anything was measured. */
+  get each(): number | null {
+    return this.#amount > 0 && this.#seconds > 0 ? this.#seconds / this.#amount : null;
+  }
+}
+
+/** Of a call under way: its last moment that says something of the pace. */
+interface Mark {
+  readonly at: number;
+  readonly tokens: number;
+}
+
+/** Units of a kind and what they hold, for the mean of one. */
+interface Sum {
+  units: number;
+  total: number;
+}
+
+const meanOf = ({ units, total }: Sum): number | null => (units > 0 ? total / units : null);
+
+/**
+ * Counts work and derives the pace from what was measured: seconds a written token, a trained token and an answer, each
+ * from the events of the work under way and not only from what is finished. What is left is the work planned, every unit
+ * as large as those seen so far. `now()` is in milliseconds.
+ */
 export class ProgressMeter {
+  readonly #planned: PlannedWork;
+  readonly #fineTunings: number;
+  readonly #tell: (progress: Progress) => void;
+  readonly #now: () => number;
+  readonly #writing = new Pace();
+  readonly #training = new Pace();
+  readonly #answering = new Pace();
+  readonly #fineTuning = new Pace();
+  /** Tokens of self-edits, and tokens and answers of adaptations. */
+  readonly #sizes = { edit: { units: 0, total: 0 }, tokens: { units: 0, total: 0 }, answers: { units: 0, total: 0 } } satisfies Record<string, Sum>;
   #selfEdits = 0;
   #adaptations = 0;
+  #fineTuned = 0;
   #running = 0;
-  #recalled = 0;
-  #begun: number | null = null;
-  #planned: { readonly selfEdits: number; readonly adaptations: number };
-  #tell: (progress: Progress) => void;
-  #now: () => number;
+  #underWay: Progress['underWay'] = null;
   #stage: Progress['stage'] = 'self-edits';
   #round: number | null = null;
+  #mark: Mark | null = null;
+  #answerSeconds = 0;
 
-  constructor(
-    planned: { readonly selfEdits: number; readonly adaptations: number },
-    tell: (progress: Progress) => void,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor(planned: PlannedWork, fineTunings: number, tell: (progress: Progress) => void, now: () => number = () => performance.now()) {
     this.#planned = planned;
+    this.#fineTunings = fineTunings;
     this.#tell = tell;
     this.#now = now;
   }
@@ -41,43 +86,98 @@ export class ProgressMeter {
   enter(stage: Progress['stage'], round: number | null): void {
     this.#stage = stage;
     this.#round = round;
+    this.#mark = null;
     this.#emit();
+  }
+
+  /** Adaptations that will be trained now: tokens and answers of all of them. */
+  expect({ adaptations, tokens, answers }: { readonly adaptations: number; readonly tokens: number; readonly answers: number }): void {
+    this.#sizes.tokens.units += adaptations;
+    this.#sizes.tokens.total += tokens;
+    this.#sizes.answers.units += adaptations;
+    this.#sizes.answers.total += answers;
   }
 
   /** Adds finished work; `recalled` work was found in the run's records and says nothing of the pace. */
-  add({ selfEdits = 0, adaptations = 0, recalled = false }): void {
+  add({ selfEdits = 0, editTokens = 0, adaptations = 0, answers = 0, recalled = false }): void {
     this.#selfEdits += selfEdits;
     this.#adaptations += adaptations;
-    if (recalled) this.#recalled += adaptations;
-    this.#running = 0;
+    if (selfEdits > 0 && !recalled) {
+      this.#sizes.edit.units += selfEdits;
+      this.#sizes.edit.total += editTokens;
+    }
+    if (answers > 0) this.#answering.add(answers, this.#answerSeconds);
+    this.#answerSeconds = 0;
+    this.#running = Math.max(0, this.#running - adaptations);
+    if (adaptations > 0) this.#underWay = null;
     this.#emit();
   }
 
-  /** Self-edits are being written, of which there are `tokens` by now. */
-  writing(tokens: number): void {
-    this.#emit(tokens);
+  /** A fine-tuning of the policy is done; null where it was found in the records or there was nothing to learn. */
+  fineTuned(seconds: number | null): void {
+    this.#fineTuned += 1;
+    if (seconds !== null) this.#fineTuning.add(1, seconds);
   }
 
-  /** Adaptations are under way; what is done of them and not yet added is as much work as `adapters` whole ones. */
-  running(adapters: number): void {
-    this.#begun ??= this.#now();
-    this.#running = adapters;
-    this.#emit();
+  /** Listens to one call of an executor. `onSpent` gets the seconds of its finished parts. */
+  executing(onSpent: (on: 'adapting' | 'answering', seconds: number) => void = () => {}): (progress: WorkProgress) => void {
+    this.#mark = null;
+    let added = 0;
+    const before = this.#adaptations;
+    return (progress) => {
+      switch (progress.type) {
+        case 'written':
+          this.#measure(this.#writing, progress.tokens);
+          return this.#emit(progress.tokens);
+        case 'trained':
+          this.#measure(this.#training, progress.tokens);
+          added = this.#adaptations - before;
+          this.#running = Math.max(0, progress.adapters - added);
+          this.#underWay = { adapters: progress.underWay, steps: progress.steps, stepsPlanned: progress.stepsPlanned };
+          return this.#emit();
+        case 'spent':
+          if (progress.on === 'answering') this.#answerSeconds += progress.seconds;
+          this.#mark = null;
+          return onSpent(progress.on, progress.seconds);
+      }
+    };
+  }
+
+  /** What was done since the last mark; the first of a call only sets it, as what came before may have been preparation. */
+  #measure(pace: Pace, tokens: number): void {
+    const at = this.#now();
+    if (this.#mark && tokens > this.#mark.tokens) pace.add(tokens - this.#mark.tokens, (at - this.#mark.at) / 1_000);
+    this.#mark = { at, tokens };
+  }
+
+  /** Null as long as anything that is left has no measure. */
+  #secondsLeft(): number | null {
+    const edits = this.#planned.selfEdits - this.#selfEdits;
+    const adaptations = this.#planned.adaptations - this.#adaptations - this.#running;
+    const fineTunings = this.#fineTunings - this.#fineTuned;
+    const perEdit = product(meanOf(this.#sizes.edit), this.#writing.each);
+    const perTraining = product(meanOf(this.#sizes.tokens), this.#training.each);
+    const perAnswering = product(meanOf(this.#sizes.answers), this.#answering.each);
+    if (edits > 0 && perEdit === null) return null;
+    if (adaptations > 0 && (perTraining === null || perAnswering === null)) return null;
+    return edits * (perEdit ?? 0) + adaptations * ((perTraining ?? 0) + (perAnswering ?? 0)) + fineTunings * (this.#fineTuning.each ?? 0);
   }
 
   #emit(writtenTokens = 0): void {
-    const done = this.#adaptations + this.#running;
-    const paced = done - this.#recalled;
-    const elapsed = this.#begun === null ? 0 : (this.#now() - this.#begun) / 1_000;
     this.#tell({
       stage: this.#stage,
       round: this.#round,
       selfEdits: this.#selfEdits,
       selfEditsPlanned: this.#planned.selfEdits,
       writtenTokens,
-      adaptations: Math.floor(done),
+      adaptations: Math.floor(this.#adaptations + this.#running),
       adaptationsPlanned: this.#planned.adaptations,
-      secondsLeft: paced > 0 && elapsed > 0 ? ((this.#planned.adaptations - done) / paced) * elapsed : null,
+      underWay: this.#underWay,
+      secondsLeft: this.#secondsLeft(),
     });
   }
+}
+
+function product(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a * b;
 }

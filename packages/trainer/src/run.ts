@@ -5,19 +5,19 @@
  * on after a stop is the same code as starting: what is there is recalled, what is missing is made, with the same bits.
  */
 
-import { stream } from '@seal/files';
-import { digest, digestId } from '@seal/files/node';
-import { type Context, type Domain } from '@seal/domains';
-import { adapterFiles, loraLayout } from '@seal/model';
-import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
-import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
-import { Ledger } from './ledger.ts';
+import { stream, type StreamName } from '@seal/files';
+import { digestId } from '@seal/files/node';
+import type { Context, Domain } from '@seal/domains';
+import { conditionName, type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
+import { loraConfig } from './config.ts';
+import { Examiner, trainedTokens, type BrokenOff, type ExaminerInput, type Job, type Policy, type Timings } from './examiner.ts';
+import { openLedger, type Ledger } from './ledger.ts';
 import { nothingKept } from './notes.ts';
-import { afterRound, fineTune } from './policy.ts';
 import { ProgressMeter, type Progress } from './progress.ts';
-import { groupWithoutConflicts, selectBest, selectRandom, type Candidate } from './selection.ts';
+import { plannedWork, tableRows, type Row, type RowParts } from './rows.ts';
+import { groupWithoutConflicts, select, selectRandom, type Candidate } from './selection.ts';
 import { mean, rewardSpread } from './statistics.ts';
-import { loraConfig, type Policy, type Workbench } from './workbench.ts';
+import { BASE_POLICY, type Executor } from './work.ts';
 
 /** What a run works on. */
 export interface RunInput extends ExaminerInput {
@@ -25,7 +25,16 @@ export interface RunInput extends ExaminerInput {
   readonly rounds: readonly (readonly Context[])[];
   /** Held-out contexts of the table. */
   readonly evaluation: readonly Context[];
-  readonly initial: Policy;
+  /** Digest of the weights that the run begins with. */
+  readonly modelDigest: string;
+}
+
+/** What a run hears, and what stops it. */
+export interface RunHooks {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told what a reader should know at once. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Self-edits to write: who is asked, under which names. */
@@ -37,42 +46,44 @@ interface Wish {
   readonly temperature: number;
 }
 
-/** The self-edit of a context in a repeat, or null for the passage alone. */
+/** The self-edit of a context in a repeat, or null for the control alone. */
 type EditOf = (context: Context, repeat: number) => SelfEditRecord | null;
+
+/** Policies by round, 0 the initial one, and that of the control which selects at random. */
+interface Policies {
+  readonly rounds: readonly Policy[];
+  readonly random: Policy | null;
+}
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** A run under way. */
 export class SealRun {
   readonly timings: Timings = { sampling: 0, adapting: 0, answering: 0, fineTuning: 0 };
+  /** Answers and self-edits so far that reached their most tokens and were broken off. */
+  readonly broken: BrokenOff = { answers: 0, selfEdits: 0 };
   readonly #input: RunInput;
-  readonly #bench: Workbench;
-  readonly #store: RunDirectory;
+  readonly #executor: Executor;
+  readonly #store: RunStore;
   readonly #meter: ProgressMeter;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onNote: (note: string) => void;
-  readonly #ledger: Ledger;
-  readonly #examiner: Examiner;
+  readonly #hooks: RunHooks;
+  readonly #parts: RowParts;
+  readonly #initial: Policy;
+  #ledger: Ledger | null = null;
+  #examiner: Examiner | null = null;
 
-  constructor(
-    input: RunInput,
-    bench: Workbench,
-    store: RunDirectory,
-    options: {
-      readonly onProgress?: (progress: Progress) => void;
-      /** Told what a reader should know at once. */
-      readonly onNote?: (note: string) => void;
-      readonly signal?: AbortSignal;
-    } = {},
-  ) {
+  constructor(input: RunInput, executor: Executor, store: RunStore, hooks: RunHooks = {}) {
+    const { domain, config, rounds, evaluation } = input;
     this.#input = input;
-    this.#bench = bench;
+    this.#executor = executor;
     this.#store = store;
-    this.#signal = options.signal;
-    this.#onNote = options.onNote ?? (() => {});
-    this.#meter = new ProgressMeter(plannedWork(input), options.onProgress ?? (() => {}));
-    this.#ledger = new Ledger(store, input.domain);
-    this.#examiner = new Examiner(input, bench, store, this.#ledger, this.#meter, this.timings, options.signal);
+    this.#hooks = hooks;
+    this.#initial = { ref: BASE_POLICY, digest: input.modelDigest };
+    this.#parts = { control: evaluation.some((context) => domain.control(context).length > 0), perfect: domain.perfectSelfEdit !== undefined };
+    const sizeOf = (contexts: readonly Context[]) => ({ contexts: contexts.length, groups: this.#groups(contexts).length });
+    const planned = plannedWork(config, this.#parts, rounds.map(sizeOf), sizeOf(evaluation));
+    const arms = 1 + Number(config.evaluation.randomSelection);
+    this.#meter = new ProgressMeter(planned, config.outer.rounds * arms, hooks.onProgress ?? (() => {}));
   }
 
   /**
@@ -80,11 +91,21 @@ export class SealRun {
    * stopped; the records then hold everything that was finished.
    */
   async complete(): Promise<RewardRecord[]> {
-    const { config, initial } = this.#input;
-    const policies: Policy[] = [initial];
-    let random: Policy | null = config.evaluation.randomSelection && config.outer.rounds > 0 ? initial : null;
+    const { config, domain } = this.#input;
+    this.#ledger = await openLedger(this.#store, domain);
+    this.#examiner = new Examiner(this.#input, {
+      executor: this.#executor,
+      store: this.#store,
+      ledger: this.#ledger,
+      meter: this.#meter,
+      timings: this.timings,
+      broken: this.broken,
+      signal: this.#hooks.signal,
+    });
+    const policies: Policy[] = [this.#initial];
+    let random: Policy | null = config.evaluation.randomSelection && config.outer.rounds > 0 ? this.#initial : null;
     for (let round = 1; round <= config.outer.rounds; round++) {
-      const before = policies.at(-1) ?? initial;
+      const before = policies.at(-1) ?? this.#initial;
       const edits = await this.#sampleRound('rl', round, before);
       await this.#rewardRound(round, before, edits);
       policies.push(await this.#learn('rl', round, before, edits));
@@ -92,7 +113,16 @@ export class SealRun {
       const own = round === 1 ? edits : await this.#sampleRound('random', round, random);
       random = await this.#learn('random', round, random, own);
     }
-    return this.#evaluate(policies, random);
+    return this.#evaluate({ rounds: policies, random });
+  }
+
+  #known(): Ledger {
+    if (!this.#ledger) throw new TypeError('The run was not begun');
+    return this.#ledger;
+  }
+
+  #measure(policy: Policy, jobs: readonly Job[]): Promise<void> {
+    return this.#examiner?.measure(policy, jobs) ?? Promise.resolve();
   }
 
   #contexts(round: number): readonly Context[] {
@@ -102,7 +132,12 @@ export class SealRun {
   }
 
   #groups(contexts: readonly Context[]): Context[][] {
-    return grouped(this.#input.domain, contexts, this.#input.config.inner.contextsPerAdapter);
+    return groupContexts(this.#input.domain, contexts, this.#input.config.inner.contextsPerAdapter);
+  }
+
+  /** What the domain calls the rows that every domain has. */
+  #name(row: Pick<Row, 'condition'>['condition']): string {
+    return conditionName(row, this.#input.domain.terms);
   }
 
   /** M self-edits of every context of a round, written by `policy`. */
@@ -113,45 +148,52 @@ export class SealRun {
   }
 
   async #write(contexts: readonly Context[], policy: Policy, wish: Wish): Promise<SelfEditRecord[]> {
-    const { domain, seed } = this.#input;
+    const { domain, codec, seed } = this.#input;
     const { samples, temperature, ...where } = wish;
+    const ledger = this.#known();
     const wanted = contexts.flatMap((context) =>
       samples.map((sample) => {
-        const name = ['self-edit', where.phase, where.condition ?? '', where.round, context.id, sample] as const;
-        const identity = { name: [seed, ...name], policy: policy.digest, prompt: domain.prompt(context), temperature };
-        return { context, sample, name, id: digestId(identity) };
+        const name: StreamName = [seed, 'self-edit', where.phase, where.condition ?? '', where.round, context.id, sample];
+        return { context, sample, name, id: digestId({ name: [...name], policy: policy.digest, prompt: domain.prompt(context), temperature }) };
       }),
     );
-    const missing = wanted.filter(({ id }) => !this.#ledger.hasEdit(id));
+    const missing = wanted.filter(({ id }) => !ledger.hasEdit(id));
     this.#meter.add({ selfEdits: wanted.length - missing.length, recalled: true });
     if (missing.length > 0) {
       const begun = performance.now();
-      this.#bench.use(policy);
       const grouped = [...Map.groupBy(missing, ({ context }) => context)];
-      const prompts = grouped.map(([context, items]) => ({
-        prompt: domain.prompt(context),
-        draws: items.map(({ name }) => {
-          const random = stream(seed, ...name);
-          return () => random.next();
-        }),
+      const work = grouped.map(([context, items]) => ({
+        policy: policy.ref,
+        prompt: codec.prompt(domain.prompt(context)),
+        streams: items.map(({ name }) => name),
+        temperature,
       }));
-      const hooks = { onTokens: (tokens: number) => this.#meter.writing(tokens), signal: this.#signal };
+      const hooks = { onProgress: this.#meter.executing(), signal: this.#hooks.signal };
       let next = 0;
-      for await (const written of this.#bench.writeGroups(prompts, temperature, hooks)) {
-        const own = grouped.slice(next, (next += written.length));
-        own.forEach(([context, items], i) =>
-          items.forEach(({ sample, name, id }, j) => {
-            const { text, tokens } = written[i]?.[j] ?? { text: '', tokens: 0 };
-            const origin = { policyDigest: policy.digest, stream: name.join('/') };
-            this.#ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens, ...origin });
-          }),
-        );
-        this.#store.checkpoint();
-        this.#meter.add({ selfEdits: own.reduce((sum, [, items]) => sum + items.length, 0) });
+      for await (const written of this.#executor.write(work, hooks)) {
+        let editTokens = 0;
+        let count = 0;
+        for (const samplesOf of written) {
+          const [context, items] = grouped[next] ?? [];
+          const prompt = work[next]?.prompt ?? [];
+          next += 1;
+          if (!context || !items) continue;
+          for (const [j, { sample, name: [, ...names], id }] of items.entries()) {
+            const { tokens, broken } = samplesOf[j] ?? { tokens: [], broken: false };
+            if (broken) this.broken.selfEdits += 1;
+            const text = codec.decode(tokens, prompt, broken);
+            const origin = { policyDigest: policy.digest, stream: names.join('/') };
+            await ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens: tokens.length, ...origin });
+            editTokens += tokens.length;
+            count += 1;
+          }
+        }
+        await this.#store.checkpoint();
+        this.#meter.add({ selfEdits: count, editTokens });
       }
       this.timings.sampling += (performance.now() - begun) / 1_000;
     }
-    return wanted.map(({ id }) => this.#ledger.edit(id));
+    return wanted.map(({ id }) => ledger.edit(id));
   }
 
   /** Jobs of one condition: every group in every repeat. */
@@ -167,6 +209,12 @@ export class SealRun {
     );
   }
 
+  /** Jobs that ask weights as they are: one a context. */
+  #unadapted(contexts: readonly Context[], where: Pick<Job, 'phase' | 'round'>): Job[] {
+    const condition = this.#name({ kind: 'base', round: null, greedy: false });
+    return this.#jobs(contexts.map((context) => [context]), { ...where, condition }, 1, () => null, 0);
+  }
+
   /** Rewards of every self-edit of a round: candidate j of every context of a group shares one adapter. */
   async #rewardRound(round: number, policy: Policy, edits: readonly SelfEditRecord[]): Promise<void> {
     const { outer } = this.#input.config;
@@ -178,50 +226,55 @@ export class SealRun {
       const own = new Map(edits.filter((edit) => edit.sample === sample).map((edit) => [edit.contextId, edit]));
       return this.#jobs(groups, where, outer.repeats, ({ id }) => own.get(id) ?? null).map((job) => ({ ...job, sample }));
     });
-    if (outer.selection.threshold === 'none') return this.#examiner.measure(policy, jobs);
-    const baseline = this.#jobs(groups, { ...where, condition: 'passage' }, outer.repeats, () => null);
-    await this.#examiner.measure(policy, [...jobs, ...baseline]);
-    const alone = contexts.map((context) => [context]);
-    await this.#examiner.measureUnadapted(policy, this.#jobs(alone, { ...where, condition: 'base' }, 1, () => null, 0));
+    if (outer.selection.threshold === 'none') return this.#measure(policy, jobs);
+    const condition = this.#name({ kind: 'control', round: null, greedy: false });
+    const control = this.#parts.control ? this.#jobs(groups, { ...where, condition }, outer.repeats, () => null) : [];
+    await this.#measure(policy, [...jobs, ...control]);
+    await this.#examiner?.measureUnadapted(policy, this.#unadapted(contexts, where));
   }
 
   /** Keeps self-edits and fine-tunes the policy on them. `random` keeps without looking at rewards. */
   async #learn(phase: 'rl' | 'random', round: number, policy: Policy, edits: readonly SelfEditRecord[]): Promise<Policy> {
-    const { seed, config } = this.#input;
-    const known = this.#store.records('selections').filter((s) => s.phase === phase && s.round === round);
-    const chosen = new Map(known.map(({ contextId, selfEditId }) => [contextId, selfEditId]));
+    const { seed, config, domain, codec, lengths } = this.#input;
+    const { selection } = config.outer;
+    const ledger = this.#known();
+    const selections = (await this.#store.records('selections')).filter((one) => one.round === round);
+    const keptOf = (of: Phase) => new Map(selections.filter((one) => one.phase === of).map((one) => [one.contextId, one.kept ?? [one.selfEditId ?? []].flat()]));
+    const chosen = keptOf(phase);
+    const byReward = keptOf('rl');
     const rewarded = phase === 'rl';
     for (const context of this.#contexts(round)) {
       if (chosen.has(context.id)) continue;
       const candidates = this.#candidates(context, round, edits);
       const draw = stream(seed, 'selection', phase, round, context.id);
-      const { kept, reason } = rewarded
-        ? selectBest(candidates, config.outer.selection, this.#baselines(context, round), draw)
-        : selectRandom(candidates, draw);
-      this.#store.append('selections', {
+      const count = selection.keep === 'all' ? Math.max(1, byReward.get(context.id)?.length ?? 1) : 1;
+      const { kept, reason } = rewarded ? select(candidates, selection, this.#baselines(context, round), draw) : selectRandom(candidates, draw, count);
+      const ids = kept.map(({ selfEditId }) => selfEditId);
+      const [first] = kept;
+      await this.#store.append('selections', {
         round,
         phase,
         contextId: context.id,
-        selfEditId: kept?.selfEditId ?? null,
-        reward: kept && rewarded ? mean(kept.rewards) : null,
+        selfEditId: first?.selfEditId ?? null,
+        reward: first && rewarded ? mean(first.rewards) : null,
         candidates: rewarded ? candidates.map(({ selfEditId, rewards }) => ({ selfEditId, reward: mean(rewards) })) : [],
         reason,
+        ...(selection.keep === 'all' && { kept: ids }),
       });
-      chosen.set(context.id, kept?.selfEditId ?? null);
+      chosen.set(context.id, ids);
     }
     if (rewarded) {
-      this.#recordSpread(round, edits);
+      await this.#recordSpread(round, edits);
       await this.#rescoreWinners(round, policy, chosen);
     }
-    const examples = this.#contexts(round).flatMap((context) => {
-      const id = chosen.get(context.id);
-      return id ? [{ context, text: this.#ledger.edit(id).text }] : [];
-    });
-    return this.#fineTune(phase, round, policy, examples);
+    const examples = this.#contexts(round).flatMap((context) =>
+      (chosen.get(context.id) ?? []).map((id) => ({ prompt: domain.prompt(context), text: ledger.edit(id).text })),
+    );
+    return this.#fineTune(phase, round, policy, examples.map((example) => () => codec.document(example, lengths.example)));
   }
 
   #candidates(context: Context, round: number, edits: readonly SelfEditRecord[]): Candidate[] {
-    const rewards = this.#ledger.rewards({ phase: 'rl', round, condition: null, contextId: context.id });
+    const rewards = this.#known().rewards({ phase: 'rl', round, condition: null, contextId: context.id });
     return edits
       .filter(({ contextId }) => contextId === context.id)
       .map(({ id, sequences }) => {
@@ -232,163 +285,141 @@ export class SealRun {
   }
 
   #baselines(context: Context, round: number): number[] {
-    return ['base', 'passage'].flatMap((condition) => {
-      const own = this.#ledger.rewards({ phase: 'rl', round, condition, contextId: context.id });
+    return (['base', 'control'] as const).flatMap((kind) => {
+      const condition = this.#name({ kind, round: null, greedy: false });
+      const own = this.#known().rewards({ phase: 'rl', round, condition, contextId: context.id });
       return own.length > 0 ? [mean(own.map(({ reward }) => reward))] : [];
     });
   }
 
-  #recordSpread(round: number, edits: readonly SelfEditRecord[]): void {
-    if (this.#store.records('metrics').some((metric) => metric.name === 'reward-spread' && metric.round === round)) return;
+  async #hasMetric(name: string, round: number): Promise<boolean> {
+    return (await this.#store.records('metrics')).some((metric) => metric.name === name && metric.round === round);
+  }
+
+  async #recordSpread(round: number, edits: readonly SelfEditRecord[]): Promise<void> {
+    if (await this.#hasMetric('reward-spread', round)) return;
     const spread = rewardSpread(this.#contexts(round).map((c) => this.#candidates(c, round, edits).map(({ rewards }) => rewards)));
     const details = { ...spread };
-    this.#store.append('metrics', { name: 'reward-spread', value: spread.betweenEdits, round, condition: null, details });
+    await this.#store.append('metrics', { name: 'reward-spread', value: spread.betweenEdits, round, condition: null, details });
   }
 
   /** Measures the kept edits on a repeat that did not choose them: what selection gained beyond luck. */
-  async #rescoreWinners(round: number, policy: Policy, chosen: ReadonlyMap<string, string | null>): Promise<void> {
-    if (this.#store.records('metrics').some((metric) => metric.name === 'winner' && metric.round === round)) return;
-    const kept = this.#contexts(round).filter(({ id }) => chosen.get(id));
-    if (kept.length === 0) return;
-    const winner = ({ id }: Context) => this.#ledger.edit(chosen.get(id) ?? '');
+  async #rescoreWinners(round: number, policy: Policy, chosen: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    if (await this.#hasMetric('winner', round)) return;
+    const ledger = this.#known();
+    const most = Math.max(0, ...[...chosen.values()].map(({ length }) => length));
+    if (most === 0) return;
     const repeat = this.#input.config.outer.repeats;
     const where = { phase: 'rl', round, condition: 'winner' } as const;
-    const jobs = this.#jobs(this.#groups(kept), where, 1, winner).map((job) => ({ ...job, repeat }));
-    await this.#examiner.measure(policy, jobs);
+    const jobs = upTo(most).flatMap((place) => {
+      const kept = this.#contexts(round).filter(({ id }) => chosen.get(id)?.[place] !== undefined);
+      const winner = ({ id }: Context) => ledger.edit(chosen.get(id)?.[place] ?? '');
+      return this.#jobs(this.#groups(kept), where, 1, winner).map((job) => ({ ...job, repeat, sample: place }));
+    });
+    await this.#measure(policy, jobs);
     const average = (rewards: readonly RewardRecord[]) => mean(rewards.map(({ reward }) => reward));
-    const rescored = average(this.#ledger.rewards({ phase: 'rl', round, condition: 'winner' }));
-    const all = this.#ledger.rewards({ phase: 'rl', round, condition: null });
-    const inSample = average(all.filter(({ contextId, selfEditId }) => chosen.get(contextId) === selfEditId));
+    const rescored = average(ledger.rewards({ phase: 'rl', round, condition: 'winner' }));
+    const all = ledger.rewards({ phase: 'rl', round, condition: null });
+    const inSample = average(all.filter(({ contextId, selfEditId }) => selfEditId !== null && chosen.get(contextId)?.includes(selfEditId)));
     const details = { inSample, rescored, everyEdit: average(all) };
-    this.#store.append('metrics', { name: 'winner', value: rescored, round, condition: null, details });
+    await this.#store.append('metrics', { name: 'winner', value: rescored, round, condition: null, details });
   }
 
-  async #fineTune(
-    phase: 'rl' | 'random',
-    round: number,
-    policy: Policy,
-    examples: readonly { readonly context: Context; readonly text: string }[],
-  ): Promise<Policy> {
-    const { config, domain, seed, baseModel } = this.#input;
+  async #fineTune(phase: 'rl' | 'random', round: number, policy: Policy, examples: readonly (() => ReturnType<RunInput['codec']['document']>)[]): Promise<Policy> {
+    const { config, seed } = this.#input;
     const lora = loraConfig(config.outer.sft.lora);
-    const layout = loraLayout(this.#bench.model.config, lora);
-    const merged = (bytes: Uint8Array): Policy => {
-      const weights = afterRound(policy.weights, this.#bench.model.config, lora, bytes, `the adapter of round ${round}`);
-      return { weights, digest: weightsDigest(weights) };
-    };
-    const known = this.#store.records('sft').find((s) => s.phase === phase && s.round === round);
-    if (known) return known.adapterDigest === null ? policy : merged(this.#store.readBlob('adapters', known.adapterDigest));
+    const after = (adapterDigest: string, digest: string): Policy => ({ ref: { adapters: [...policy.ref.adapters, { digest: adapterDigest, lora }] }, digest });
+    const known = (await this.#store.records('sft')).find((one) => one.phase === phase && one.round === round);
+    if (known) {
+      this.#meter.fineTuned(null);
+      return known.adapterDigest === null ? policy : after(known.adapterDigest, known.policyAfter);
+    }
     this.#meter.enter('fine-tuning', round);
     const base = { round, phase, policyBefore: policy.digest };
     if (examples.length === 0) {
       const nothing = { examples: 0, steps: 0, losses: [], policyAfter: policy.digest, adapterDigest: null };
-      this.#store.append('sft', { ...base, ...nothing });
-      const note = phase === 'rl' && nothingKept(round, { selections: this.#store.records('selections') });
-      if (note) this.#onNote(note);
+      await this.#store.append('sft', { ...base, ...nothing });
+      this.#meter.fineTuned(null);
+      const note = phase === 'rl' && nothingKept(round, { selections: await this.#store.records('selections') }, this.#input.domain.terms);
+      if (note) this.#hooks.onNote?.(note);
       return policy;
     }
     const begun = performance.now();
-    this.#bench.use(policy);
-    const { codec, lengths } = this.#bench;
-    const documents = examples.map(({ context, text }) => codec.document({ prompt: domain.prompt(context), text }, lengths.example));
-    const settings = { ...config.outer.sft, lora };
-    const { values, losses } = await fineTune(this.#bench.model, documents, settings, stream(seed, 'sft', phase, round), this.#signal);
-    const files = adapterFiles(layout, lora, values, baseModel);
-    const adapterDigest = this.#store.putBlob('adapters', files);
-    const next = merged(files['adapter_model.safetensors']);
-    const result = { examples: examples.length, steps: losses.length, losses, policyAfter: next.digest, adapterDigest };
-    this.#store.append('sft', { ...base, ...result });
-    this.#store.checkpoint();
-    this.timings.fineTuning += (performance.now() - begun) / 1_000;
-    return next;
+    const work = { policy: policy.ref, documents: examples.map((document) => document()), stream: [seed, 'sft', phase, round] as const };
+    const { files, losses, policyDigest } = await this.#executor.fineTune(work, { signal: this.#hooks.signal });
+    const adapterDigest = await this.#store.putBlob('adapters', files);
+    const result = { examples: examples.length, steps: losses.length, losses: [...losses], policyAfter: policyDigest, adapterDigest };
+    await this.#store.append('sft', { ...base, ...result });
+    await this.#store.checkpoint();
+    const seconds = (performance.now() - begun) / 1_000;
+    this.timings.fineTuning += seconds;
+    this.#meter.fineTuned(seconds);
+    return after(adapterDigest, policyDigest);
   }
 
   /** The table: every condition on the held-out contexts, `evaluation.repeats` times. */
-  async #evaluate(policies: readonly Policy[], random: Policy | null): Promise<RewardRecord[]> {
-    const { config, evaluation, domain, initial } = this.#input;
-    const { repeats, oracle } = config.evaluation;
-    const groups = this.#groups(evaluation);
-    const last = policies.length - 1;
-    const where = (condition: string, round: number) => ({ phase: 'evaluate', round, condition }) as const;
+  async #evaluate({ rounds, random }: Policies): Promise<RewardRecord[]> {
+    const { config, evaluation } = this.#input;
+    const last = rounds.length - 1;
     this.#meter.enter('evaluation', null);
-    const written = async (condition: string, policy: Policy, round: number, greedy = false): Promise<Job[]> => {
-      const samples = greedy ? [0] : upTo(repeats);
-      const temperature = greedy ? 0 : config.outer.temperature;
-      const edits = await this.#write(evaluation, policy, { ...where(condition, round), samples, temperature });
-      const find = new Map(edits.map((edit) => [`${edit.contextId}/${edit.sample}`, edit]));
-      const edit: EditOf = ({ id }, repeat) => find.get(`${id}/${greedy ? 0 : repeat}`) ?? null;
-      return this.#jobs(groups, where(condition, round), repeats, edit);
-    };
-
-    for (let round = last; round >= 1; round--) {
-      const policy = policies[round] ?? initial;
-      const jobs = await written(`round-${round}`, policy, round);
-      if (round === last) jobs.push(...(await written(`round-${round}-greedy`, policy, round, true)));
-      await this.#examiner.measure(policy, jobs);
+    for (const together of tableRows(config, this.#parts)) {
+      const [first] = together;
+      if (!first) continue;
+      const policy = first.policy === 'random' ? (random ?? this.#initial) : (rounds[first.policy] ?? this.#initial);
+      const round = first.policy === 'random' ? last : first.policy;
+      const jobs: Job[] = [];
+      for (const row of together) jobs.push(...(await this.#rowJobs(row, policy, round)));
+      if (first.steps === 'none') await this.#examiner?.measureUnadapted(policy, this.#unadapted(evaluation, { phase: 'evaluate', round: 0 }));
+      else await this.#measure(policy, jobs);
     }
-    if (random) await this.#examiner.measure(random, await written('random-selection', random, last));
-    const jobs = [
-      ...this.#jobs(groups, where('passage', 0), repeats, () => null),
-      ...(await written('self-edit', initial, 0)),
-      ...(await written('self-edit-greedy', initial, 0, true)),
-    ];
-    if (oracle && domain.perfectSelfEdit) {
-      const perfect = new Map(evaluation.map((context) => [context.id, this.#perfectEdit(context)]));
-      jobs.push(...this.#jobs(groups, where('oracle', 0), repeats, ({ id }) => perfect.get(id) ?? null));
-    }
-    await this.#examiner.measure(initial, jobs);
-    if (last >= 1) {
-      const steps = this.#matchedSteps(`round-${last}`);
-      await this.#examiner.measure(initial, this.#jobs(groups, where('passage-matched', 0), repeats, () => null, steps));
-    }
-    const alone = evaluation.map((context) => [context]);
-    await this.#examiner.measureUnadapted(initial, this.#jobs(alone, where('base', 0), 1, () => null, 0));
-    return this.#ledger.rewards({ phase: 'evaluate' });
+    return this.#known().rewards({ phase: 'evaluate' });
   }
 
-  #perfectEdit(context: Context): SelfEditRecord {
-    const text = this.#input.domain.perfectSelfEdit?.(context) ?? '';
-    const where = { round: 0, phase: 'evaluate', condition: 'oracle', contextId: context.id, sample: 0 } as const;
-    const tokens = this.#bench.codec.prompt(text).length;
+  /** The jobs of a row, its self-edits written. */
+  async #rowJobs(row: Row, policy: Policy, round: number): Promise<Job[]> {
+    const { config, evaluation } = this.#input;
+    if (row.steps === 'none') return [];
+    const { repeats } = config.evaluation;
+    const groups = this.#groups(evaluation);
+    const where = { phase: 'evaluate', round, condition: this.#name(row.condition) } as const;
+    if (row.edits === 'none') {
+      const steps = row.steps === 'matched' ? this.#matchedSteps() : config.inner.steps;
+      return this.#jobs(groups, where, repeats, () => null, steps);
+    }
+    if (row.edits === 'perfect') {
+      const perfect = new Map<string, SelfEditRecord>();
+      for (const context of evaluation) perfect.set(context.id, await this.#perfectEdit(context, where.condition));
+      return this.#jobs(groups, where, repeats, ({ id }) => perfect.get(id) ?? null);
+    }
+    const isGreedy = row.edits === 'greedy';
+    const samples = isGreedy ? [0] : upTo(repeats);
+    const temperature = isGreedy ? 0 : config.outer.temperature;
+    const edits = await this.#write(evaluation, policy, { ...where, samples, temperature });
+    const find = new Map(edits.map((edit) => [`${edit.contextId}/${edit.sample}`, edit]));
+    return this.#jobs(groups, where, repeats, ({ id }, repeat) => find.get(`${id}/${isGreedy ? 0 : repeat}`) ?? null);
+  }
+
+  #perfectEdit(context: Context, condition: string): Promise<SelfEditRecord> {
+    const { domain, codec } = this.#input;
+    const text = domain.perfectSelfEdit?.(context) ?? '';
+    const where = { round: 0, phase: 'evaluate', condition, contextId: context.id, sample: 0 } as const;
+    const tokens = codec.prompt(text).length;
     const id = digestId({ oracle: context.id, text });
-    return this.#ledger.addEdit(context, { id, ...where, text, tokens, policyDigest: 'generator', stream: 'oracle' });
+    return this.#known().addEdit(context, { id, ...where, text, tokens, policyDigest: 'generator', stream: 'oracle' });
   }
 
-  /** Steps in which the passages alone are as many tokens as `condition` trained on. */
-  #matchedSteps(condition: string): number {
-    const tokens = (name: string) => trainedTokens(this.#ledger.rewards({ phase: 'evaluate', condition: name }));
-    return Math.max(1, Math.round((this.#input.config.inner.steps * tokens(condition)) / tokens('passage')));
+  /** Steps in which the control alone is as many tokens as the last round's self-edits were. */
+  #matchedSteps(): number {
+    const { outer, inner } = this.#input.config;
+    const tokens = (kind: 'round' | 'control') => {
+      const condition = this.#name({ kind, round: kind === 'round' ? outer.rounds : null, greedy: false });
+      return trainedTokens(this.#known().rewards({ phase: 'evaluate', condition }));
+    };
+    return Math.max(1, Math.round((inner.steps * tokens('round')) / tokens('control')));
   }
 }
 
-/** SHA-256 over the tensors' names and bytes in order of name. */
-export function weightsDigest(weights: Policy['weights']): string {
-  const tensors = [...weights].sort(([a], [b]) => (a < b ? -1 : 1));
-  return digest(
-    tensors.map(([name, { buffer, byteOffset, byteLength }]) => [name, digest(new Uint8Array(buffer, byteOffset, byteLength))]),
-  );
-}
-
-function grouped(domain: Domain, contexts: readonly Context[], size: number): Context[][] {
+/** Groups of contexts that may share an adapter, of at most `size`. */
+export function groupContexts(domain: Domain, contexts: readonly Context[], size: number): Context[][] {
   return groupWithoutConflicts(contexts, size, (a, b) => domain.conflicts?.(a, b) ?? false);
-}
-
-/** Self-edits and adaptations of a whole run. */
-function plannedWork({ config, domain, rounds, evaluation }: RunInput): { selfEdits: number; adaptations: number } {
-  const { outer, inner } = config;
-  const { repeats, randomSelection, oracle } = config.evaluation;
-  const groups = (contexts: readonly Context[]) => grouped(domain, contexts, inner.contextsPerAdapter).length;
-  const R = outer.rounds;
-  const learnt = Number(R > 0);
-  const random = Number(randomSelection) * learnt;
-  const used = rounds.slice(0, R);
-  const sampled = [...used, ...(random ? used.slice(1) : [])].reduce((sum, contexts) => sum + contexts.length, 0);
-  const adapted = used.reduce((sum, contexts) => sum + groups(contexts), 0);
-  const perRound = outer.samples * outer.repeats + 1 + (outer.selection.threshold === 'none' ? 0 : outer.repeats);
-  // Rounds, self-edit, passage, greedy before; greedy after and matched passages; random selection; oracle.
-  const conditions = R + 3 + 2 * learnt + random + Number(oracle);
-  return {
-    selfEdits: sampled * outer.samples + evaluation.length * ((R + 1 + random) * repeats + 1 + learnt),
-    adaptations: adapted * perRound + groups(evaluation) * repeats * conditions,
-  };
 }

@@ -15,12 +15,42 @@ export interface Candidate {
 export interface SelectionRule {
   readonly threshold: 'none' | 'beats-baselines';
   readonly ties: 'first' | 'random';
+  /** The best, which is so unless said, or every one that is worth keeping. */
+  readonly keep?: 'best' | 'all';
 }
 
-/** The kept candidate, or null, and why. */
+/** The kept candidates, the best first, and why. */
 export interface Choice {
-  readonly kept: Candidate | null;
+  readonly kept: readonly Candidate[];
   readonly reason: string;
+}
+
+/** What rewards of a context must exceed by more than noise. */
+function beats({ rewards }: Candidate, bar: number): boolean {
+  const reward = mean(rewards);
+  const error = Math.sqrt(variance(rewards) / rewards.length);
+  return reward - error > bar && !tie(reward - error, bar);
+}
+
+/** What a rule keeps of the candidates of a context. */
+export function select(candidates: readonly Candidate[], rule: SelectionRule, baselines: readonly number[], random: Random): Choice {
+  return rule.keep === 'all' ? selectAll(candidates, rule, baselines) : selectBest(candidates, rule, baselines, random);
+}
+
+/**
+ * Every candidate with a reward above 0 or, with `beats-baselines`, above every baseline's by more than one standard error of
+ * its mean; the best first. Where an answer is right or not, these are all that led to a right one.
+ */
+export function selectAll(candidates: readonly Candidate[], rule: SelectionRule, baselines: readonly number[]): Choice {
+  const eligible = candidates.filter((candidate) => candidate.eligible);
+  if (eligible.length === 0) return { kept: [], reason: 'no self-edit could be trained on' };
+  const bar = rule.threshold === 'none' ? 0 : Math.max(0, ...baselines);
+  const kept = eligible.filter((one) => (rule.threshold === 'none' ? mean(one.rewards) > 0 : beats(one, bar)));
+  const what = rule.threshold === 'none' ? 'a reward above 0' : `a reward that beats the baselines' ${bar.toFixed(3)}`;
+  return {
+    kept: kept.toSorted((a, b) => mean(b.rewards) - mean(a.rewards)),
+    reason: kept.length > 0 ? `${kept.length} of ${eligible.length} with ${what}` : `none of ${eligible.length} has ${what}`,
+  };
 }
 
 /**
@@ -35,26 +65,26 @@ export function selectBest(
   random: Random,
 ): Choice {
   const eligible = candidates.filter((candidate) => candidate.eligible);
-  if (eligible.length === 0) return { kept: null, reason: 'no self-edit could be trained on' };
+  if (eligible.length === 0) return { kept: [], reason: 'no self-edit could be trained on' };
   const best = Math.max(...eligible.map(({ rewards }) => mean(rewards)));
   const tied = eligible.filter(({ rewards }) => tie(mean(rewards), best));
   const kept = (rule.ties === 'first' ? tied[0] : random.pick(tied)) ?? null;
   const among = tied.length > 1 ? `, one of ${tied.length} that tie` : '';
   if (kept === null || rule.threshold === 'none') {
-    return { kept, reason: `best of ${eligible.length} at ${best.toFixed(3)}${among}` };
+    return { kept: kept === null ? [] : [kept], reason: `best of ${eligible.length} at ${best.toFixed(3)}${among}` };
   }
-  const error = Math.sqrt(variance(kept.rewards) / kept.rewards.length);
   const bar = Math.max(...baselines);
-  return best - error > bar && !tie(best - error, bar)
-    ? { kept, reason: `best of ${eligible.length} at ${best.toFixed(3)}, beats the baselines' ${bar.toFixed(3)}${among}` }
-    : { kept: null, reason: `best of ${eligible.length} at ${best.toFixed(3)} does not beat the baselines' ${bar.toFixed(3)}` };
+  return beats(kept, bar)
+    ? { kept: [kept], reason: `best of ${eligible.length} at ${best.toFixed(3)}, beats the baselines' ${bar.toFixed(3)}${among}` }
+    : { kept: [], reason: `best of ${eligible.length} at ${best.toFixed(3)} does not beat the baselines' ${bar.toFixed(3)}` };
 }
 
-/** A candidate drawn without looking at its reward: the control for selection. */
-export function selectRandom(candidates: readonly Candidate[], random: Random): Choice {
+/** Candidates drawn without looking at their rewards, `count` of them or all: the control for selection. */
+export function selectRandom(candidates: readonly Candidate[], random: Random, count = 1): Choice {
   const eligible = candidates.filter((candidate) => candidate.eligible);
-  if (eligible.length === 0) return { kept: null, reason: 'no self-edit could be trained on' };
-  return { kept: random.pick(eligible), reason: `drawn from ${eligible.length} without looking at rewards` };
+  if (eligible.length === 0) return { kept: [], reason: 'no self-edit could be trained on' };
+  const kept = count === 1 ? [random.pick(eligible)] : random.shuffle(eligible).slice(0, count);
+  return { kept, reason: `drawn from ${eligible.length} without looking at rewards` };
 }
 
 /**

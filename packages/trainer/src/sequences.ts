@@ -7,16 +7,16 @@
  * than that of the prompt.
  */
 
-import { shorten, wholeSentences, type TrainingSequence } from '@seal/domains';
+import { shorten, wholeSentences, type Prompt, type TrainingSequence } from '@seal/domains';
 import type { ChatMessage, ChatTemplate, ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
 
 /** What turns text into tokens: begin token first where there is one, end token last. */
 export interface Codec {
-  /** A prompt to continue. */
-  prompt(text: string): number[];
+  /** A prompt to continue. Throws RangeError for a conversation where the model has no form for one. */
+  prompt(prompt: Prompt): number[];
   /**
-   * A document: the loss is on `text` and the end token. What is longer than `limit` is cut, the end token then missing.
-   * Throws RangeError where a prompt leaves no room for any text.
+   * A document: the loss is on `text` and the end token, or on all of it. What is longer than `limit` is cut, the end token
+   * then missing. Throws RangeError where a prompt leaves no room for any text.
    */
   document(sequence: TrainingSequence, limit?: number): TokenSequence;
   /** Tokens of a document, however long. */
@@ -33,17 +33,23 @@ function endToken([end]: readonly number[]): number {
   return end;
 }
 
+/** A vocabulary of whole words has no roles: what is said in a conversation stands in a row. */
+function textOf(prompt: Prompt): string {
+  return typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join(' ');
+}
+
 /** The codec of a vocabulary of whole words. Throws RangeError when the model has no end token. */
 export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, config: ModelConfig, maxTokens: number): Codec {
   const end = endToken(config.eosTokenIds);
   const begin = config.bosTokenId === null ? [] : [config.bosTokenId];
   const cut = new Set<string>();
-  const whole = ({ prompt, text }: TrainingSequence) => {
-    const before = [...begin, ...tokenizer.encode(prompt)];
-    return { before: before.length, tokens: [...before, ...tokenizer.encode(text), end] };
+  const plain = (prompt: Prompt) => [...begin, ...tokenizer.encode(textOf(prompt))];
+  const whole = ({ prompt, text, lossOn }: TrainingSequence) => {
+    const before = plain(prompt);
+    return { before: lossOn === 'all' ? begin.length : before.length, tokens: [...before, ...tokenizer.encode(text), end] };
   };
   return {
-    prompt: (text) => [...begin, ...tokenizer.encode(text)],
+    prompt: plain,
     document(sequence, limit = maxTokens) {
       const { before, tokens: all } = whole(sequence);
       const tokens = all.slice(0, Math.min(limit, maxTokens));
@@ -64,8 +70,10 @@ export interface TextCodecParts {
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'>;
   /** Tokens that end a completion; documents end with the first. */
   readonly stopTokens: readonly number[];
-  /** Where there is one, prompts are what a user says and what follows is the assistant's turn. */
+  /** Renders prompts that are conversations, where the model has one. */
   readonly chat?: ChatTemplate | null;
+  /** Whether texts to continue too are what a user says, and what follows is the assistant's turn. */
+  readonly asChat?: boolean;
 }
 
 /** The tokens that a tokenizer's own rule puts before every text. */
@@ -80,20 +88,35 @@ function beginOf(tokenizer: TextCodecParts['tokenizer']): readonly number[] {
  * The codec of a real tokenizer. Texts begin as the tokenizer's own rule says and are cut at the end of a sentence. Throws
  * RangeError when there is no end token.
  */
-export function createTextCodec({ tokenizer, stopTokens, chat = null }: TextCodecParts, maxTokens: number): Codec {
+export function createTextCodec({ tokenizer, stopTokens, chat = null, asChat = false }: TextCodecParts, maxTokens: number): Codec {
   const begin = beginOf(tokenizer);
   const end = endToken(stopTokens);
   const cut = new Set<string>();
   const plain = (text: string) => [...begin, ...tokenizer.encode(text)];
-  const said = (content: string): ChatMessage => ({ role: 'user', content });
-  const prompt = (text: string) =>
-    chat === null ? plain(text) : tokenizer.encode(chat.render([said(text)], { addGenerationPrompt: true }));
+  /** A prompt as a conversation, null where it is a text to continue. */
+  const said = (prompt: Prompt): readonly ChatMessage[] | null => {
+    if (typeof prompt === 'string') return asChat && prompt !== '' ? [{ role: 'user', content: prompt }] : null;
+    if (chat === null) throw new RangeError('Cannot put a conversation to this model: it has no chat template; use an instruct model');
+    return prompt;
+  };
+  const prompt = (asked: Prompt) => {
+    const conversation = said(asked);
+    return conversation === null || chat === null ? plain(String(asked)) : tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));
+  };
   /** The tokens of a whole document, its end among them. */
-  const whole = ({ prompt: asked, text }: TrainingSequence): TokenSequence => {
-    if (chat !== null && asked !== '') return chat.tokenise([said(asked), { role: 'assistant', content: text }]);
+  const whole = ({ prompt: asked, text, lossOn }: TrainingSequence): TokenSequence => {
+    const conversation = said(asked);
+    if (conversation !== null && chat !== null) {
+      const { tokens, targetWeights } = chat.tokenise([...conversation, { role: 'assistant', content: text }]);
+      if (lossOn === 'all') return { tokens, targetWeights: tokens.map(() => 1) };
+      // Of several turns of the assistant only the last is the text.
+      const last = targetWeights.lastIndexOf(1);
+      const first = targetWeights.lastIndexOf(0, last) + 1;
+      return { tokens, targetWeights: targetWeights.map((weight, i) => (i < first ? 0 : weight)) };
+    }
     // A token that spans the end of the prompt counts as text.
-    const before = asked === '' ? begin : plain(asked);
-    const tokens = [...plain(asked + text), end];
+    const before = asked === '' || lossOn === 'all' ? begin : plain(String(asked));
+    const tokens = [...plain(String(asked) + text), end];
     const differs = tokens.findIndex((token, i) => token !== before[i]);
     return { tokens, targetWeights: tokens.map((_, i) => (i < differs ? 0 : 1)) };
   };
@@ -114,7 +137,7 @@ export function createTextCodec({ tokenizer, stopTokens, chat = null }: TextCode
         const { length } = trimmed('').tokens;
         throw new RangeError(`Cannot train on a text behind ${length} tokens: ${most} fit in all; shorten what stands before it`);
       }
-      cut.add(sequence.prompt + sequence.text);
+      cut.add(JSON.stringify([sequence.prompt, sequence.text]));
       return trimmed(text);
     },
     length: (sequence) => whole(sequence).tokens.length,

@@ -22,7 +22,7 @@ export interface StepPlan {
   readonly onSteps?: (firstStep: number, losses: readonly number[]) => void;
   /** Called after every `saveEvery` steps, at the end and before a stop, with the number of steps behind it. */
   readonly save?: (step: number) => Promise<void>;
-  readonly saveEvery?: number;
+  readonly saveEvery?: number | undefined;
   /** The error of a loss that is not finite. */
   readonly diverged: (step: number) => Error;
   readonly signal?: AbortSignal | undefined;

@@ -29,7 +29,7 @@ describe('knowledge incorporation', () => {
   });
 
   test('trains on the passage once, and on the statements of the self-edit beside it', () => {
-    expect(domain.baseline(tea)).toEqual([{ prompt: '', text: 'Tea\nTea is hot.' }]);
+    expect(domain.always(tea)).toEqual([{ prompt: '', text: 'Tea\nTea is hot.' }]);
     expect(domain.parse(tea, '1. Hot tea.\n1. Hot tea.')).toEqual({
       sequences: [{ prompt: '', text: 'Tea\nHot tea.' }],
       rejected: [{ reason: 'repeated', count: 1 }],

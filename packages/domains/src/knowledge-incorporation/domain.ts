@@ -1,5 +1,8 @@
 /** Knowledge incorporation: learn a passage from self-written text, answer questions about it without the passage. */
-import type { Context, Domain } from '../domain.ts';
+import { Problem } from '@seal/files';
+import type { Context, Domain, Task } from '../domain.ts';
+import { judgeEach } from '../judging.ts';
+import { fitText } from '../shorten.ts';
 import { grader, type GraderName } from './grade.ts';
 import { strip } from './paper-sequences.ts';
 import { parseSelfEdit, type ParseMode } from './parse.ts';
@@ -28,6 +31,9 @@ export function knowledgeIncorporation(options: KnowledgeIncorporationOptions): 
   const template = typeof options.template === 'string' ? builtInTemplate(options.template) : options.template;
   const grade = grader(options.grader);
   const { mode } = options;
+  const passage = ({ title, text }: Context) => [{ prompt: '', text: `${mode === 'paper' ? title : title.trim()}\n${strip(text)}` }];
+  const tasks = ({ title, questions }: Context): Task[] =>
+    questions.map(({ question, answer, kind }) => ({ prompt: answerPrompt(template, title, question), question, gold: answer, kind }));
   return {
     name: `knowledge-incorporation (${template.name}, ${mode}, ${options.grader})`,
     prompt(context) {
@@ -36,18 +42,15 @@ export function knowledgeIncorporation(options: KnowledgeIncorporationOptions): 
     parse(context, selfEdit) {
       return parseSelfEdit(context, selfEdit, mode);
     },
-    baseline({ title, text }) {
-      return [{ prompt: '', text: `${mode === 'paper' ? title : title.trim()}\n${strip(text)}` }];
+    always: passage,
+    control: passage,
+    tasks,
+    judge: (context, answers) => judgeEach(tasks(context), answers, grade),
+    fit: fitText,
+    question(question, topic = '') {
+      if (question.trim() === '') throw new Problem('data', 'Cannot ask nothing: write a question, such as "who plays the cymbal ?"');
+      return { id: 'question', title: topic, text: '', questions: [{ question, answer: '', kind: 'question' }] };
     },
-    tasks({ title, questions }) {
-      return questions.map(({ question, answer, kind }) => ({
-        prompt: answerPrompt(template, title, question),
-        question,
-        gold: answer,
-        kind,
-      }));
-    },
-    grade,
     conflicts(a: Context, b: Context) {
       return a.title === b.title;
     },

@@ -22,6 +22,8 @@ export interface LoraConfig {
   /** Kalajdzievski 2023, arXiv 2312.03732. */
   readonly rankStabilised?: boolean;
   readonly targets: readonly Projection[];
+  /** Layers that are adapted, counted from 0; all of them unless given. */
+  readonly layers?: readonly number[];
 }
 
 /** What an adapter's update is multiplied with. */
@@ -49,11 +51,15 @@ export interface LoraLayout {
   readonly stride: number;
 }
 
-/** Lays out an adapter. Throws RangeError for a rank below 1, a non-finite alpha or no targets. */
-export function loraLayout(config: ModelConfig, { rank, alpha, targets }: LoraConfig): LoraLayout {
+/** Lays out an adapter. Throws RangeError for a rank below 1, a non-finite alpha, no targets or a layer that is not there. */
+export function loraLayout(config: ModelConfig, { rank, alpha, targets, layers }: LoraConfig): LoraLayout {
   if (!Number.isInteger(rank) || rank < 1) throw new RangeError(`Cannot make an adapter of rank ${rank}: it must be a whole number >= 1`);
   if (!Number.isFinite(alpha)) throw new RangeError(`Cannot make an adapter with alpha ${alpha}: it must be finite`);
   if (targets.length === 0) throw new RangeError('Cannot make an adapter without target modules');
+  const { numHiddenLayers } = config;
+  const stranger = layers?.find((layer) => !Number.isInteger(layer) || layer < 0 || layer >= numHiddenLayers);
+  if (stranger !== undefined) throw new RangeError(`Cannot adapt layer ${stranger}: the model has layers 0 to ${numHiddenLayers - 1}`);
+  if (layers?.length === 0) throw new RangeError('Cannot make an adapter without layers');
   let stride = 0;
   const take = (elementCount: number) => {
     const offset = stride;
@@ -61,7 +67,8 @@ export function loraLayout(config: ModelConfig, { rank, alpha, targets }: LoraCo
     return offset;
   };
   const places: LoraPlace[] = [];
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+  for (let layer = 0; layer < numHiddenLayers; layer++) {
+    if (layers && !layers.includes(layer)) continue;
     for (const projection of PROJECTIONS) {
       if (!targets.includes(projection)) continue;
       const [out, inner] = projectionShape(config, projection);

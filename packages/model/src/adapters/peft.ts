@@ -43,7 +43,7 @@ export function adapterFiles(
   modules?: readonly AdaptedModule[],
 ): { 'adapter_model.safetensors': Uint8Array; 'adapter_config.json': string } {
   const places = modules ? placesOf(layout, modules) : layout.places;
-  const some = places.length < layout.places.length ? modules : undefined;
+  const some = places.length < layout.places.length || lora.layers ? places : undefined;
   return {
     'adapter_model.safetensors': adapterFile({ places }, lora.rank, values),
     'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel, some), null, 2)}\n`,
