@@ -1,15 +1,13 @@
 export { ConfigMismatchError } from './errors.ts';
 export * from './records.ts';
 export {
-  type BlobFiles,
-  type BlobKind,
   checkRoomForRun,
   createRun,
   deriveRunId,
   type OpenOptions,
   openRun,
   readRun,
-  type RunDirectory,
   type RunExpectation,
   type RunRecords,
 } from './run-directory.ts';
+export type { BlobFiles, BlobKind, RecordStore, RunStore } from './store.ts';
