@@ -21,8 +21,10 @@ export async function writeReport(dir: string): Promise<string> {
   const kept = join(dir, 'contexts.json');
   const contexts = parseContexts(readJson(kept, 'data'), kept);
   const path = join(dir, 'report.html');
-  const asked = contexts.map(({ questions, data: _, ...context }) => ({
-    ...context,
+  const asked = contexts.map(({ id, title, text, questions }) => ({
+    id,
+    title,
+    text,
     questions: questions.map(({ answer, ...question }) => ({ ...question, gold: answer })),
   }));
   writeWhole(path, renderReport({ ...records, result, contexts: asked }));

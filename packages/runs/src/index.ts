@@ -1,3 +1,17 @@
+export {
+  compareConditions,
+  type Condition,
+  type ConditionKind,
+  conditionName,
+  labelOf,
+  lastRoundOf,
+  pairsOf,
+  parseCondition,
+  PASSAGE_TERMS,
+  pluralOf,
+  type Role,
+  roleOf,
+} from './conditions.ts';
 export { ConfigMismatchError } from './errors.ts';
 export * from './records.ts';
 export {

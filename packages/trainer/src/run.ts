@@ -283,7 +283,7 @@ export class SealRun {
     if (examples.length === 0) {
       const nothing = { examples: 0, steps: 0, losses: [], policyAfter: policy.digest, adapterDigest: null };
       await this.#store.append('sft', { ...base, ...nothing });
-      const note = phase === 'rl' && nothingKept(round, { selections: await this.#store.records('selections') });
+      const note = phase === 'rl' && nothingKept(round, { selections: await this.#store.records('selections') }, this.#store.header.terms);
       if (note) this.#onNote(note);
       return policy;
     }
