@@ -38,6 +38,13 @@ const leaves = (value: unknown, path = ''): [path: string, value: string][] => {
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`));
 };
 
+/** How a part of the domain was set up: a text as it is, what has a name by its name. */
+const settingOf = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  const name = typeof value === 'object' && value !== null && 'name' in value ? value.name : undefined;
+  return typeof name === 'string' ? name : (JSON.stringify(value) ?? '');
+};
+
 const pairs = (entries: readonly (readonly [string, string])[]): Html =>
   html`<dl class="pairs">${entries.map(
     ([key, value]) => html`<div><dt>${key}</dt><dd class="model">${value}</dd></div>`,
@@ -73,13 +80,8 @@ export const configurationSection = ({ input: { header } }: Material): Html => {
     ['started', header.createdAt],
     ['seed', String(header.seed)],
     ['model', header.modelDigest],
-    ...(header.source === undefined
-      ? []
-      : ([
-          ['model from', header.source.model],
-          ['passages from', header.source.passages],
-          ['prompts', `${header.source.template.name}${header.source.chat ? ', by the chat template' : ''}`],
-        ] as const)),
+    ...(header.model === undefined ? [] : [['model from', header.model] as const]),
+    ...Object.entries(header.domain ?? {}).map(([key, value]) => [words(key), settingOf(value)] as const),
     ['runtime', environment.runtime],
     ['adapter', environment.adapter],
     ['kernels', environment.kernels === undefined ? 'defaults' : `tuned, ${environment.kernels.slice(0, 12)}`],
