@@ -2,6 +2,7 @@
 
 import { problemsOf } from '@seal/files';
 import { PROJECTIONS, type LoraConfig } from '@seal/model';
+import type { Mode } from '@seal/runs';
 import { type, type ArkError } from 'arktype';
 import { SCHEDULES } from './schedules.ts';
 
@@ -105,4 +106,33 @@ export function loraConfig({ rank, alpha, targets, layers }: SealConfig['inner']
   const wanted = targets === 'all' ? null : targets === 'q,v' ? ['q_proj', 'v_proj'] : targets;
   const chosen = PROJECTIONS.filter((name) => wanted === null || wanted.includes(name.split('.').at(-1) ?? name));
   return { rank, alpha, targets: chosen, ...(layers && { layers: [...new Set(layers)].sort((a, b) => a - b) }) };
+}
+
+/** What `paper` repeats of the reference: adapters on q and v only, end padding in the loss, ties to the first sampled. */
+function asPaper(config: SealConfig): SealConfig {
+  const { inner, outer } = config;
+  return {
+    ...config,
+    inner: { ...inner, lora: { ...inner.lora, targets: 'q,v' }, trainOnPadding: true },
+    outer: { ...outer, selection: { threshold: 'none', ties: 'first' } },
+  };
+}
+
+/**
+ * A preset's configuration in a mode, with `overrides` (nested as the configuration is) on top. Throws RangeError naming
+ * unknown keys and values out of bounds; `place` names where the overrides are from.
+ */
+export function resolveConfig(preset: SealConfig, mode: Mode, overrides: unknown, place: string): SealConfig {
+  const base = mode === 'paper' ? asPaper(preset) : preset;
+  return parseSealConfig(overrides === undefined ? base : merge(base, overrides, place), place);
+}
+
+function merge(base: unknown, override: unknown, place: string): unknown {
+  const isObject = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject(base)) return override;
+  if (!isObject(override)) throw new RangeError(`Cannot use ${place}: expected an object, got ${JSON.stringify(override)}`);
+  // Entries, not assignments: a key called __proto__ is then a key like any other, and refused.
+  const replaced = Object.entries(override).map(([key, value]) => [key, Object.hasOwn(base, key) ? merge(base[key], value, place) : value]);
+  return Object.fromEntries([...Object.entries(base), ...replaced]);
 }

@@ -2,15 +2,9 @@
 
 import type { StreamName } from '@seal/files';
 import { digest } from '@seal/files/node';
-<<<<<<< HEAD
 import type { Context, Domain, Judgement, SelfEditSettings } from '@seal/domains';
 import type { Phase, RewardRecord, RunStore, SelfEditRecord } from '@seal/runs';
 import { adaptationOf, expectedTokens, type AdaptationOf } from './adaptation.ts';
-=======
-import { type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
-import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
-import { type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
->>>>>>> runs
 import type { SealConfig } from './config.ts';
 import type { Ledger } from './ledger.ts';
 import type { Lengths } from './lengths.ts';
@@ -79,28 +73,9 @@ interface Missing {
 /** Measures jobs that have no rewards yet; each comes out as it would alone, whatever shares its pack. */
 export class Examiner {
   readonly #input: ExaminerInput;
-<<<<<<< HEAD
   readonly #parts: ExaminerParts;
 
   constructor(input: ExaminerInput, parts: ExaminerParts) {
-=======
-  readonly #bench: Workbench;
-  readonly #store: RunStore;
-  readonly #ledger: Ledger;
-  readonly #meter: ProgressMeter;
-  readonly #timings: Timings;
-  readonly #signal: AbortSignal | undefined;
-
-  constructor(
-    input: ExaminerInput,
-    bench: Workbench,
-    store: RunStore,
-    ledger: Ledger,
-    meter: ProgressMeter,
-    timings: Timings,
-    signal: AbortSignal | undefined,
-  ) {
->>>>>>> runs
     this.#input = input;
     this.#parts = parts;
   }
@@ -121,7 +96,6 @@ export class Examiner {
       ask: this.#prompts(job.group),
       keep: this.#input.config.keepAdapters,
     }));
-<<<<<<< HEAD
     const asked = work.reduce((sum, { ask }) => sum + ask.length, 0);
     meter.expect({ adaptations: work.length, tokens: work.reduce((sum, one) => sum + expectedTokens(one, this.#input.config.inner), 0), answers: asked });
     if (work.length > 0) {
@@ -134,22 +108,6 @@ export class Examiner {
         await store.checkpoint();
         meter.add({ adaptations: group.length, answers: group.reduce((sum, { answers }) => sum + answers.length, 0) });
       }
-=======
-    const clock = {
-      adapt: (ms: number) => (this.#timings.adapting += ms / 1_000),
-      answer: (ms: number) => (this.#timings.answering += ms / 1_000),
-    };
-    let added = 0;
-    const onProgress = (adapters: number) => this.#meter.running(adapters - added);
-    for await (const group of this.#bench.adaptAndAnswer(work, onProgress, clock, this.#signal)) {
-      for (const { index, adapted, answers } of group) {
-        const item = missing[index];
-        if (item) await this.#record(item.job, item.keys, answers, adapted, await this.#keepAdapter(adapted));
-      }
-      await this.#store.checkpoint();
-      added += group.length;
-      this.#meter.add({ adaptations: group.length });
->>>>>>> runs
     }
     if (untrained.length === 0) return;
     await this.#askUnadapted(policy, untrained);
@@ -183,11 +141,7 @@ export class Examiner {
       open.forEach((context, i) => judged.set(context, domain.judge(context, this.#texts(context, answers[i] ?? []))));
     }
     for (const { job, keys } of missing) {
-<<<<<<< HEAD
       for (const [i, context] of job.group.entries()) await this.#record({ job, keys }, i, judged.get(context) ?? [], null);
-=======
-      await this.#record(job, keys, job.group.flatMap((context) => answered.get(context) ?? []), null, null);
->>>>>>> runs
     }
   }
 
@@ -222,7 +176,6 @@ export class Examiner {
       .filter(({ keys }) => keys.some((key) => !this.#parts.ledger.hasReward(key)));
   }
 
-<<<<<<< HEAD
   async #recordAdapted(missing: Missing, { adapted, answers }: AdaptResult): Promise<void> {
     const { domain } = this.#input;
     if (adapted.files) await this.#parts.store.putBlob('adapters', adapted.files);
@@ -231,36 +184,10 @@ export class Examiner {
       const count = domain.tasks(context).length;
       const judged = domain.judge(context, this.#texts(context, answers.slice(at, at + count)));
       await this.#record(missing, i, judged, adapted);
-=======
-  async #record(job: Job, keys: readonly string[], answers: readonly string[], adapted: Adapted | null, adapterDigest: string | null): Promise<void> {
-    let at = 0;
-    for (const [i, context] of job.group.entries()) {
-      const count = this.#input.domain.tasks(context).length;
-      const edit = job.edits[i] ?? null;
-      const invalid = edit !== null && edit.sequences === 0;
-      const broken = adapted?.status === 'non-finite';
-      await this.#ledger.addReward(context, answers.slice(at, at + count), {
-        key: keys[i] ?? '',
-        round: job.round,
-        phase: job.phase,
-        condition: job.condition,
-        selfEditId: edit?.id ?? null,
-        group: job.group.map(({ id }) => id),
-        adapterDigest,
-        repeat: job.repeat,
-        steps: adapted?.steps ?? 0,
-        trainedTokens: adapted?.trainedTokens ?? 0,
-        firstLoss: adapted?.firstLoss ?? null,
-        lastLoss: adapted?.lastLoss ?? null,
-        status: broken ? 'non-finite' : invalid ? 'invalid' : 'ok',
-        cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
-      });
->>>>>>> runs
       at += count;
     }
   }
 
-<<<<<<< HEAD
   async #record({ job, keys }: Missing, i: number, judged: readonly Judgement[], adapted: AdaptedRecord | null): Promise<void> {
     const context = job.group[i];
     if (!context) return;
@@ -285,13 +212,6 @@ export class Examiner {
       cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
       ...(typeof learningRate === 'number' && { learningRate }),
     });
-=======
-  async #keepAdapter({ values }: Adapted): Promise<string> {
-    const { config, baseModel } = this.#input;
-    const lora = loraConfig(config.inner.lora);
-    const files = adapterFiles(loraLayout(this.#bench.model.config, lora), lora, values, baseModel);
-    return config.keepAdapters ? this.#store.putBlob('adapters', files) : digest(files['adapter_model.safetensors']);
->>>>>>> runs
   }
 
   /** Everything that determines the reward of one context of a job. */

@@ -1,7 +1,9 @@
-/** The inner loop, the ReST-EM outer loop, pretraining and the statistics of rewards. */
+/** The inner loop, the ReST-EM outer loop, work as data and who executes it, and the statistics of rewards. */
 
-export { parseSealConfig, sealConfigSchema, type SealConfig } from './config.ts';
+export { adaptationOf, expectedTokens, rateOf, type AdaptationOf, type AdaptationOptions, type EditedContext } from './adaptation.ts';
+export { loraConfig, parseSealConfig, resolveConfig, sealConfigSchema, type SealConfig } from './config.ts';
 export { encodeExamples, parseExamples, type EncodedExamples, type Example, type ExampleEncoder } from './examples.ts';
+export { ENGINE_VERSION, type Policy, type Timings } from './examiner.ts';
 export {
   batchOrder,
   fineTuneAdapter,
@@ -11,9 +13,12 @@ export {
   type FineTuningSettings,
   type WeightsState,
 } from './fine-tuning.ts';
+export { InnerLoop, planSteps, type Adaptation, type Adapted, type InnerProgress, type TokenUse } from './inner-loop.ts';
+export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
+export { LocalExecutor, slotsFor, type LocalParts } from './local-executor.ts';
+export { notesOf, SHORTENED } from './notes.ts';
 export { Packer, type Part } from './packer.ts';
-export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
-export { afterRound, fineTune, type SftResult, type SftSettings } from './policy.ts';
+export { afterRound, fineTune, weightsDigest, type SftResult, type SftSettings } from './policy.ts';
 export {
   DEFAULT_PRETRAINING,
   learningRateAt,
@@ -21,15 +26,13 @@ export {
   type PretrainingSettings,
   type PretrainingState,
 } from './pretraining.ts';
-export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
-export { notesOf, SHORTENED } from './notes.ts';
-export { presets, promptTokens, resolveConfig, type PresetName } from './presets.ts';
-export type { Progress } from './progress.ts';
-export { ENGINE_VERSION, type Timings } from './examiner.ts';
-export { SealRun, weightsDigest, type RunInput } from './run.ts';
+export { ProgressMeter, type Progress } from './progress.ts';
+export { plannedWork, tableRows, type PlannedWork, type Row } from './rows.ts';
+export { groupContexts, SealRun, type RunHooks, type RunInput } from './run.ts';
 export { SCHEDULES, scheduledRate, type Schedule } from './schedules.ts';
-export { groupWithoutConflicts, selectBest, selectRandom, type Candidate, type Choice } from './selection.ts';
+export { groupWithoutConflicts, selectAll, selectBest, selectRandom, type Candidate, type Choice } from './selection.ts';
 export { createCodec, createTextCodec, padWithEnd, type Codec } from './sequences.ts';
+export { executorSettings } from './settings.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
-export { resultDocument, pooledDocument } from './table.ts';
-export { loraConfig, slotsFor, Workbench, type Policy } from './workbench.ts';
+export { pooledDocument, resultDocument } from './table.ts';
+export * from './work.ts';

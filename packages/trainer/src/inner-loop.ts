@@ -84,7 +84,7 @@ interface PlannedStep {
 export function planSteps({ documents, replay, steps, rate }: Adaptation, size: StepSize, random: Random): PlannedStep[] {
   if (documents.length === 0) throw new RangeError('Cannot adapt without documents');
   const nextDocument = cycle(documents, random);
-  const nextReplay = cycle<TokenSequence>(replay, random);
+  const nextReplay = cycle<WorkDocument>(replay, random);
   return Array.from({ length: steps }, () => {
     const own = Array.from({ length: size.documentsPerStep }, nextDocument).flat();
     const rates = own.map(({ learningRate = rate.learningRate }) => learningRate);

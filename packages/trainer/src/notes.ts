@@ -10,7 +10,11 @@ export const SHORTENED = 'shortened';
 
 /** Why a round kept nothing, the commonest reason first; rewards in a reason make no reason of their own. */
 function reasons(selections: NotedRecords['selections'], contexts: string): string {
-  const kinds = Map.groupBy(selections, ({ reason }) => (reason.includes('does not beat') ? 'none beats the baselines' : reason));
+  const kindOf = (reason: string) => {
+    if (reason.includes('does not beat') || /^none of \d+ has a reward that beats/.test(reason)) return 'none beats the baselines';
+    return reason.replace(/^none of \d+ has/, 'none has');
+  };
+  const kinds = Map.groupBy(selections, ({ reason }) => kindOf(reason));
   const counted = [...kinds].sort(([, a], [, b]) => b.length - a.length);
   return counted.map(([kind, own]) => `${kind} (${own.length} of ${selections.length} ${contexts})`).join(', ');
 }

@@ -43,7 +43,7 @@ describe('knowledge incorporation', () => {
     expect(paper.prompt(tea)).toBe('P  Tea is hot. ');
     expect(paper.tasks(tea)[0]?.prompt).toBe('Q How warm?');
     expect(paper.parse(tea, '1. a\n2. a').sequences).toHaveLength(2);
-    expect([paper.grade('very hot', 'hot'), domain.grade('very hot', 'hot')]).toEqual([false, true]);
+    expect([paper, domain].map((one) => one.judge(tea, ['very hot']).map(({ correct }) => correct))).toEqual([[false], [true]]);
   });
 
   test('keeps passages of one title from sharing an adapter', () => {
