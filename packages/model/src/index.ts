@@ -64,3 +64,4 @@ export { readTextSide, type TextSide } from './text/text-files.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './text/tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
 export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './files/writing.ts';
+export { readAdapterDirectory } from './adapters/adapter-directory.ts';

@@ -1,5 +1,6 @@
 export { BEHAVIOUR_SHARES, drawBehaviour, perfectEdit, selfEdit } from './behaviours.ts';
 export type { Behaviour } from './behaviours.ts';
+export { checkpointDirectory } from './checkpoint.ts';
 export { pretrainingStep } from './corpus.ts';
 export type { CorpusOptions, DocumentKind, PretrainingDocument } from './corpus.ts';
 export { isRight, tinyDomain } from './domain.ts';

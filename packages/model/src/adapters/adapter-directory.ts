@@ -1,0 +1,18 @@
+/** Adapter directories, as PEFT and this software write them. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Problem } from '@seal/files';
+import { readJson, readWhole } from '@seal/files/node';
+import type { ModelConfig } from '../config.ts';
+import { readAdapter, type PeftAdapter } from './peft.ts';
+
+/** Reads an adapter directory for a model. Throws where a file is missing or the adapter does not fit. */
+export function readAdapterDirectory(directory: string, config: ModelConfig): PeftAdapter {
+  const place = join(directory, 'adapter_config.json');
+  const weightsPlace = join(directory, 'adapter_model.safetensors');
+  for (const path of [place, weightsPlace]) {
+    if (!existsSync(path)) throw new Problem('data', `Cannot use the adapter in ${directory}: ${path} is missing`);
+  }
+  return readAdapter({ json: readJson(place, 'data'), place }, { bytes: readWhole(weightsPlace), place: weightsPlace }, config);
+}
