@@ -6,3 +6,8 @@ export function runtimeName(): string {
   if (versions['bun'] !== undefined) return `Bun ${versions['bun']}`;
   return `Node ${versions.node}`;
 }
+
+/** The command that runs a TypeScript program of ours in a process of its own, on the runtime that this one is. */
+export function programCommand(program: string): { readonly command: string; readonly args: readonly string[] } {
+  return { command: process.execPath, args: runtimeName().startsWith('Deno') ? ['run', '--allow-all', '--quiet', program] : [program] };
+}

@@ -1,0 +1,73 @@
+/**
+ * What an app's process and the process of an executor say to each other: calls one way, and what comes of them, or an
+ * adapter that is asked for, the other way. One call is under way at a time.
+ */
+
+import { kindOf, messageOf, Problem, type ProblemKind } from '@seal/files';
+import type { WeightFormat } from '@seal/model';
+import type { AdaptResult, AdaptWork, AnswerWork, ExecutorSettings, FineTuneResult, FineTuneWork, Sampled, WorkProgress, WriteWork } from '@seal/trainer';
+
+/** What the worker opens before anything else. */
+export interface OpenWork {
+  readonly directory: string;
+  readonly weights: WeightFormat | null;
+  readonly settings: ExecutorSettings;
+  readonly tuningFolder: string | null;
+  readonly dawnVersion: string | null;
+}
+
+/** What there is, once it is open. */
+export interface Opened {
+  /** The adapter's description. */
+  readonly adapter: string;
+  readonly tuningDigest: string | null;
+  readonly notes: readonly string[];
+}
+
+/** Calls with what they are given, what they give one after another, and what they end with. */
+export interface Calls {
+  readonly open: { readonly work: OpenWork; readonly item: never; readonly result: Opened };
+  readonly baseDigest: { readonly work: null; readonly item: never; readonly result: string };
+  readonly write: { readonly work: readonly WriteWork[]; readonly item: readonly (readonly Sampled[])[]; readonly result: null };
+  readonly adapt: { readonly work: readonly AdaptWork[]; readonly item: readonly AdaptResult[]; readonly result: null };
+  readonly answer: { readonly work: readonly AnswerWork[]; readonly item: never; readonly result: readonly (readonly Sampled[])[] };
+  readonly fineTune: { readonly work: FineTuneWork; readonly item: never; readonly result: FineTuneResult };
+}
+
+export type CallName = keyof Calls;
+
+/** To the worker. */
+export type Request =
+  | { readonly [Name in CallName]: { readonly type: 'call'; readonly id: number; readonly name: Name; readonly work: Calls[Name]['work'] } }[CallName]
+  /** Stops the call under way after its step. */
+  | { readonly type: 'stop'; readonly id: number }
+  /** The weights file of an adapter that was asked for; null where there is none. */
+  | { readonly type: 'adapter'; readonly digest: string; readonly bytes: Uint8Array | null };
+
+/** What went wrong in the worker, as far as it can be sent. */
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly kind: ProblemKind | null;
+  readonly stack: string;
+}
+
+/** From the worker. */
+export type Reply =
+  | { readonly type: 'item'; readonly id: number; readonly item: unknown }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: WorkProgress }
+  | { readonly type: 'result'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'error'; readonly id: number; readonly error: SentError }
+  | { readonly type: 'want-adapter'; readonly digest: string };
+
+export function sentError(error: unknown): SentError {
+  const { name = 'Error', stack = '' } = error instanceof Error ? error : {};
+  return { name, message: messageOf(error), kind: kindOf(error), stack };
+}
+
+/** The error that was sent: of the same kind, with the same message. */
+export function receivedError({ name, message, kind, stack }: SentError): Error {
+  const own = kind !== null ? new Problem(kind, message) : name === 'RangeError' ? new RangeError(message) : name === 'TypeError' ? new TypeError(message) : new Error(message);
+  own.stack = `${own.name}: ${message}\n${stack}`;
+  return own;
+}

@@ -1,0 +1,314 @@
+/**
+ * An executor in a process of its own, so that whoever talks to people never waits for merging, hashing or compiling, and a
+ * process that dies or a device that is lost costs the piece of work under way: a new process takes its place and does what
+ * is left.
+ */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { programCommand } from '@seal/device';
+import { messageOf, Problem } from '@seal/files';
+import type { AdaptResult, AdaptWork, AnswerWork, Executor, FineTuneResult, FineTuneWork, ReadAdapter, Sampled, WorkHooks, WriteWork } from '@seal/trainer';
+import { frame, FrameReader, type Sendable } from './frames.ts';
+import { receivedError, type CallName, type Calls, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
+
+const PROGRAM = fileURLToPath(new URL('./worker.ts', import.meta.url));
+/** Processes that may die one after another without anything having been done in between. */
+const MOST_FAILURES = 2;
+const STDERR_BYTES = 4_000;
+
+/** The process ended, or its device did: what it was given can be given to another. */
+class WorkerLost extends Error {
+  override readonly name = 'WorkerLost';
+}
+
+/** Under way in a process. */
+interface Pending {
+  readonly onItem: (item: unknown) => void;
+  readonly onProgress: WorkHooks['onProgress'];
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What a worker executor is given. */
+export interface WorkerParts {
+  readonly work: OpenWork;
+  readonly readAdapter: ReadAdapter;
+  /** Told when a process had to be replaced. */
+  readonly onNote: (note: string) => void;
+  /** Gets what the process writes to stderr; a driver's own words. */
+  readonly onDiagnostics?: ((text: string) => void) | undefined;
+}
+
+/** One process with a model open in it. */
+class WorkerProcess {
+  readonly opened: Promise<Opened>;
+  readonly #child: ChildProcess;
+  readonly #parts: WorkerParts;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #stderr = '';
+  #ended: string | null = null;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    const { command, args } = programCommand(PROGRAM);
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = child;
+    const reader = new FrameReader((message) => this.#take(message as Reply));
+    child.stdout.on('data', (bytes: Uint8Array) => {
+      try {
+        reader.push(bytes);
+      } catch (error) {
+        this.#end(messageOf(error));
+        this.kill();
+      }
+    });
+    child.stderr.on('data', (bytes: Uint8Array) => {
+      const text = new TextDecoder().decode(bytes);
+      this.#stderr = `${this.#stderr}${text}`.slice(-STDERR_BYTES);
+      parts.onDiagnostics?.(text);
+    });
+    // A pipe that breaks is noticed by the end of the process.
+    child.stdin.on('error', () => undefined);
+    child.on('error', (error) => this.#end(messageOf(error)));
+    child.on('close', (code, signal) => this.#end(signal !== null ? `it was ended by ${signal}` : `it ended with code ${code}`));
+    this.opened = this.call('open', parts.work);
+    this.opened.catch(() => undefined);
+  }
+
+  /** Its process id; tests end it by that. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  call<Name extends CallName>(name: Name, work: Calls[Name]['work'], hooks: WorkHooks = {}, onItem: (item: Calls[Name]['item']) => void = () => {}): Promise<Calls[Name]['result']> {
+    const { signal, onProgress } = hooks;
+    if (this.#ended !== null) return Promise.reject(new WorkerLost(this.#ended));
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const stop = () => this.#send({ type: 'stop', id });
+    const done = () => {
+      signal?.removeEventListener('abort', stop);
+      this.#pending.delete(id);
+    };
+    this.#pending.set(id, {
+      onItem: onItem as (item: unknown) => void,
+      onProgress,
+      resolve(result) {
+        done();
+        resolve(result);
+      },
+      reject(error) {
+        done();
+        // What the work ends with after a stop is the stop.
+        reject(signal?.aborted ? (signal.reason as Error) : error);
+      },
+    });
+    signal?.addEventListener('abort', stop, { once: true });
+    this.#send({ type: 'call', id, name, work } as Request);
+    return promise as Promise<Calls[Name]['result']>;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Ends it in good order: its stdin ends. */
+  async close(): Promise<void> {
+    if (this.#ended !== null) return;
+    const ended = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
+    this.#child.stdin?.end();
+    const timer = setTimeout(() => this.kill(), 5_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #send(request: Request): void {
+    for (const piece of frame(request as unknown as Sendable)) this.#child.stdin?.write(piece);
+  }
+
+  #take(reply: Reply): void {
+    if (reply.type === 'want-adapter') return void this.#give(reply.digest);
+    const pending = this.#pending.get(reply.id);
+    if (!pending) return;
+    switch (reply.type) {
+      case 'item':
+        return pending.onItem(reply.item);
+      case 'progress':
+        return pending.onProgress?.(reply.progress);
+      case 'result':
+        return pending.resolve(reply.result);
+      case 'error': {
+        const { name, message } = reply.error;
+        if (name !== 'DeviceLostError') return pending.reject(receivedError(reply.error));
+        this.#ended = message;
+        this.kill();
+        return pending.reject(new WorkerLost(message));
+      }
+    }
+  }
+
+  async #give(digest: string): Promise<void> {
+    const bytes = await this.#parts.readAdapter(digest).catch(() => null);
+    this.#send({ type: 'adapter', digest, bytes });
+  }
+
+  #end(why: string): void {
+    this.#ended ??= why;
+    const said = this.#stderr.trim().split('\n').filter((line) => !/^(Warning: |\s+at )/.test(line)).at(-1);
+    const error = new WorkerLost(said === undefined || said === '' ? this.#ended : `${this.#ended} (${said.slice(0, 300)})`);
+    for (const pending of [...this.#pending.values()]) pending.reject(error);
+  }
+}
+
+/** Work in a process of its own; calls wait for one another. */
+export class WorkerExecutor implements Executor {
+  readonly #parts: WorkerParts;
+  #worker: WorkerProcess;
+  #last: Promise<unknown> = Promise.resolve();
+  #failures = 0;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.#worker = new WorkerProcess(parts);
+  }
+
+  /** Settles when device and model are open. Rejects with what stood in the way. */
+  async open(): Promise<Opened> {
+    return this.#tried((worker) => worker.opened);
+  }
+
+  /** The id of the process; another one once it had to be replaced. */
+  get pid(): number | undefined {
+    return this.#worker.pid;
+  }
+
+  baseDigest(): Promise<string> {
+    return this.#alone(() => this.#tried((worker) => worker.call('baseDigest', null)));
+  }
+
+  async *write(work: readonly WriteWork[], hooks: WorkHooks = {}): AsyncGenerator<readonly (readonly Sampled[])[]> {
+    let done = 0;
+    yield* this.#items('write', () => work.slice(done), hooks, (group) => {
+      done += group.length;
+      return group;
+    });
+  }
+
+  async *adapt(work: readonly AdaptWork[], hooks: WorkHooks = {}): AsyncGenerator<readonly AdaptResult[]> {
+    const left = new Set(work.keys());
+    let order: number[] = [];
+    const rest = () => {
+      order = [...left];
+      return order.map((index) => work[index] as AdaptWork);
+    };
+    yield* this.#items('adapt', rest, hooks, (group) =>
+      group.map((result) => {
+        const index = order[result.index] ?? result.index;
+        left.delete(index);
+        return { ...result, index };
+      }),
+    );
+  }
+
+  answer(work: readonly AnswerWork[], hooks: WorkHooks = {}): Promise<readonly (readonly Sampled[])[]> {
+    return this.#alone(() => this.#tried((worker) => worker.call('answer', work, hooks)));
+  }
+
+  fineTune(work: FineTuneWork, hooks: WorkHooks = {}): Promise<FineTuneResult> {
+    return this.#alone(() => this.#tried((worker) => worker.call('fineTune', work, hooks)));
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.close();
+  }
+
+  /** What a call gives one after another; where the process is lost, what is left is given to the next one. */
+  async *#items<Name extends 'write' | 'adapt'>(
+    name: Name,
+    rest: () => Calls[Name]['work'],
+    hooks: WorkHooks,
+    taken: (item: Calls[Name]['item']) => Calls[Name]['item'],
+  ): AsyncGenerator<Calls[Name]['item']> {
+    const release = await this.#turn();
+    try {
+      for (;;) {
+        const queue: Calls[Name]['item'][] = [];
+        let wake = () => {};
+        const call = this.#worker.opened
+          .then(() => this.#worker.call(name, rest(), hooks, (item) => {
+            queue.push(taken(item));
+            wake();
+          }))
+          .then(
+            () => ({ error: null }),
+            (error: unknown) => ({ error }),
+          );
+        let ended: { readonly error: unknown } | null = null;
+        void call.then((end) => {
+          ended = end;
+          wake();
+        });
+        while (ended === null || queue.length > 0) {
+          const item = queue.shift();
+          if (item !== undefined) {
+            this.#failures = 0;
+            yield item;
+          } else if (ended === null) {
+            await new Promise<void>((resolve) => (wake = resolve));
+          }
+        }
+        const { error } = await call;
+        if (error === null) return;
+        this.#replace(error);
+      }
+    } finally {
+      release();
+    }
+  }
+
+  /** Does something in the process, and again in the next one where the process is lost. */
+  async #tried<T>(work: (worker: WorkerProcess) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        await this.#worker.opened;
+        const result = await work(this.#worker);
+        this.#failures = 0;
+        return result;
+      } catch (error) {
+        this.#replace(error);
+      }
+    }
+  }
+
+  /** Starts another process where the last one was lost; anything else is thrown on. */
+  #replace(error: unknown): void {
+    if (!(error instanceof WorkerLost)) throw error;
+    this.#failures += 1;
+    if (this.#failures > MOST_FAILURES) {
+      throw new Problem('resumable', `Cannot go on: the process that computes was lost ${this.#failures} times in a row, at last because ${error.message}`, { cause: error });
+    }
+    this.#parts.onNote(`The process that computes was lost: ${error.message}. Another one does again what it was at`);
+    this.#worker.kill();
+    this.#worker = new WorkerProcess(this.#parts);
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const release = await this.#turn();
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  async #turn(): Promise<() => void> {
+    const before = this.#last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#last = promise;
+    await before;
+    return resolve;
+  }
+}
