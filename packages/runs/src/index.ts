@@ -25,3 +25,4 @@ export {
   type RunRecords,
 } from './run-directory.ts';
 export type { BlobFiles, BlobKind, RecordStore, RunStore } from './store.ts';
+export { openTraining, type StateCodec, type StepRecord, type Training, type TrainingKind, type TrainingRequest } from './training.ts';
