@@ -11,6 +11,7 @@ export {
   pluralOf,
   type Role,
   roleOf,
+  WINNER,
 } from './conditions.ts';
 export { ConfigMismatchError } from './errors.ts';
 export * from './records.ts';
