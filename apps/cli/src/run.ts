@@ -6,7 +6,7 @@ import { readJson, writeWhole } from '@seal/files/node';
 import { kindOf, messageOf, Problem, problemsAs, Stopped } from '@seal/files';
 import { DeviceLostError, runtimeName } from '@seal/device';
 import type { Template } from '@seal/domains';
-import { renderTable } from '@seal/report';
+import { duration, renderTable } from '@seal/report/text';
 import {
   checkRoomForRun,
   createRun,
@@ -39,7 +39,7 @@ import { writeReport } from './report.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
-import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
+import { print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
 import { packageVersion, sourceCommit } from './version.ts';
 
 /** Where runs go unless said otherwise. */

@@ -23,6 +23,9 @@ export interface Condition {
   readonly greedy: boolean;
 }
 
+/** The condition of rewards of kept self-edits that were measured once more. It is no row. */
+export const WINNER = 'winner';
+
 /** The terms of knowledge incorporation, which records without any have. */
 export const PASSAGE_TERMS: Terms = {
   context: 'passage',

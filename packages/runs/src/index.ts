@@ -11,6 +11,7 @@ export {
   pluralOf,
   type Role,
   roleOf,
+  WINNER,
 } from './conditions.ts';
 export { ConfigMismatchError } from './errors.ts';
 export * from './records.ts';
@@ -25,3 +26,4 @@ export {
   type RunRecords,
 } from './run-directory.ts';
 export type { BlobFiles, BlobKind, RecordStore, RunStore } from './store.ts';
+export { openTraining, type StateCodec, type StepRecord, type Training, type TrainingKind, type TrainingRequest } from './training.ts';

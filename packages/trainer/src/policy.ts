@@ -58,7 +58,7 @@ export async function fineTune(
     documents,
     { learningRate, schedule: 'linear', warmUpSteps: 0, steps, order, tokens: tokensPerStep, recompute, setting: 'outer.sft' },
     { step: 0, values: initial },
-    { onSteps: (_, taken) => losses.push(...taken), signal },
+    { onSteps: (_, taken) => void losses.push(...taken), signal },
   );
   return { values, losses };
 }

@@ -8,7 +8,7 @@
 import { stream, type StreamName } from '@seal/files';
 import { digestId } from '@seal/files/node';
 import type { Context, Domain } from '@seal/domains';
-import { conditionName, type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
+import { conditionName, WINNER, type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
 import { loraConfig } from './config.ts';
 import { Examiner, trainedTokens, type BrokenOff, type ExaminerInput, type Job, type Policy, type Timings } from './examiner.ts';
 import { openLedger, type Ledger } from './ledger.ts';
@@ -310,7 +310,7 @@ export class SealRun {
     const most = Math.max(0, ...[...chosen.values()].map(({ length }) => length));
     if (most === 0) return;
     const repeat = this.#input.config.outer.repeats;
-    const where = { phase: 'rl', round, condition: 'winner' } as const;
+    const where = { phase: 'rl', round, condition: WINNER } as const;
     const jobs = upTo(most).flatMap((place) => {
       const kept = this.#contexts(round).filter(({ id }) => chosen.get(id)?.[place] !== undefined);
       const winner = ({ id }: Context) => ledger.edit(chosen.get(id)?.[place] ?? '');
@@ -318,7 +318,7 @@ export class SealRun {
     });
     await this.#measure(policy, jobs);
     const average = (rewards: readonly RewardRecord[]) => mean(rewards.map(({ reward }) => reward));
-    const rescored = average(ledger.rewards({ phase: 'rl', round, condition: 'winner' }));
+    const rescored = average(ledger.rewards({ phase: 'rl', round, condition: WINNER }));
     const all = ledger.rewards({ phase: 'rl', round, condition: null });
     const inSample = average(all.filter(({ contextId, selfEditId }) => selfEditId !== null && chosen.get(contextId)?.includes(selfEditId)));
     const details = { inSample, rescored, everyEdit: average(all) };
