@@ -1,6 +1,8 @@
 /** What an app hands to every verb: nothing here or below reads the environment, a command line or a configuration of the user's. */
 
 import type { Gpu } from '@seal/device';
+import type { OpenExecutor } from './executor/open.ts';
+import type { Presets } from './presets/preset.ts';
 
 /** Where models of a hub are kept, and how the hub is reached. */
 export interface HubAccess {
@@ -22,4 +24,8 @@ export interface Deps {
   /** Bytes of memory that the machine has. */
   readonly totalMemory: number;
   readonly now: () => Date;
+  /** What `preset` names; the built-in ones unless given. */
+  readonly presets?: Presets | undefined;
+  /** How the long work is executed; in a process of its own unless given. */
+  readonly openExecutor?: OpenExecutor | undefined;
 }

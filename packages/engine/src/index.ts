@@ -16,3 +16,13 @@ export {
   type Loading,
   type Session,
 } from './session.ts';
+export { adapt, type AdaptDocument, type AdaptRequest } from './adapt.ts';
+export { ask, type AskDocument, type AskRequest } from './ask.ts';
+export { evaluate, type EvaluateDocument, type EvaluateRequest } from './evaluate.ts';
+export { openLocalExecutor, openWorkerExecutor, type ExecutorRequest, type OpenedExecutor, type OpenExecutor } from './executor/open.ts';
+export { builtInPresets } from './presets/list.ts';
+export { fitted, presetOf, type DrawnContexts, type Preset, type Presets, type Subject, type TextRequest } from './presets/preset.ts';
+export { squadConfig } from './presets/squad.ts';
+export { speaksTinyWorld, tinyConfig } from './presets/tiny.ts';
+export { report, type ReportRequest } from './report.ts';
+export { run, RunStopped, type FinishedRun, type RunRequest } from './run.ts';

@@ -64,6 +64,12 @@ export function presetOf(presets: Presets, name: string): Preset {
   throw new Problem('usage', `Cannot find the preset ${JSON.stringify(name)}: there are ${Object.keys(presets).join(', ')}`);
 }
 
+/** The preset of a request that is not a run: the one it names, else `tiny` for the shipped model and `squad` for any other. */
+export function presetFor(presets: Presets, { preset, model }: { readonly preset?: string | undefined; readonly model?: string | undefined }): { readonly name: string; readonly preset: Preset } {
+  const name = preset ?? (model === undefined ? 'tiny' : 'squad');
+  return { name, preset: presetOf(presets, name) };
+}
+
 /** Contexts that fit, and one sentence on what the texts lost, where they did. */
 export interface FittedContexts {
   readonly contexts: readonly Context[];

@@ -1,0 +1,62 @@
+/** The questions of a file of contexts, the contexts out of sight. */
+
+import { stream } from '@seal/files';
+import { scoreOf, type Judgement } from '@seal/domains';
+import { bootstrapMean, mean } from '@seal/trainer';
+import { ANSWERING, answerTasks } from './answering.ts';
+import type { Deps } from './deps.ts';
+import { note, type Hooks } from './events.ts';
+import { builtInPresets } from './presets/list.ts';
+import { fitted, presetFor, type TextRequest } from './presets/preset.ts';
+import { openAdapter, openCheckpoint, openSession, type Loading } from './session.ts';
+import { configFor, type ConfigRequest } from './settings.ts';
+
+export interface EvaluateRequest extends TextRequest, ConfigRequest, Loading {
+  readonly passages: string;
+  /** `tiny` where no model is named, else `squad`, unless given. */
+  readonly preset?: string | undefined;
+  readonly model?: string | undefined;
+  /** Adapter directory. */
+  readonly adapter?: string | undefined;
+  /** Draws the resamples of the interval. */
+  readonly seed?: number | undefined;
+}
+
+export interface EvaluateDocument {
+  readonly accuracy: number;
+  readonly ci95: readonly [low: number, high: number];
+  readonly contexts: number;
+  readonly questions: number;
+  readonly repeats: 1;
+  readonly adapterDigest: string | null;
+  readonly answers: readonly (Judgement & { readonly contextId: string })[];
+}
+
+/** Asks, judges, and gives the mean score with its interval over contexts. */
+export async function evaluate(request: EvaluateRequest, deps: Deps, hooks: Hooks = {}): Promise<EvaluateDocument> {
+  const { model, passages, template, chat, seed = 0 } = request;
+  const { preset } = presetFor(deps.presets ?? builtInPresets, request);
+  const checkpoint = await openCheckpoint(model, deps);
+  const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });
+  const { domain } = subject;
+  const config = await configFor(preset, request, 'asking', ANSWERING);
+  const read = await fitted(subject, config, checkpoint.config.maxPositionEmbeddings, await subject.read(passages), passages);
+  if (read.leftOut > 0 && read.shortened !== null) note(hooks, read.shortened);
+  const asked = read.contexts.map((context) => ({ context, tasks: domain.tasks(context) }));
+  const adapter = request.adapter === undefined ? null : await openAdapter(request.adapter, { name: model, config: checkpoint.config }, hooks);
+  const session = await openSession(checkpoint, deps, request, hooks);
+  try {
+    const { answers, adapterDigest } = await answerTasks(session, subject, config, adapter, asked.flatMap(({ tasks }) => tasks), {}, hooks);
+    let next = 0;
+    const judged = asked.map(({ context, tasks }) => {
+      const own = answers.slice(next, (next += tasks.length));
+      return domain.judge(context, own).map((judgement) => ({ contextId: context.id, ...judgement }));
+    });
+    const scores = judged.map((own) => mean(own.map(scoreOf)));
+    const { mean: accuracy, ci95 } = bootstrapMean([scores], stream(seed, 'bootstrap'));
+    const all = judged.flat();
+    return { accuracy, ci95, contexts: read.contexts.length, questions: all.length, repeats: 1, adapterDigest, answers: all };
+  } finally {
+    session.close();
+  }
+}
