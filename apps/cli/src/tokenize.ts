@@ -2,7 +2,8 @@
 
 import { readText } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
-import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { createDecodeStream, parseMessages, type ChatTokens, type Tokenizer } from '@seal/tokenizer';
+import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';

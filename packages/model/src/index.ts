@@ -17,15 +17,6 @@ export {
 } from './files/checkpoint.ts';
 export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
 export { configFile, parseConfig, type ModelConfig } from './config.ts';
-export {
-  createChatTemplate,
-  parseMessages,
-  type ChatMessage,
-  type ChatTemplate,
-  type ChatTemplateOptions,
-  type ChatTokens,
-  type RenderOptions,
-} from './text/chat.ts';
 export { CheckpointError } from './files/directory.ts';
 export {
   cacheSlots,
@@ -59,8 +50,5 @@ export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampling/sampler.ts';
 export { hostSource, sourceDigest, type WeightSource } from './files/sources.ts';
-export { TextStream, type TextOptions, type TextPiece } from './text/text-stream.ts';
-export { readTextSide, type TextSide } from './text/text-files.ts';
-export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './text/tokenizer.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
 export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './files/writing.ts';

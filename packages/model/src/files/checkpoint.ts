@@ -16,7 +16,7 @@ import { parameterLayout } from '../parameters.ts';
 import type { HeldFormat } from '../products.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
-import { readTextSide, type TextSide } from '../text/text-files.ts';
+import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 
 /** A checkpoint whose weights are still in their files. */
 export interface Checkpoint extends TextSide {

@@ -13,7 +13,7 @@ import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
 import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';
 import { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
-import { TextStream, type TextOptions, type TextPiece } from '../text/text-stream.ts';
+import { TextStream, type TextOptions, type TextPiece } from '@seal/tokenizer';
 import { attendWithin, attentionSizes, type Attend } from '../transformer.ts';
 
 /** One prompt and the completions wanted of it. */
