@@ -2,7 +2,8 @@
 
 import { initialAdapter, type AdapterValues, type LoraLayout } from './adapters/lora.ts';
 import { initialWeights } from './files/checkpoint.ts';
-import { parseConfig, type ModelConfig } from './config.ts';
+import { parseConfig } from './config.ts';
+import type { ModelConfig } from './model-config.ts';
 
 /** Two layers, grouped heads of size 8, 24 tokens. */
 export const smallConfig: ModelConfig = parseConfig(

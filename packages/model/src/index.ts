@@ -16,7 +16,8 @@ export {
   type TensorReport,
 } from './files/checkpoint.ts';
 export { largestFitting, measureCapacity, parameterCount, stepFlops, type Capacity, type CapacityRequest } from './capacity.ts';
-export { configFile, parseConfig, type ModelConfig } from './config.ts';
+export { configFile, parseConfig } from './config.ts';
+export type { ModelConfig } from './model-config.ts';
 export { CheckpointError } from './files/directory.ts';
 export {
   cacheSlots,
@@ -43,10 +44,11 @@ export { openLlama2c, readLlama2cTokenizer } from './files/llama2c.ts';
 export { mergeAdapter, mergedSource } from './adapters/merge.ts';
 export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './packed.ts';
-export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
+export { headTensor, layerTensor, parameterLayout, projectionShape } from './parameters.ts';
+export { PROJECTIONS, type Projection } from './model-config.ts';
 export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './adapters/peft-config.ts';
 export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './adapters/peft.ts';
-export type { HeldFormat } from './products.ts';
+export type { WeightFormat } from './matrix.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampling/sampler.ts';
 export { hostSource, sourceDigest, type WeightSource } from './files/sources.ts';

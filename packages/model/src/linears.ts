@@ -15,40 +15,10 @@ import {
 import type { ParameterArena } from './arena.ts';
 import type { LoraPack } from './adapters/lora.ts';
 import type { Model } from './model.ts';
-import { layerTensor, type Projection } from './parameters.ts';
+import type { Projection } from './model-config.ts';
+import { layerTensor } from './parameters.ts';
 import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
-
-/** What changes from step to step within the recorded capacity. */
-export interface Step {
-  /** Tokens in the batch. */
-  readonly tokens: number;
-  /** Tiles of the batch's adapters in each of the recorded ranges of tokens. */
-  readonly tiles: readonly number[];
-  /** Adapters in the batch. */
-  readonly adapters: number;
-  /** Rows that the head is computed for. */
-  readonly rows: number;
-  /** Rows written to the key/value cache. */
-  readonly cached: number;
-  /** Number of the step, from 0. */
-  readonly index: number;
-}
-
-/** Tokens [start, start + tokens) of a step's capacity, with the adapters' tables of these tokens alone. */
-export interface TokenRange {
-  readonly start: number;
-  readonly tokens: number;
-  /** u32 (tokens / 8): adapter of each block of 8 tokens. */
-  readonly blocks: Slice;
-  /** u32 (tileCapacity, 3): adapter, first and one-past-last token, counted from `start`. */
-  readonly tiles: Slice;
-  /** u32 (E, 2): first and one-past-last token of each adapter, counted from `start`. */
-  readonly segments: Slice;
-  /** Most tiles a batch may have here. */
-  readonly tileCapacity: number;
-  /** The range's place in `Step.tiles`. */
-  readonly index: number;
-}
+import { tokensIn, type Step, type TokenRange } from './step.ts';
 
 /** Records one projection of one layer and its derivative over a range of tokens, whose rows are all that operands hold. */
 export interface Linears {
@@ -65,11 +35,6 @@ export interface Linears {
     range: TokenRange,
     operands: { readonly x: Slice; readonly dy: Slice; readonly dx: Slice | null; readonly accumulate: boolean },
   ): void;
-}
-
-/** Tokens of a step that lie in a range. */
-export function tokensIn({ start, tokens }: TokenRange, step: Step): number {
-  return Math.max(0, Math.min(step.tokens - start, tokens));
 }
 
 const rowsOf = (range: TokenRange): BatchRows => ({ M: range.tokens, dynamic: (step) => ({ M: tokensIn(range, step) }) });

@@ -8,7 +8,7 @@ import { Generator } from './sampling/generation.ts';
 import { InferencePass } from './sampling/inference.ts';
 import { initialAdapter, LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { PROJECTIONS } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 const lora: LoraConfig = { rank: 4, alpha: 8, targets: PROJECTIONS };

@@ -5,10 +5,10 @@ import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type PackedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig, Projection } from './model-config.ts';
 import { PackedWeights } from './packed.ts';
-import { layerTensor, parameterLayout, type Projection } from './parameters.ts';
-import type { HeldFormat, Matrix } from './products.ts';
+import { layerTensor, parameterLayout } from './parameters.ts';
+import type { Matrix, WeightFormat } from './matrix.ts';
 import { inverseFrequencies } from './rope.ts';
 
 /** Weights on the host by Hugging Face name, in float32. */
@@ -20,7 +20,7 @@ export class Model {
   readonly config: ModelConfig;
   readonly kernels: Kernels;
   /** How matrices are held; `tensorFormat` says how each of them is. */
-  readonly format: HeldFormat;
+  readonly format: WeightFormat;
   readonly cosSin: GPUBuffer;
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
@@ -34,7 +34,7 @@ export class Model {
   constructor(
     gpu: Gpu,
     config: ModelConfig,
-    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: HeldFormat } = {},
+    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: WeightFormat } = {},
   ) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;

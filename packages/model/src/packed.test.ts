@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { packRows, unpackRows, WEIGHT_FORMATS, type WeightFormat } from '@seal/kernels';
+import { packRows, unpackRows, WEIGHT_FORMATS } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel, type TensorReport } from './files/checkpoint.ts';
 import { drawnAdapter, relativeL2, smallConfig, uniform, watchDevice } from './fixture.ts';
@@ -14,7 +14,9 @@ import { scoreLogits } from './sampling/inference.ts';
 import { LoraPack } from './adapters/lora.ts';
 import { Model, type HostWeights } from './model.ts';
 import { tensorFormat } from './packed.ts';
-import { parameterLayout, PROJECTIONS } from './parameters.ts';
+import type { QuantisedFormat } from './matrix.ts';
+import { parameterLayout } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { hostSource } from './files/sources.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
@@ -43,7 +45,7 @@ const few = [[sequence(13), sequence(6)], [sequence(11)]];
 const many = [[sequence(40), sequence(23)], [sequence(30)]];
 
 /** What weights stand for once they are packed. */
-function dequantised(format: WeightFormat): HostWeights {
+function dequantised(format: QuantisedFormat): HostWeights {
   return new Map(
     [...parameterLayout(config).places.values()].map((place) => {
       const { name, shape } = place;
@@ -60,7 +62,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-const load = (held: HostWeights, format: WeightFormat | 'f32') => loadModel(gpu, { config, source: hostSource(config, held) }, { weights: format });
+const load = (held: HostWeights, format: QuantisedFormat | 'f32') => loadModel(gpu, { config, source: hostSource(config, held) }, { weights: format });
 
 async function onModel<T>(model: Model, work: (model: Model, pack: LoraPack, initial: Float32Array[]) => Promise<T>): Promise<T> {
   const pack = new LoraPack(gpu.device, config, lora, 2);
@@ -177,7 +179,7 @@ describe.each(WEIGHT_FORMATS)('weights held as %s', (format) => {
 });
 
 it('f16 weights give logits within 5e-3 of float32, int8 weights are the next best', async () => {
-  const score = async (format: WeightFormat | 'f32') => (await onModel(await load(weights, format), (model, pack) => scoreLogits(model, pack, many))).flatMap((own) => [...own]);
+  const score = async (format: QuantisedFormat | 'f32') => (await onModel(await load(weights, format), (model, pack) => scoreLogits(model, pack, many))).flatMap((own) => [...own]);
   const exact = await score('f32');
   const [f16, int8, int4] = await Promise.all([score('f16'), score('int8'), score('int4')]).then((all) => all.map((logits) => relativeL2(logits, exact)));
   expect(f16!).toBeLessThanOrEqual(5e-3);

@@ -3,14 +3,14 @@
  * Embedding and head decide every token, and are read by one row or once a step: under int4 they are held as int8.
  */
 
-import { packedShape, packRows, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
+import { packedShape, packRows, unpackRows, type PackedRows } from '@seal/kernels';
 import { createStorage, upload } from './buffers.ts';
 import { ParameterArena } from './arena.ts';
 import type { ParameterLayout, TensorPlace } from './parameters.ts';
-import type { HeldFormat, Matrix, MatrixPart } from './products.ts';
+import type { Matrix, MatrixPart, QuantisedFormat, WeightFormat } from './matrix.ts';
 
 /** The format of one tensor in a model that is held as `format`. */
-export function tensorFormat(format: HeldFormat, { name, shape }: Pick<TensorPlace, 'name' | 'shape'>): HeldFormat {
+export function tensorFormat(format: WeightFormat, { name, shape }: Pick<TensorPlace, 'name' | 'shape'>): WeightFormat {
   if (shape.length !== 2) return 'f32';
   const vocabulary = name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
   return format === 'int4' && vocabulary ? 'int8' : format;
@@ -25,7 +25,7 @@ export class PackedWeights {
   #matrices = new Map<string, Matrix>();
 
   /** No buffer is larger than `byteLimit`. Throws RangeError where 64 rows of a matrix do not fit. */
-  constructor(device: GPUDevice, layout: ParameterLayout, format: WeightFormat, byteLimit: number) {
+  constructor(device: GPUDevice, layout: ParameterLayout, format: QuantisedFormat, byteLimit: number) {
     this.#device = device;
     const places = [...layout.places.values()];
     this.#vectors = new ParameterArena(device, 'vectors', vectorLayout(places), byteLimit);
@@ -35,7 +35,7 @@ export class PackedWeights {
     }
   }
 
-  #create({ name, shape }: TensorPlace, format: WeightFormat, byteLimit: number): Matrix {
+  #create({ name, shape }: TensorPlace, format: QuantisedFormat, byteLimit: number): Matrix {
     const [rows = 1, columns = 1] = shape;
     const { words, groups } = packedShape(format, columns);
     const most = Math.floor(byteLimit / (words * 4) / ROW_MULTIPLE) * ROW_MULTIPLE;
@@ -116,7 +116,7 @@ const BEYOND_HALF = { f16: 65_520, int8: 65_505, int4: 65_505 };
  * where a value is beyond what the format holds.
  */
 export function packTensorRows(
-  format: WeightFormat,
+  format: QuantisedFormat,
   values: Float32Array,
   columns: number,
   { name, start, remedy }: { readonly name: string; readonly start: number; readonly remedy: string },
@@ -136,7 +136,7 @@ export function packTensorRows(
  * `errors`; 0 for a row of zeros.
  */
 export function measureChannels(
-  format: WeightFormat,
+  format: QuantisedFormat,
   values: Float32Array,
   packed: PackedRows,
   columns: number,

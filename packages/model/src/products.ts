@@ -18,28 +18,9 @@ import {
   WEIGHT_FORMATS,
   type Recording,
   type Slice,
-  type WeightFormat,
 } from '@seal/kernels';
-import type { Step } from './linears.ts';
-
-/** How a matrix lies on the device. */
-export type HeldFormat = 'f32' | WeightFormat;
-
-/** Whole rows of a matrix; `scales` of those formats that have them. */
-export interface MatrixPart {
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly slice: GPUBufferBinding;
-  readonly scales?: GPUBufferBinding;
-}
-
-/** A matrix on the device, row-major, in order of rows. Every part but the first starts at a multiple of 64 rows. */
-export interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly format: HeldFormat;
-  readonly parts: readonly [MatrixPart, ...MatrixPart[]];
-}
+import type { Matrix, MatrixPart } from './matrix.ts';
+import type { Step } from './step.ts';
 
 /** Rows of x and y: as many as the operands hold, and as many as a step has. */
 export interface BatchRows {

@@ -8,7 +8,8 @@ import { Generator } from './sampling/generation.ts';
 import { scoreLogits } from './sampling/inference.ts';
 import { LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { parameterLayout, PROJECTIONS, splitLayout } from './parameters.ts';
+import { parameterLayout, splitLayout } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 /** Embedding and head of 150 KiB, feed-forward matrices of 128 KiB, projections of 64 and 32 KiB. */

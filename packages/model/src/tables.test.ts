@@ -10,7 +10,7 @@ import { scoreLogits } from './sampling/inference.ts';
 import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { tensorFormat } from './packed.ts';
-import { PROJECTIONS } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { hostSource, rowShape } from './files/sources.ts';
 import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';

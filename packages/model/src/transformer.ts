@@ -24,11 +24,12 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import type { ModelConfig } from './config.ts';
-import { tokensIn, type Linears, type Step, type TokenRange } from './linears.ts';
+import type { ModelConfig, Projection } from './model-config.ts';
+import { tokensIn, type Step, type TokenRange } from './step.ts';
+import type { Linears } from './linears.ts';
 import type { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
-import { layerTensor, type Projection } from './parameters.ts';
+import { layerTensor } from './parameters.ts';
 import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */

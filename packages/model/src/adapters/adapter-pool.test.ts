@@ -9,7 +9,8 @@ import { Generator } from '../sampling/generation.ts';
 import { scoreLogits } from '../sampling/inference.ts';
 import { loraLayout, LoraPack, type LoraConfig } from './lora.ts';
 import { Model } from '../model.ts';
-import { layerTensor, PROJECTIONS } from '../parameters.ts';
+import { layerTensor } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { adapterFile } from './peft.ts';
 
 const ADAPTERS = 64;

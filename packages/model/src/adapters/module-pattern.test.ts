@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PROJECTIONS } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { modulePattern } from './module-pattern.ts';
 
 const names = [0, 1, 12].flatMap((layer) => PROJECTIONS.map((p) => `model.layers.${layer}.${p}`)).concat('lm_head', 'model.embed_tokens');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
 import { loraLayout, type LoraConfig } from './lora.ts';
-import { PROJECTIONS } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig } from './peft-config.ts';
 import { adapterFile, adapterFiles, parseAdapterFile, readAdapter } from './peft.ts';
 import { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';

@@ -6,14 +6,15 @@
 import { join } from 'node:path';
 import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
-import { GROUP, WEIGHT_FORMATS, type ChoiceOptions, type WeightFormat } from '@seal/kernels';
+import { GROUP, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
 import { type } from 'arktype';
-import { configFile, parseConfig, type ModelConfig } from '../config.ts';
+import { configFile, parseConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { readJson } from './directory.ts';
 import { Model, type HostWeights } from '../model.ts';
 import { measureChannels, packTensorRows } from '../packed.ts';
 import { parameterLayout } from '../parameters.ts';
-import type { HeldFormat } from '../products.ts';
+import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
 import { readTextSide, type TextSide } from '@seal/tokenizer/node';
@@ -25,18 +26,18 @@ export interface Checkpoint extends TextSide {
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
   /** How matrices are stored: packed where seal has written them so, else as numbers of any dtype, which are float32. */
-  readonly format: HeldFormat;
+  readonly format: WeightFormat;
 }
 
 /** The value of `quantization_config` in a `config.json` whose matrices are stored packed. */
-export function quantisationConfig(format: WeightFormat): Record<string, unknown> {
+export function quantisationConfig(format: QuantisedFormat): Record<string, unknown> {
   return { quant_method: 'seal', format, group_size: GROUP };
 }
 
 const quantisationSchema = type({ quant_method: "'seal'", format: type.enumerated(...WEIGHT_FORMATS), group_size: type.unit(GROUP) });
 
 /** Reads `config.json`: the configuration, and how matrices are stored. Another's quantisation is refused by `parseConfig`. */
-function splitConfig(json: unknown, place: string): { readonly config: ModelConfig; readonly format: HeldFormat } {
+function splitConfig(json: unknown, place: string): { readonly config: ModelConfig; readonly format: WeightFormat } {
   const file: object = typeof json === 'object' && json !== null ? json : {};
   const own = 'quantization_config' in file ? file.quantization_config : null;
   if (typeof own !== 'object' || own === null || !('quant_method' in own) || own.quant_method !== 'seal') {
@@ -85,7 +86,7 @@ const PENDING_BYTES = 64 * 1024 * 1024;
 export interface TensorReport {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly format: HeldFormat;
+  readonly format: WeightFormat;
   /** What packing lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
   readonly channelErrors: Float32Array;
 }
@@ -93,7 +94,7 @@ export interface TensorReport {
 /** How a checkpoint is loaded. */
 export interface LoadOptions extends ChoiceOptions {
   /** How matrices are held on the device; as they are stored unless given, which is float32 but for packed files. */
-  readonly weights?: HeldFormat;
+  readonly weights?: WeightFormat;
   /** Most bytes that a buffer of weights has; what the device can bind unless given. */
   readonly byteLimit?: number;
   /** Called with every tensor that is loaded. Measuring what packing lost takes as long as packing. */

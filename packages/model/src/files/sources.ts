@@ -9,13 +9,13 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { digest, fileProblem } from '@seal/files/node';
-import { packedShape, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
+import { packedShape, unpackRows, type PackedRows } from '@seal/kernels';
 import { type } from 'arktype';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
 import { tensorFormat } from '../packed.ts';
 import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
-import type { HeldFormat } from '../products.ts';
+import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -49,7 +49,7 @@ export interface WeightSource {
 export interface SourceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly packed?: WeightFormat;
+  readonly packed?: QuantisedFormat;
 }
 
 /** Names under which a packed matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
@@ -175,7 +175,7 @@ const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
  * matrices are stored packed. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
  * TypeError for a dtype that holds no weights, and RangeError when the tensors are not those of the configuration.
  */
-export async function openWeights(directory: string, config: ModelConfig, format: HeldFormat = 'f32'): Promise<WeightSource> {
+export async function openWeights(directory: string, config: ModelConfig, format: WeightFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
   const found = new Map<string, FileTensor>();
   const used = new Set<string>();
@@ -213,7 +213,7 @@ export async function openWeights(directory: string, config: ModelConfig, format
 
 /** A matrix that is stored packed. */
 interface PackedTensor extends SourceTensor {
-  readonly packed: WeightFormat;
+  readonly packed: QuantisedFormat;
   readonly data: Located;
   readonly scales: Located;
 }
@@ -222,7 +222,7 @@ type FileTensor = Located | PackedTensor;
 
 function packedTensor(
   { name, shape }: TensorPlace,
-  packed: WeightFormat,
+  packed: QuantisedFormat,
   tensors: ReadonlyMap<string, Located>,
   place: string,
 ): PackedTensor {
@@ -341,7 +341,7 @@ export function pieceBuffer(source: WeightSource): Float32Array {
  * SHA-256 of what determines a model's results: of every tensor's name and float32 bytes in order of name, with the format
  * in which they are held where that is not float32.
  */
-export async function sourceDigest(source: WeightSource, format: HeldFormat = 'f32'): Promise<string> {
+export async function sourceDigest(source: WeightSource, format: WeightFormat = 'f32'): Promise<string> {
   const buffer = pieceBuffer(source);
   const tensors: [name: string, sha256: string][] = [];
   for (const [name, { shape }] of source.tensors) {

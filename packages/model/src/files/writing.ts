@@ -5,13 +5,14 @@
 
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packedShape, type WeightFormat } from '@seal/kernels';
+import { packedShape } from '@seal/kernels';
+import type { QuantisedFormat } from '../matrix.ts';
 import { packTensorRows, tensorFormat } from '../packed.ts';
 import { BYTE_SIZES, writeHeader, type FloatDType } from './safetensors.ts';
 import { packedNames, pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
 
 /** What is written: numbers of a dtype, or packed matrices and float32 vectors. */
-export type StoredAs = FloatDType | Exclude<WeightFormat, 'f16'>;
+export type StoredAs = FloatDType | Exclude<QuantisedFormat, 'f16'>;
 
 /** A tensor of a file to be written; `of` is the tensor that its bytes come from. */
 interface PlannedTensor {

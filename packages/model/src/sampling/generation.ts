@@ -8,7 +8,7 @@ import { attentionDecode, kvCacheWrite } from '@seal/kernels';
 import { packBatch, packRows, segmentTokens, type PackedBatch, type TokenSequence } from '../batch.ts';
 import { createStorage, upload } from '../buffers.ts';
 import { InferencePass } from './inference.ts';
-import type { Step } from '../linears.ts';
+import type { Step } from '../step.ts';
 import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
 import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';

@@ -4,7 +4,8 @@ import { argmax, crossEntropy, gatherRows, part, Recording, rmsNorm } from '@sea
 import { packBatch, type PackedBatch, type Segment } from '../batch.ts';
 import { createStorage, Readback, upload } from '../buffers.ts';
 import { chunkRows } from '../chunks.ts';
-import { adaptedLinears, frozenLinears, type Step } from '../linears.ts';
+import { adaptedLinears, frozenLinears } from '../linears.ts';
+import type { Step } from '../step.ts';
 import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
 import { headTensor } from '../parameters.ts';
