@@ -27,9 +27,9 @@ interface FamilyParts<Own extends object> {
   readonly keys: Type<Own>;
   /** Keys that it does not compute, with the values, besides null, that change nothing: beside `NEUTRAL` or in its place. */
   readonly neutral: Readonly<Record<string, readonly unknown[]>>;
-  read(file: ConfigFile & Own, refuse: Refuse): FamilyFeatures;
+  readonly read: (file: ConfigFile & Own, refuse: Refuse) => FamilyFeatures;
   /** The keys of its own, as `read` reads them. */
-  write(config: ModelConfig): Record<string, unknown>;
+  readonly write: (config: ModelConfig) => Record<string, unknown>;
 }
 
 /** One `model_type`. */
@@ -37,7 +37,7 @@ export interface Family extends Omit<FamilyParts<object>, 'keys' | 'read'> {
   /** Names of the keys that it reads besides those of all families. */
   readonly reads: readonly string[];
   /** Reads `file`, of which `json` is all. Throws SyntaxError where a key of its own has another type. */
-  read(json: unknown, file: ConfigFile, place: string, refuse: Refuse): FamilyFeatures;
+  readonly read: (json: unknown, file: ConfigFile, place: string, refuse: Refuse) => FamilyFeatures;
 }
 
 /** A family by its own keys and what they mean. */
