@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { Generator, loadModel, readCheckpoint, readWeights, scoreLogits, type WeightFormat } from '@seal/model';
-import { logProbability, readJson, readTensors, relativeL2 } from './fixture.ts';
+import { Generator, loadModel, readCheckpoint, readWeights, type WeightFormat } from '@seal/model';
+import { logProbability, readJson, readTensors, relativeL2, scoreLogits } from './fixture.ts';
 
 const data = join(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data', 'real');
 const folders = ['mlxd-tiny_qwen3', 'mlxd-tiny_llama3', 'llama-story-hf'];

@@ -53,7 +53,7 @@ export interface Capacity {
 const STEPS = 4;
 
 const PART_OF: readonly (readonly [label: RegExp, part: keyof CapacityParts])[] = [
-  [/^(weights|packed weights|scales|vectors|rotary table)$/, 'weights'],
+  [/^(weights|quantised weights|scales|vectors|rotary table)$/, 'weights'],
   [/^lora parameters$/, 'adapters'],
   [/^lora (gradient|m|v)$/, 'optimiser'],
   [/^(key|value) cache$/, 'cache'],

@@ -129,7 +129,7 @@ function refuseQuantised({ quantization_config, quantization }: ConfigFile, plac
   const method = 'quant_method' in settings ? settings.quant_method : settings;
   throw new RangeError(
     `Cannot use ${place}: its weights are quantised (${key}: ${quoted(method)}); ` +
-      'use the unquantised checkpoint and quantise on loading, --weights int8 or --weights int4',
+      'use the unquantised checkpoint and quantise on loading, `weights` int8 or `weights` int4',
   );
 }
 

@@ -1,6 +1,6 @@
 /** A Llama-style transformer on WebGPU. */
 
-export { AdapterPool, PoolGenerator, type Lease, type PooledAdapter, type PoolRequest, type PoolSizes } from './adapters/adapter-pool.ts';
+export { AdapterPool, type Lease, type PooledAdapter, type PoolSizes } from './adapters/adapter-pool.ts';
 export { ParameterArena } from './arena.ts';
 export { computedTokens, packBatch, packRows, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 export {
@@ -30,7 +30,8 @@ export {
   type Piece,
   type TokenLogProbability,
 } from './sampling/generation.ts';
-export { InferencePass, scoreLogits, scoreTokens } from './sampling/inference.ts';
+export { PoolGenerator, type PoolRequest } from './sampling/pool-generator.ts';
+export { InferencePass, scoreTokens } from './sampling/inference.ts';
 export {
   initialAdapter,
   loraLayout,
@@ -43,7 +44,7 @@ export {
 export { openLlama2c, readLlama2cTokenizer } from './files/llama2c.ts';
 export { mergeAdapter, mergedSource } from './adapters/merge.ts';
 export { Model, type HostWeights } from './model.ts';
-export { tensorFormat } from './packed.ts';
+export { tensorFormat } from './quantised.ts';
 export { headTensor, layerTensor, parameterLayout, projectionShape } from './parameters.ts';
 export { PROJECTIONS, type Projection } from './model-config.ts';
 export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './adapters/peft-config.ts';
@@ -51,6 +52,6 @@ export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from '.
 export type { WeightFormat } from './matrix.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampling/sampler.ts';
-export { hostSource, sourceDigest, type WeightSource } from './files/sources.ts';
+export type { WeightSource } from './files/sources.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
 export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './files/writing.ts';

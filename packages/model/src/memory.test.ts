@@ -118,7 +118,7 @@ describe('recomputation', () => {
       for (let step = 0; step < 3; step++) trainer.step(segments(step)[0]!, 0.01);
       const losses = await trainer.losses();
       trainer.destroy();
-      return { losses, digest: await model.digest() };
+      return { losses, weights: await model.read() };
     };
     try {
       expect(await trained(true)).toEqual(await trained(false));

@@ -127,7 +127,7 @@ function sourceOf(path: string, config: ModelConfig, offsets: ReadonlyMap<string
   return {
     tensors,
     readRows,
-    readPackedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as F32`)),
+    readQuantisedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as F32`)),
     async readTensor(name) {
       const { dtype, shape } = find(name);
       const { buffer, byteOffset, byteLength } = await readRows(name, 0, rowShape(shape)[0]);

@@ -1,4 +1,4 @@
-/** A packed table that does not fit into one float32 piece, against the float32 model that it stands for. */
+/** A quantised table that does not fit into one float32 piece, against the float32 model that it stands for. */
 
 import { expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
@@ -6,14 +6,13 @@ import { packRows, unpackRows } from '@seal/kernels';
 import { packBatch } from './batch.ts';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel } from './files/checkpoint.ts';
-import { relativeL2, smallConfig, uniform } from './fixture.ts';
+import { hostSource, relativeL2, smallConfig, uniform } from './fixture.ts';
 import { InferencePass } from './sampling/inference.ts';
 import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import type { HostWeights } from './model.ts';
 import type { QuantisedFormat } from './matrix.ts';
 import { parameterLayout } from './parameters.ts';
 import { PROJECTIONS } from './model-config.ts';
-import { hostSource } from './files/sources.ts';
 import { LoraTrainer } from './training.ts';
 
 it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeout: 600_000 }, async () => {
