@@ -111,7 +111,7 @@ describe('parseAdapterConfig', () => {
     ['targets that are nowhere', { target_modules: ['c_attn'] }, 'target_modules ["c_attn"] match no module of the model'],
     ['the embedding', { target_modules: ['q_proj', 'embed_tokens'] }, 'target_modules ["q_proj","embed_tokens"] adapt model.embed_tokens, supported are self_attn.q_proj'],
     ['the head', { target_modules: '.*' }, 'target_modules ".*" adapt lm_head'],
-    ['an expression that is none', { target_modules: '(q_proj' }, 'dir/adapter_config.json: target_modules: "(q_proj" has a ( that is not closed'],
+    ['an expression that is none', { target_modules: '(q_proj' }, 'dir/adapter_config.json: target_modules: "(q_proj" is not an expression'],
     ['layers with an expression', { target_modules: '.*q_proj', layers_to_transform: [0] }, 'layers_to_transform and layers_pattern go with a list'],
     ['layers that are not there', { layers_to_transform: [7] }, 'match no module'],
     ['trained biases', { bias: 'all' }, 'bias must be "none" (was "all")'],
