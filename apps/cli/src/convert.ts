@@ -115,9 +115,9 @@ function stoppable(source: WeightSource, signal: AbortSignal): WeightSource {
       signal.throwIfAborted();
       return source.readRows(...operands);
     },
-    readPackedRows(...operands) {
+    readQuantisedRows(...operands) {
       signal.throwIfAborted();
-      return source.readPackedRows(...operands);
+      return source.readQuantisedRows(...operands);
     },
   };
 }

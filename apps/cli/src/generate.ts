@@ -8,7 +8,6 @@ import {
   checkSampling,
   Generator,
   PoolGenerator,
-  parseMessages,
   PROJECTIONS,
   type Checkpoint,
   type Completion,
@@ -17,6 +16,7 @@ import {
   type PeftAdapter,
   type Piece,
 } from '@seal/model';
+import { parseMessages } from '@seal/tokenizer';
 import { openAdapter } from './adapters.ts';
 import { generationSettings } from './generation-config.ts';
 import type { CommandOf } from './options.ts';

@@ -4,16 +4,8 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 
 import { join } from 'node:path';
 import { digest, readJson, readText, writeProblem, writeWhole } from '@seal/files/node';
 import { afterStop, Problem, problemsAs, stream } from '@seal/files';
-import {
-  checkpointFiles,
-  createTokenizer,
-  initialWeights,
-  Model,
-  parseConfig,
-  parseSafetensors,
-  toFloat32,
-  writeSafetensors,
-} from '@seal/model';
+import { checkpointFiles, initialWeights, Model, parseConfig, parseSafetensors, toFloat32, writeSafetensors } from '@seal/model';
+import { createTokenizer } from '@seal/tokenizer';
 import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
 import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
 import { duration } from '@seal/report/text';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Problem, problemsAs } from '@seal/files';
 import { openGpu, type Gpu } from '@seal/device';
-import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type TensorReport } from '@seal/model';
+import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type WeightFormat, type Model, type TensorReport } from '@seal/model';
 import { weightsDigest, type Policy } from '@seal/trainer';
 import { modelDirectory } from './hub.ts';
 import { say } from './terminal.ts';
@@ -68,7 +68,7 @@ export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): P
 /** How a command loads its model. */
 export interface Loading {
   /** How weights are held on the device; as they are stored unless given. */
-  readonly weights?: HeldFormat | undefined;
+  readonly weights?: WeightFormat | undefined;
   /** Say of every tensor how it is held, and what that lost. */
   readonly verbose?: boolean;
 }

@@ -18,6 +18,7 @@ import {
   type ModelConfig,
   type Projection,
 } from '@seal/model';
+import { beginOf } from '@seal/tokenizer';
 import {
   encodeExamples,
   fineTuneAdapter,
@@ -199,16 +200,14 @@ function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
   const { tokenizer, config, chat } = checkpoint;
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: beginOf(checkpoint), end, chat };
+  return { tokenizer, begin: begins(checkpoint), end, chat };
 }
 
 /** Tokens that the tokenizer puts before every text. That of the tiny world leaves it to the configuration to name one. */
-function beginOf(checkpoint: Checkpoint): number[] {
+function begins(checkpoint: Checkpoint): readonly number[] {
   const { tokenizer, config } = checkpoint;
   if (speaksTinyWorld(checkpoint)) return config.bosTokenId === null ? [] : [config.bosTokenId];
-  const bare = tokenizer.encode('a');
-  const framed = tokenizer.encodeWithSpecials('a');
-  return framed.slice(0, framed.findIndex((_, i) => bare.every((id, j) => framed[i + j] === id)));
+  return beginOf(tokenizer);
 }
 
 function refuseAdapterOptions({ adapterInit, rank, alpha, targets }: CommandOf<'sft'>): null {

@@ -2,8 +2,9 @@
 
 import { readText } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
-import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
 import { counted } from '@seal/report/text';
+import { createDecodeStream, parseMessages, type ChatTokens, type Tokenizer } from '@seal/tokenizer';
+import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';

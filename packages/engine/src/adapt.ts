@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterStop, Problem, problemsAs, type StreamName } from '@seal/files';
 import { checkVacant, writeDirectory } from '@seal/files/node';
 import type { Context } from '@seal/domains';
-import { counted } from '@seal/report';
+import { counted } from '@seal/report/text';
 import { PASSAGE_TERMS, pluralOf } from '@seal/runs';
 import { adaptationOf, BASE_POLICY, executorSettings, lengthsOf, type AdaptResult, type Executor, type Sampled, type SealConfig } from '@seal/trainer';
 import type { Deps } from './deps.ts';

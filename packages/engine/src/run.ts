@@ -6,7 +6,7 @@ import { runtimeName } from '@seal/device';
 import { kindOf, messageOf, Problem, problemsAs, Stopped } from '@seal/files';
 import { writeWhole } from '@seal/files/node';
 import type { Context } from '@seal/domains';
-import { counted } from '@seal/report';
+import { counted } from '@seal/report/text';
 import {
   checkRoomForRun,
   createRun,

@@ -6,7 +6,7 @@
 import type { Context, Domain, Json } from '@seal/domains';
 import { Problem, problemsAs } from '@seal/files';
 import type { Checkpoint } from '@seal/model';
-import { counted } from '@seal/report';
+import { counted } from '@seal/report/text';
 import { pluralOf, PASSAGE_TERMS, type Mode } from '@seal/runs';
 import { fitContexts, lengthsOf, type Codec, type SealConfig } from '@seal/trainer';
 

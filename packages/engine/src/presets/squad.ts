@@ -5,7 +5,7 @@ import { builtInTemplate, knowledgeIncorporation, parsePassages, parseTemplate, 
 import { Problem, problemsAs, stream } from '@seal/files';
 import { readText } from '@seal/files/node';
 import { generationSettings } from '@seal/model';
-import { counted } from '@seal/report';
+import { counted } from '@seal/report/text';
 import { createTextCodec, type SealConfig } from '@seal/trainer';
 import { SHIPPED_MODEL } from '../session.ts';
 import type { Preset } from './preset.ts';
