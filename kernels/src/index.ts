@@ -18,6 +18,7 @@ export {
   type Workgroups,
 } from './op.ts';
 export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } from './choice.ts';
+export { drawOperands, uniformFrom } from './draw.ts';
 export { operandsOf } from './half.ts';
 export { profileOf } from './profile.ts';
 export { GROUP, packedShape, packRows, unpackRows, WEIGHT_FORMATS, type PackedRows, type WeightFormat } from './weight-format.ts';

@@ -7,12 +7,13 @@ import {
   packRows,
   quantisedEmbedding,
   quantisedMatmulNT,
+  uniformFrom,
   unpackRows,
   WEIGHT_FORMATS,
   type AnyOp,
 } from '@seal/kernels';
 import { openKernels } from './device.ts';
-import { runOnGpu, uniformFrom } from './harness.ts';
+import { runOnGpu } from './harness.ts';
 
 const opened = openKernels();
 
