@@ -1,12 +1,12 @@
 /** The numbers that a case computes with: drawn, uploaded, read back and compared. */
 
 import { drawOperands, type AnyOp, type Numbers, type Operand } from '@seal/kernels';
-import type { BenchCase } from './cases.ts';
+import type { KernelCase } from './cases.ts';
 
 /** Values of a case's operands: its own, the op's draw, else uniform in [-1, 1). */
 export function draw(
   operands: Record<string, Operand<string>>,
-  { sizes, inputs }: Pick<BenchCase, 'sizes' | 'inputs'>,
+  { sizes, inputs }: Pick<KernelCase, 'sizes' | 'inputs'>,
   seed: number,
 ): Record<string, Numbers> {
   return drawOperands(operands, sizes, 1_000 * seed, { given: inputs, number: (uniform) => 2 * uniform() - 1 });
