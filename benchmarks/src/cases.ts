@@ -91,8 +91,8 @@ function elements(...parts: Parameters<typeof elementwise>): BenchCase {
   return plain(elementwise(...parts));
 }
 
-/** Few rows against N rows of K weights, as float32 and in each held format, and the conversion alone. */
-function heldCases(N: number, K: number): BenchCase[] {
+/** Few rows against N rows of K weights, as float32 and in each quantised format, and the conversion alone. */
+function quantisedCases(N: number, K: number): BenchCase[] {
   const rows = [1, 8, 32];
   return [
     ...rows.map((M) => matmul('nt', M, N, K)),
@@ -131,7 +131,7 @@ export function kernelCases(software: boolean): BenchCase[] {
     ...loras(T, 128, 256, E, 16).map((one) => ({ ...one, ...(one.problem && { compared: true as const }) })),
     ...[14, 60, 256].flatMap((length) => attentions(T, length)),
     ...attentions(128, 128, [64, 64, 32]),
-    ...heldCases(1_024, 1_024),
+    ...quantisedCases(1_024, 1_024),
     elements(attentionDelta, `T=${T} H=4 D=32`, { T, H: 4, D: 32 }, T * 128, 2),
     {
       ...elements(rmsNorm, `T=${T} C=128`, { T, C: 128, eps: 1e-5 }, T * 128, 4),

@@ -58,7 +58,7 @@ fn main(
     rows = vec2u(at, end);
     let end_query = query_end(tokens.y, end - 1u);
     stop = end_query;
-    let held = (s >= vec4u(at)) & (s < vec4u(end));
+    let inside = (s >= vec4u(at)) & (s < vec4u(end));
     var query_ends: vec4u;
     for (var r = 0u; r < 4u; r++) { query_ends[r] = query_end(tokens.y, s[r]); }
     var key_sums: Sums;
@@ -76,7 +76,7 @@ fn main(
         for (var j = 0u; j < SCORES; j++) {
           let t = query + local.x + j * COLUMN_GROUPS;
           let stat = stats[min(t, params.t - 1u) * params.h + h];
-          let seen = held & (vec4u(t) < query_ends) & (s <= vec4u(t));
+          let seen = inside & (vec4u(t) < query_ends) & (s <= vec4u(t));
           let p = select(vec4f(), exp(params.scale * scores[j] - stat.x), seen);
           keep_weight(0u, j, local, p);
           keep_weight(COLUMNS * ROW_GROUPS, j, local, select(vec4f(), params.scale * p * (dp[j] - stat.y), seen));
@@ -87,7 +87,7 @@ fn main(
       }
     }
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;
         if (d < D4) {

@@ -57,7 +57,7 @@ fn main(
     let tokens = sequence(at, params.t);
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
-    let held = (t >= vec4u(at)) & (t < vec4u(end));
+    let inside = (t >= vec4u(at)) & (t < vec4u(end));
     var start: vec4u;
     for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
@@ -68,14 +68,14 @@ fn main(
       let dp = products(1u, local, index);
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         let p = exp(params.scale * scores[j] - log_sum_exp);
         keep_weight(0u, j, local, select(vec4f(), params.scale * p * (dp[j] - delta), seen));
       }
       add_weighted(0u, 0u, min(COLUMNS, end - key), &sums, local, index);
     }
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;
         if (d < D4) { dq[(t[r] * params.h + head) * D4 + d] = sums[4u * p + r]; }

@@ -67,7 +67,7 @@ fn main(
     let tokens = sequence(at, params.t);
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
-    let held = (t >= vec4u(at)) & (t < vec4u(end));
+    let inside = (t >= vec4u(at)) & (t < vec4u(end));
     var start: vec4u;
     for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
@@ -80,7 +80,7 @@ fn main(
       var own = vec4f(-3.0e38);
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         scores[j] = params.scale * scores[j];
         own = max(own, select(vec4f(-3.0e38), scores[j], seen));
       }
@@ -89,7 +89,7 @@ fn main(
       total *= shrink;
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         let p = select(vec4f(), exp(scores[j] - next), seen);
         total += p;
         keep_weight(0u, j, local, p);
@@ -100,7 +100,7 @@ fn main(
     }
     let row_total = sum_of(total, local);
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       let row = t[r] * params.h + head;
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;
