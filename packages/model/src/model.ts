@@ -1,7 +1,7 @@
 /** A loaded model: configuration, weights on the device in float32 or quantised, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { ropeTable, type ChoiceOptions, type Kernels, type PackedRows, type Slice } from '@seal/kernels';
+import { ropeTable, type ChoiceOptions, type Kernels, type QuantisedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
 import { kernelsOf } from './device-kernels.ts';
@@ -87,7 +87,7 @@ export class Model {
   }
 
   /** Uploads rows of one matrix as `packRows` gives them in its format. */
-  writeQuantisedRows(name: string, first: number, rows: PackedRows): void {
+  writeQuantisedRows(name: string, first: number, rows: QuantisedRows): void {
     if (this.#arena instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
     this.#arena.writeRows(name, first, rows);
   }

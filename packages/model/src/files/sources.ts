@@ -8,7 +8,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
-import { packedShape, unpackRows, type PackedRows } from '@seal/kernels';
+import { quantisedShape, dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
@@ -39,7 +39,7 @@ export interface WeightSource {
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
   /** Rows of a tensor that is stored quantised, as they are stored. Throws TypeError for another. */
-  readQuantisedRows(name: string, first: number, count: number): Promise<PackedRows>;
+  readQuantisedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
   /** A whole tensor as it is stored. Throws TypeError for one that is quantised. */
   readTensor(name: string): Promise<StoredTensor>;
 }
@@ -226,7 +226,7 @@ function quantisedTensor(
   place: string,
 ): QuantisedTensor {
   const [rows = 1, columns = 1] = shape;
-  const { words, groups } = packedShape(format, columns);
+  const { words, groups } = quantisedShape(format, columns);
   const find = (stored: string, width: number): Located => {
     const tensor = tensors.get(stored);
     if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);
@@ -258,7 +258,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
     await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
     return words;
   };
-  const readQuantised = async ({ data, scales }: QuantisedTensor, name: string, first: number, count: number): Promise<PackedRows> => {
+  const readQuantised = async ({ data, scales }: QuantisedTensor, name: string, first: number, count: number): Promise<QuantisedRows> => {
     const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
     const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
     if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
@@ -280,7 +280,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
       const tensor = find(name);
       const [, columns] = rowShape(tensor.shape);
       if ('quantised' in tensor) {
-        const rows = unpackRows(tensor.quantised, await readQuantised(tensor, name, first, count), columns);
+        const rows = dequantiseRows(tensor.quantised, await readQuantised(tensor, name, first, count), columns);
         target?.set(rows);
         return target?.subarray(0, rows.length) ?? rows;
       }
