@@ -5,7 +5,6 @@ export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts'
 export {
   baseName,
   checkHostMemory,
-  initialPolicy,
   modelDirectory,
   openAdapter,
   openCheckpoint,

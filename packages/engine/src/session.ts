@@ -6,9 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Gpu } from '@seal/device';
 import { Problem, problemsAs } from '@seal/files';
 import { resolveModel } from '@seal/hub';
-import { hostWeights, loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type ModelConfig, type PeftAdapter, type TensorReport } from '@seal/model';
+import { loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type Model, type ModelConfig, type PeftAdapter, type TensorReport, type WeightFormat } from '@seal/model';
 import { checkpointDirectory } from '@seal/tiny';
-import { weightsDigest, type Policy } from '@seal/trainer';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 
@@ -45,12 +44,6 @@ export function checkHostMemory({ source }: Checkpoint, versions: number, totalM
   );
 }
 
-/** The checkpoint's weights on the host, with their digest. */
-export async function initialPolicy({ checkpoint }: Pick<Session, 'checkpoint'>): Promise<Policy> {
-  const weights = await problemsAs('unavailable', () => hostWeights(checkpoint));
-  return { weights, digest: weightsDigest(weights) };
-}
-
 /** Opens a device. Throws a problem of kind `unavailable` where there is none. */
 export function openDevice({ openGpu }: Pick<Deps, 'openGpu'>): Promise<Gpu> {
   return problemsAs('unavailable', openGpu);
@@ -73,7 +66,7 @@ export async function openCheckpoint(model: string = SHIPPED_MODEL, deps: Pick<D
 /** How a verb loads its model. */
 export interface Loading {
   /** How weights are held on the device; as they are stored unless given. */
-  readonly weights?: HeldFormat | undefined;
+  readonly weights?: WeightFormat | undefined;
   /** Tell of every tensor how it is held, and what that lost. */
   readonly verbose?: boolean | undefined;
 }
