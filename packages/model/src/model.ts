@@ -2,7 +2,7 @@
 
 import { digest } from '@seal/files/node';
 import type { Gpu } from '@seal/device';
-import { Kernels, ropeTable, type ChoiceOptions, type PackedRows, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type QuantisedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
 import type { ModelConfig } from './config.ts';
@@ -85,8 +85,8 @@ export class Model {
     else this.#held.writeVector(name, values);
   }
 
-  /** Uploads rows of one matrix as `packRows` gives them in its format. */
-  writePackedRows(name: string, first: number, rows: PackedRows): void {
+  /** Uploads rows of one matrix as `quantiseRows` gives them in its format. */
+  writePackedRows(name: string, first: number, rows: QuantisedRows): void {
     if (this.#held instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
     this.#held.writeRows(name, first, rows);
   }

@@ -9,7 +9,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { digest, fileProblem } from '@seal/files/node';
-import { packedShape, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
+import { dequantiseRows, quantisedShape, type QuantisedRows, type WeightFormat } from '@seal/kernels';
 import { type } from 'arktype';
 import type { ModelConfig } from '../config.ts';
 import { CheckpointError, readJson } from './directory.ts';
@@ -40,7 +40,7 @@ export interface WeightSource {
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
   /** Rows of a tensor that is stored packed, as they are stored. Throws TypeError for another. */
-  readPackedRows(name: string, first: number, count: number): Promise<PackedRows>;
+  readPackedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
   /** A whole tensor as it is stored. Throws TypeError for one that is stored packed. */
   readTensor(name: string): Promise<StoredTensor>;
 }
@@ -227,7 +227,7 @@ function packedTensor(
   place: string,
 ): PackedTensor {
   const [rows = 1, columns = 1] = shape;
-  const { words, groups } = packedShape(packed, columns);
+  const { words, groups } = quantisedShape(packed, columns);
   const find = (stored: string, width: number): Located => {
     const tensor = tensors.get(stored);
     if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${packed}`);
@@ -259,7 +259,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
     await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
     return words;
   };
-  const readPacked = async ({ data, scales }: PackedTensor, name: string, first: number, count: number): Promise<PackedRows> => {
+  const readPacked = async ({ data, scales }: PackedTensor, name: string, first: number, count: number): Promise<QuantisedRows> => {
     const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
     const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
     if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
@@ -281,7 +281,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
       const tensor = find(name);
       const [, columns] = rowShape(tensor.shape);
       if ('packed' in tensor) {
-        const rows = unpackRows(tensor.packed, await readPacked(tensor, name, first, count), columns);
+        const rows = dequantiseRows(tensor.packed, await readPacked(tensor, name, first, count), columns);
         target?.set(rows);
         return target?.subarray(0, rows.length) ?? rows;
       }
