@@ -45,13 +45,13 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     whole = await seal(['run', ...own, '--config', config, '--out', at('run'), '--json']);
   });
 
-  it('runs to the end where no self-edit is worth keeping, and says so in table and report', () => {
+  it('runs to the end where no self-edit is worth keeping, and says so in table and report', async () => {
     expect(whole).toMatchObject({ code: 0 });
     const document = JSON.parse(whole.stdout) as { rows: { condition: string; ci95: number[] }[]; notes?: string[] };
     expect(document.rows.map(({ condition }) => condition)).toEqual([
       'base', 'passage', 'passage-matched', 'self-edit', 'round-1', 'self-edit-greedy', 'round-1-greedy',
     ]);
-    const { sft, answers, rewards } = readRun(at('run'));
+    const { sft, answers, rewards } = await readRun(at('run'));
     // Graded by the gold's words in a row: what contains them would be right, and nothing else is.
     const right = answers.filter(({ answer, gold }) => ` ${normalizeAnswer(answer)} `.includes(` ${normalizeAnswer(gold)} `));
     expect(answers.filter(({ correct }) => correct)).toEqual(right);

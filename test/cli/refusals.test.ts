@@ -156,13 +156,13 @@ describe('data, exit code 3', () => {
   });
 
   it.concurrent('a run that is not finished has no report', async () => {
-    createRun(at('begun'), header).close();
+    await (await createRun(at('begun'), header)).close();
     await refused(['report', at('begun')], 3, 'the run is not finished', `run --resume ${at('begun')}`);
   });
 
   it.concurrent('a run whose records are damaged, by file and line', async () => {
     const dir = at('damaged');
-    createRun(dir, header).close();
+    await (await createRun(dir, header)).close();
     const event = '{"details":null,"message":"m","time":"2026-01-01T00:00:00.000Z","type":"t"}';
     writeFileSync(join(dir, 'events.jsonl'), `${event}\n${event.slice(0, 30)}\n${event}\n`);
     await refused(['run', '--resume', dir], 3, `${join(dir, 'events.jsonl')}, line 2`, 'Restore the file');

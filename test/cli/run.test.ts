@@ -73,7 +73,7 @@ it('refuses a run whose adapters or result are damaged, with exit code 3', async
   const dir = at('damaged');
   cpSync(at('whole'), dir, { recursive: true });
   // The policy's adapter is what going on needs; those of single rewards are only kept.
-  const adapter = readRun(dir).sft[0]?.adapterDigest;
+  const adapter = (await readRun(dir)).sft[0]?.adapterDigest;
   const weights = join(dir, 'adapters', String(adapter), 'adapter_model.safetensors');
   writeFileSync(weights, readFileSync(weights).map((byte, i) => (i === 5_000 ? byte ^ 1 : byte)));
   const resumed = await seal(['run', '--resume', dir]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DeviceLostError, openGpu } from '@seal/device';
-import { createRun, openRun, type RunDirectory } from '@seal/runs';
+import { createRun, openRun, type RunStore } from '@seal/runs';
 import { resolveConfig, SealRun, type Progress } from '@seal/trainer';
 import { contents } from './records.ts';
 import { config, header, openWorld } from './world.ts';
@@ -22,10 +22,10 @@ const settings = resolveConfig(
 );
 
 /** Runs on a device of its own, which is lost when `when` says so; what came of it. */
-async function work(store: (modelDigest: string) => RunDirectory, when: (progress: Progress) => boolean): Promise<unknown> {
+async function work(store: (modelDigest: string) => Promise<RunStore>, when: (progress: Progress) => boolean): Promise<unknown> {
   const gpu = await openGpu();
   const { input, bench, model } = openWorld(gpu, SEED, settings);
-  const opened = store(input.initial.digest);
+  const opened = await store(input.initial.digest);
   let lost = false;
   const onProgress = (progress: Progress) => {
     if (!lost && when(progress)) gpu.device.destroy();
@@ -37,7 +37,7 @@ async function work(store: (modelDigest: string) => RunDirectory, when: (progres
       (error: unknown) => error,
     );
   } finally {
-    opened.close();
+    await opened.close();
     bench.destroy();
     model.destroy();
     gpu.close();

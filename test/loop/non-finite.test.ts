@@ -29,14 +29,14 @@ const small: SealConfig = {
 
 async function run(name: string, settings: SealConfig): Promise<unknown> {
   const { input, bench, model } = openWorld(gpu, 5, settings);
-  const store = createRun(join(base, name), header(5, input.initial.digest));
+  const store = await createRun(join(base, name), header(5, input.initial.digest));
   try {
     return await new SealRun(input, bench, store).complete().then(
       (rewards) => rewards.length,
       (error: unknown) => error,
     );
   } finally {
-    store.close();
+    await store.close();
     bench.destroy();
     model.destroy();
   }
@@ -45,7 +45,7 @@ async function run(name: string, settings: SealConfig): Promise<unknown> {
 it('records adapters that broke, keeps none of their edits, and finishes', async () => {
   const rewards = await run('adapters', { ...small, inner: { ...small.inner, learningRate: BREAKING } });
   expect(rewards).toBeGreaterThan(0);
-  const records = readRun(join(base, 'adapters'));
+  const records = await readRun(join(base, 'adapters'));
   const trained = records.rewards.filter(({ steps }) => steps > 0);
   expect(trained.length).toBeGreaterThan(0);
   for (const { status, cause } of trained) expect({ status, cause }).toEqual({ status: 'non-finite', cause: expect.stringMatching(/not finite$/) });
@@ -58,5 +58,5 @@ it('ends with a clear error where the policy’s own fine-tuning breaks', async 
   const failure = await run('policy', { ...small, outer: { ...small.outer, sft: { ...small.outer.sft, epochs: 6, learningRate: BREAKING } } });
   expect(failure).toBeInstanceOf(Error);
   expect((failure as Error).message).toMatch(/^Cannot fine-tune the policy: .* not finite; lower sft\.learningRate$/);
-  expect(readRun(join(base, 'policy'))).toMatchObject({ sft: [] });
+  expect(await readRun(join(base, 'policy'))).toMatchObject({ sft: [] });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { createRun, openRun, readRun, type RunDirectory } from '@seal/runs';
+import { createRun, openRun, readRun, type RunStore } from '@seal/runs';
 import { resultDocument, SealRun } from '@seal/trainer';
 import { contents } from './records.ts';
 import { header, openWorld } from './world.ts';
@@ -20,11 +20,11 @@ afterAll(() => {
   rmSync(base, { recursive: true, force: true });
 });
 
-async function complete(store: RunDirectory, seed: number) {
+async function complete(store: RunStore, seed: number) {
   const { model, bench, input } = openWorld(gpu, seed);
   const run = new SealRun(input, bench, store);
   const rewards = await run.complete();
-  store.close();
+  await store.close();
   bench.destroy();
   model.destroy();
   const { rows, comparisons } = resultDocument(store.header, '', rewards, { totalSeconds: 0 });
@@ -36,21 +36,21 @@ it('repeats itself byte for byte with the same seed, and not with another', asyn
   bench.destroy();
   model.destroy();
   const start = (name: string, seed: number) => createRun(join(base, name), header(seed, input.initial.digest));
-  const first = await complete(start('first', 5), 5);
-  const second = await complete(start('second', 5), 5);
-  await complete(start('other', 6), 6);
+  const first = await complete(await start('first', 5), 5);
+  const second = await complete(await start('second', 5), 5);
+  await complete(await start('other', 6), 6);
   expect(second).toEqual(first);
   expect(contents(join(base, 'second'))).toEqual(contents(join(base, 'first')));
   expect(contents(join(base, 'other'))['self-edits']).not.toEqual(contents(join(base, 'first'))['self-edits']);
-  const { rewards } = readRun(join(base, 'first'));
+  const { rewards } = await readRun(join(base, 'first'));
   expect(new Set(rewards.map(({ adapterDigest }) => adapterDigest)).size).toBeGreaterThan(10);
 });
 
 it('goes on after any stop as if there had been none, and repeats no finished reward', async () => {
-  const whole = readRun(join(base, 'first'));
+  const whole = await readRun(join(base, 'first'));
   const dir = join(base, 'stopped');
   const { input, model, bench } = openWorld(gpu);
-  let store = createRun(dir, header(5, input.initial.digest));
+  let store = await createRun(dir, header(5, input.initial.digest));
   for (const stopAfter of [3, 9, 14]) {
     const controller = new AbortController();
     let adaptations = 0;
@@ -63,15 +63,15 @@ it('goes on after any stop as if there had been none, and repeats no finished re
     });
     await expect(run.complete()).rejects.toThrow('stopped by the test');
     expect(adaptations).toBeGreaterThanOrEqual(stopAfter);
-    store.close();
-    store = openRun(dir);
+    await store.close();
+    store = await openRun(dir);
   }
-  const finishedBefore = readRun(dir).rewards.length;
+  const finishedBefore = (await readRun(dir)).rewards.length;
   expect(finishedBefore).toBeGreaterThan(0);
   expect(finishedBefore).toBeLessThan(whole.rewards.length);
   bench.destroy();
   model.destroy();
   await complete(store, 5);
   expect(contents(dir)).toEqual(contents(join(base, 'first')));
-  expect(readRun(dir).rewards).toHaveLength(whole.rewards.length);
+  expect((await readRun(dir)).rewards).toHaveLength(whole.rewards.length);
 });

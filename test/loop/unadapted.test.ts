@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { createRun, openRun, readRun, type RunDirectory } from '@seal/runs';
+import { createRun, openRun, readRun, type RunStore } from '@seal/runs';
 import { SealRun, type SealConfig } from '@seal/trainer';
 import { contents } from './records.ts';
 import { config, header, openWorld } from './world.ts';
@@ -27,12 +27,12 @@ const settings: SealConfig = {
 };
 
 /** Completes a run in which the contexts of round 1 are also those of the table; gives how many contexts were asked about. */
-async function complete(open: (digest: string) => RunDirectory): Promise<number> {
+async function complete(open: (digest: string) => Promise<RunStore>): Promise<number> {
   const { input, bench, model } = openWorld(gpu, 5, settings);
   const answer = vi.spyOn(bench, 'answer');
-  const store = open(input.initial.digest);
+  const store = await open(input.initial.digest);
   await new SealRun({ ...input, evaluation: input.rounds[0]! }, bench, store).complete();
-  store.close();
+  await store.close();
   bench.destroy();
   model.destroy();
   return answer.mock.calls.reduce((sum, [groups]) => sum + groups.length, 0);
@@ -42,7 +42,7 @@ const whole = join(base, 'whole');
 
 it('asks about a context once with the same weights, across rounds and conditions', async () => {
   const asked = await complete((digest) => createRun(whole, header(5, digest)));
-  const { rewards, answers } = readRun(whole);
+  const { rewards, answers } = await readRun(whole);
   const unadapted = rewards.filter(({ steps }) => steps === 0);
   // Four contexts in each of two rounds, and those of round 1 again in the table, by the same weights.
   expect(unadapted).toHaveLength(12);
@@ -60,7 +60,7 @@ it('asks about a context once with the same weights, across rounds and condition
 it('asks nothing again after a stop', async () => {
   const dir = join(base, 'stopped');
   cpSync(whole, dir, { recursive: true });
-  const lost = new Set(readRun(whole).rewards.filter(({ phase, steps }) => phase === 'evaluate' && steps === 0).map(({ key }) => key));
+  const lost = new Set((await readRun(whole)).rewards.filter(({ phase, steps }) => phase === 'evaluate' && steps === 0).map(({ key }) => key));
   expect(lost.size).toBe(4);
   for (const [kind, name] of [['rewards', 'key'], ['answers', 'rewardKey']] as const) {
     const path = join(dir, `${kind}.jsonl`);

@@ -7,12 +7,13 @@ import { afterStop, Problem, problemsAs, stream } from '@seal/files';
 import { type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
 import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
+import { counted } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
 import { policyOf, readLearnt } from './policy.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { subjectOf } from './subject.ts';
-import { counted, print, say, sayWhatBrokeOff, SparseLines } from './terminal.ts';
+import { print, say, sayWhatBrokeOff, SparseLines } from './terminal.ts';
 
 /** Tokens of a step that trains one adapter, at most. */
 const STEP_TOKENS = 2_048;

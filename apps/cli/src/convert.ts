@@ -15,11 +15,12 @@ import {
   type WeightSource,
   type WrittenWeights,
 } from '@seal/model';
+import { counted } from '@seal/report/text';
 import { companionsOf } from './companions.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { stopSignal } from './stop.ts';
-import { counted, megabytes, print } from './terminal.ts';
+import { megabytes, print } from './terminal.ts';
 
 const DTYPES = { f32: ['F32', 'float32'], f16: ['F16', 'float16'], bf16: ['BF16', 'bfloat16'] } as const;
 

@@ -3,12 +3,13 @@
 import { writeWhole } from '@seal/files/node';
 import { stream } from '@seal/files';
 import { bootstrapMean, mean, presets } from '@seal/trainer';
+import { counted } from '@seal/report/text';
 import { openAdapter } from './adapters.ts';
 import { answerTasks } from './answering.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { subjectOf } from './subject.ts';
-import { counted, print } from './terminal.ts';
+import { print } from './terminal.ts';
 
 export async function evaluate(command: CommandOf<'eval'>): Promise<void> {
   const { model = SHIPPED_MODEL } = command;

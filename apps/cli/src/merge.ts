@@ -3,11 +3,12 @@
 import { checkVacant } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
 import { mergedSource } from '@seal/model';
+import { counted } from '@seal/report/text';
 import { openAdapter } from './adapters.ts';
 import { fromDirectory, writeModel, type NumberDtype } from './convert.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, SHIPPED_MODEL } from './session.ts';
-import { counted, megabytes, print } from './terminal.ts';
+import { megabytes, print } from './terminal.ts';
 
 const OWN: Readonly<Record<string, NumberDtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 

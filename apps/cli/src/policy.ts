@@ -18,8 +18,8 @@ export interface Learnt {
 
 /** Reads what a run learnt, but for the adapters. Ends with exit code 3 where the run cannot be read or finished no round. */
 export async function readLearnt(dir: string): Promise<Learnt> {
-  return problemsAs('data', () => {
-    const { header, sft } = readRun(dir);
+  return problemsAs('data', async () => {
+    const { header, sft } = await readRun(dir);
     const rounds = sft.filter(({ phase }) => phase === 'rl').toSorted((a, b) => a.round - b.round);
     if (rounds.length === 0) throw new Problem('data', `Cannot use the policy of ${dir}: no round of it is finished`);
     return {

@@ -16,11 +16,12 @@ import {
 } from '@seal/model';
 import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
 import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
+import { duration } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
 import { probeAccuracy, type ProbeAccuracy } from './probes.ts';
 import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
-import { duration, print, say } from './terminal.ts';
+import { print, say } from './terminal.ts';
 import { LOCK, lockDirectory } from './training-directory.ts';
 import { sourceCommit } from './version.ts';
 import { keptTuning } from './tuning.ts';

@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 import { readJson, writeWhole } from '@seal/files/node';
 import { kindOf, messageOf, Problem, problemsAs, Stopped } from '@seal/files';
 import { DeviceLostError, runtimeName } from '@seal/device';
-import { renderTable } from '@seal/report';
+import type { Template } from '@seal/domains';
+import { duration, renderTable } from '@seal/report/text';
 import {
   checkRoomForRun,
   createRun,
@@ -15,7 +16,8 @@ import {
   type PooledDocument,
   type ResultDocument,
   type RewardRecord,
-  type RunDirectory,
+  parseContexts,
+  type RunStore,
   type RunHeader,
 } from '@seal/runs';
 import {
@@ -33,11 +35,11 @@ import {
 } from '@seal/trainer';
 import { EXIT, exitCodeOf } from './failure.ts';
 import type { CommandOf } from './options.ts';
-import { readContexts, writeReport } from './report.ts';
+import { writeReport } from './report.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { checkPreset, inRounds, subjectOf, templateOf, type Drawn, type Subject } from './subject.ts';
-import { duration, print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
+import { print, ProgressDisplay, say, sayWhatBrokeOff } from './terminal.ts';
 import { packageVersion, sourceCommit } from './version.ts';
 
 /** Where runs go unless said otherwise. */
@@ -61,14 +63,14 @@ export async function run(command: RunCommand): Promise<void> {
   const overrides = command.config === undefined ? undefined : readJson(command.config, 'usage');
   const source = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
   const config = await problemsAs('usage', () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
-  const { model = SHIPPED_MODEL, passages, template, chat = false } = resumed ? { ...resumed.source } : command;
+  const { model = SHIPPED_MODEL, passages, template, chat = false } = resumed ? sourceOf(resumed) : command;
   const checkpoint = await openCheckpoint(model);
-  checkPreset(preset, checkpoint, { model: resumed?.source?.model ?? command.model, passages });
+  checkPreset(preset, checkpoint, { model: resumed?.model ?? command.model, passages });
   const { rounds } = config.outer;
   checkHostMemory(checkpoint, 1 + rounds * (config.evaluation.randomSelection ? 2 : 1));
   const subject = await subjectOf(checkpoint, model, { template, chat, mode, passages });
   if (!resumed) for (const seed of seeds) await drawn(subject, config, seed, source);
-  const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat } };
+  const origin = passages === undefined ? {} : { model, domain: { passages, template: await templateOf(template), chat } };
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, { weights: 'f32' });
   const bench = await problemsAs('usage', () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
@@ -106,13 +108,18 @@ function seedsOf({ seed, seeds, resume, config, out, model, passages, template, 
 }
 
 async function readHeader(dir: string): Promise<RunHeader> {
-  return problemsAs('data', () => readRun(dir).header);
+  return problemsAs('data', async () => (await readRun(dir)).header);
+}
+
+/** How the passages of a run were set up; nothing where the preset brings its own. */
+function sourceOf({ model, domain }: RunHeader): { model?: string; passages?: string; template?: Template; chat?: boolean } {
+  return { ...(model !== undefined && { model }), ...domain };
 }
 
 function headerOf(
   session: Session,
   initial: Policy,
-  what: Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'source'> & { readonly config: SealConfig },
+  what: Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'model' | 'domain'> & { readonly config: SealConfig },
 ): RunHeader {
   const commit = sourceCommit();
   const header = {
@@ -150,7 +157,7 @@ function placeOf(command: RunCommand, headers: readonly RunHeader[]): Place {
   return { dir, several, goOn: `npm run -s seal -- run --preset ${preset} --mode ${mode}${given}${chat ? ' --chat' : ''} --seeds ${seeds} --out ${dir}` };
 }
 
-async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunDirectory> {
+async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunStore> {
   const own = several ? join(dir, `seed-${header.seed}`) : dir;
   const begun = several && existsSync(join(own, 'run.json'));
   if (command.resume === undefined && !begun) return problemsAs('usage', () => createRun(own, header));
@@ -162,11 +169,11 @@ async function openStore(command: RunCommand, header: RunHeader, { dir, several 
 }
 
 /** What `work` throws leaves no lock behind. */
-async function orClose<T>(store: RunDirectory, work: () => T | Promise<T>): Promise<T> {
+async function orClose<T>(store: RunStore, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    store.close();
+    await store.close();
     throw error;
   }
 }
@@ -179,20 +186,20 @@ function sayWhatDiffers({ environment: begun }: RunHeader, { environment: now }:
 }
 
 /** Every recorded fine-tuning needs its adapter: throws when one is gone or damaged. */
-function checkPolicies(store: RunDirectory): void {
-  for (const { adapterDigest } of store.records('sft')) if (adapterDigest !== null) store.readBlob('adapters', adapterDigest);
+async function checkPolicies(store: RunStore): Promise<void> {
+  for (const { adapterDigest } of await store.records('sft')) if (adapterDigest !== null) await store.readBlob('adapters', adapterDigest);
 }
 
 async function complete(
   initial: Policy,
   { domain, baseModel }: Subject,
   bench: Workbench,
-  store: RunDirectory,
+  store: RunStore,
   what: Pick<RunInput, 'config' | 'rounds' | 'evaluation'>,
   signal: AbortSignal,
   goOn: string,
 ): Promise<Finished> {
-  const { header, dir } = store;
+  const { header, place: dir } = store;
   const begun = performance.now();
   say(`Run ${header.runId} in ${dir}`);
   const display = new ProgressDisplay();
@@ -209,15 +216,15 @@ async function complete(
     display.close();
     const timings = { ...sealRun.timings, totalSeconds: (performance.now() - begun) / 1_000 };
     sayWhatBrokeOff(bench);
-    const document = resultDocument(header, dir, rewards, timings, notesOf(readRun(dir)));
-    store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
-    writeReport(dir);
+    const document = resultDocument(header, dir, rewards, timings, notesOf(await readRun(dir)));
+    await store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
+    await writeReport(dir);
     return { document, rewards };
   } catch (error) {
     display.close();
     if (signal.aborted) {
       const time = new Date().toISOString();
-      store.append('events', { time, type: 'stopped', message: String(signal.reason), details: null });
+      await store.append('events', { time, type: 'stopped', message: String(signal.reason), details: null });
       throw new Stopped(`${messageOf(signal.reason)}; nothing finished is lost. Go on with: ${goOn}`);
     }
     if (error instanceof DeviceLostError) {
@@ -228,7 +235,7 @@ async function complete(
     }
     throw error;
   } finally {
-    store.close();
+    await store.close();
   }
 }
 
@@ -245,26 +252,27 @@ async function drawn(subject: Subject, config: SealConfig, seed: number, place: 
 
 /** The contexts that a run's directory keeps; those of a new run are drawn and kept there, with a word on what they lost. */
 async function contextsFor(
-  store: RunDirectory,
+  store: RunStore,
   subject: Subject,
   config: SealConfig,
   place: string,
 ): Promise<Pick<RunInput, 'rounds' | 'evaluation'>> {
-  const kept = join(store.dir, 'contexts.json');
+  const kept = await store.readFile('contexts.json');
   const { outer, evaluation } = config;
-  if (existsSync(kept)) {
-    const all = readContexts(kept);
+  if (kept !== null) {
+    const path = join(store.place, 'contexts.json');
+    const all = parseContexts(readJson(path, 'data'), path);
     const learnt = outer.rounds * outer.contexts;
     if (all.length !== learnt + evaluation.contexts) {
-      throw new Problem('data', `Cannot use ${kept}: it holds ${all.length} contexts, the run asks for ${learnt + evaluation.contexts}`);
+      throw new Problem('data', `Cannot use ${path}: it holds ${all.length} contexts, the run asks for ${learnt + evaluation.contexts}`);
     }
     return { rounds: inRounds(all.slice(0, learnt), outer), evaluation: all.slice(learnt) };
   }
   const contexts = await drawn(subject, config, store.header.seed, place);
-  store.writeFile('contexts.json', `${JSON.stringify([...contexts.rounds.flat(), ...contexts.evaluation], null, 1)}\n`);
+  await store.writeFile('contexts.json', `${JSON.stringify([...contexts.rounds.flat(), ...contexts.evaluation], null, 1)}\n`);
   if (contexts.shortened !== null) {
     say(contexts.shortened);
-    store.append('events', { time: new Date().toISOString(), type: SHORTENED, message: contexts.shortened, details: null });
+    await store.append('events', { time: new Date().toISOString(), type: SHORTENED, message: contexts.shortened, details: null });
   }
   return contexts;
 }

@@ -29,13 +29,14 @@ import {
   type ExampleEncoder,
   type FineTuningSettings,
 } from '@seal/trainer';
+import { counted } from '@seal/report/text';
 import { openAdapter } from './adapters.ts';
 import { companionsOf } from './companions.ts';
 import type { CommandOf } from './options.ts';
 import { baseName, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { speaksTinyWorld } from './subject.ts';
-import { counted, print, say } from './terminal.ts';
+import { print, say } from './terminal.ts';
 import { openTraining, type TrainingDirectory } from './training-directory.ts';
 
 const SAVE_EVERY = 100;

@@ -30,9 +30,9 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
+import { counted } from '@seal/report/text';
 import { generationSettings } from './generation-config.ts';
 import { baseName, SHIPPED_MODEL } from './session.ts';
-import { counted } from './terminal.ts';
 
 /** What a run works on, and one sentence on what the texts lost, where they did. */
 export interface Drawn extends Pick<RunInput, 'rounds' | 'evaluation'> {

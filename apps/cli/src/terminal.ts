@@ -2,6 +2,7 @@
 
 import { SingleBar, Presets } from 'cli-progress';
 import type { PullProgress } from '@seal/hub';
+import { counted, duration } from '@seal/report/text';
 import type { Progress, Workbench } from '@seal/trainer';
 
 /** A line for people, on stderr so that stdout stays a document. */
@@ -14,11 +15,6 @@ export function print(document: string): void {
   process.stdout.write(document.endsWith('\n') ? document : `${document}\n`);
 }
 
-/** `1 passage`, `2 passages`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** Says how many texts a bench broke off or cut so far, once for all of them. */
 export function sayWhatBrokeOff({ broken, codec }: Workbench): void {
   const parts = [
@@ -27,13 +23,6 @@ export function sayWhatBrokeOff({ broken, codec }: Workbench): void {
     ...(codec.cutDocuments > 0 ? [`${counted(codec.cutDocuments, 'training text')} did not fit whole`] : []),
   ];
   if (parts.length > 0) say(`${parts.join('; ')}.`);
-}
-
-/** `83` seconds as `1 min 23 s`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const minutes = Math.floor(whole / 60);
-  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
 /** `12345678` bytes as `12.3 MB`. */

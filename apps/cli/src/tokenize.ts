@@ -3,10 +3,11 @@
 import { readText } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
 import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { counted } from '@seal/report/text';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';
-import { counted, print } from './terminal.ts';
+import { print } from './terminal.ts';
 
 export async function tokenize(command: CommandOf<'tokenize'>): Promise<void> {
   const { input, special, isChat } = command;

@@ -3,6 +3,7 @@
  * by a crash and is never read.
  */
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
+import { Problem } from './problem.ts';
 
 const LINE_FEED = 0x0a;
 
@@ -25,7 +26,8 @@ export function cutTornLine(path: string): number {
 /**
  * The documents of the whole lines of a file, each passed through `check`; none if there is no such file.
  *
- * Throws SyntaxError naming file and line for a line that is not JSON, and for one that `check` throws a TypeError for.
+ * Throws a problem of kind `data` naming file and line for a line that is not JSON, and for one that `check` throws a
+ * TypeError for.
  */
 export function readLines<T>(path: string, check: (value: unknown) => T): T[] {
   if (!existsSync(path)) return [];
@@ -40,15 +42,13 @@ export function readLines<T>(path: string, check: (value: unknown) => T): T[] {
     try {
       value = JSON.parse(decoder.decode(bytes.subarray(start, end)));
     } catch (cause) {
-      throw new SyntaxError(`Cannot read ${place}: it is not JSON. Restore the file from a copy or start a new run`, {
-        cause,
-      });
+      throw new Problem('data', `Cannot read ${place}: it is not JSON. Restore the file from a copy or start a new run`, { place, cause });
     }
     try {
       documents.push(check(value));
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
-      throw new SyntaxError(`Cannot read ${place}: ${cause.message}`, { cause });
+      throw new Problem('data', `Cannot read ${place}: ${cause.message}`, { place, cause });
     }
     start = end + 1;
   }

@@ -31,16 +31,16 @@ it('ticks are round numbers inside the domain', () => {
 
 it('the title of a passage cannot break out of a figure', () => {
   const title = '</title></svg><script>alert("1")</script>';
-  const { markup } = rewardsByContext('round 1', [{ contextId: 'a', title, reward: 0.5 }]);
+  const { markup } = rewardsByContext('round 1', 'passage', [{ contextId: 'a', title, reward: 0.5 }]);
   expect(markup).not.toContain('<script');
   expect(parse(markup).querySelector('title')?.textContent).toContain(title);
 });
 
 describe('extremes draw without NaN', () => {
   it.each([
-    ['no rewards', () => candidateStrip([], null)],
-    ['all rewards zero', () => candidateStrip([0, 0], 0)],
-    ['one passage', () => rewardsByContext('round 1', [{ contextId: 'a', title: 'a', reward: 1 }])],
+    ['no rewards', () => candidateStrip([], [])],
+    ['all rewards zero', () => candidateStrip([0, 0], [0])],
+    ['one passage', () => rewardsByContext('round 1', 'passage', [{ contextId: 'a', title: 'a', reward: 1 }])],
     ['no rounds', () => roundCurve([{ name: 'a', role: 'after', values: [{ x: 0, y: 0 }] }], 0)],
     ['one step', () => lossCurve([{ name: 'a', role: 'after', values: [{ x: 1, y: 0 }] }])],
     ['an interval of no length', () => intervalBar('a', 0, [0, 0], [0, 0.1], 'before')],

@@ -4,7 +4,7 @@
  */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { Role } from './conditions.ts';
+import { pluralOf, type Role } from '@seal/runs';
 import { counted, percent } from './format.ts';
 import { escape, type Html, trusted } from './html.ts';
 
@@ -26,7 +26,7 @@ interface Element {
   querySelectorAll(selector: string): Iterable<{ remove(): void }>;
 }
 
-const draw = (description: string, options: Plot.PlotOptions, attributes = ''): Html => {
+function draw(description: string, options: Plot.PlotOptions, attributes = ''): Html {
   const { document } = parseHTML('<html><body></body></html>');
   const svg = Plot.plot({ ...options, document: document as never }) as unknown as Element;
   svg.removeAttribute('width');
@@ -37,40 +37,43 @@ const draw = (description: string, options: Plot.PlotOptions, attributes = ''): 
   const opening = `<svg role="img" aria-label="${escape(description)}" ${attributes}`;
   const namespace = svg.outerHTML.includes('xmlns=') ? '' : 'xmlns="http://www.w3.org/2000/svg" ';
   return trusted(opening + namespace + svg.outerHTML.slice('<svg '.length));
-};
+}
 
 /** A strip that fills its cell: it is stretched, so it holds no text. */
-const strip = (description: string, options: Plot.PlotOptions): Html =>
-  draw(
+function strip(description: string, options: Plot.PlotOptions): Html {
+  return draw(
     description,
     { width: 300, height: 24, margin: 0, axis: null, y: { domain: [0, 1] }, ...options },
     'preserveAspectRatio="none" ',
   );
+}
 
 /** Round numbers between the ends of a domain that starts or is centred at zero. */
-export const ticksOf = (domain: readonly [number, number], step = 0.2): number[] => {
+export function ticksOf(domain: readonly [number, number], step = 0.2): number[] {
   const first = Math.ceil(domain[0] / step - 1e-9);
   const last = Math.floor(domain[1] / step + 1e-9);
   return Array.from(
     { length: Math.max(0, last - first + 1) },
     (_, index) => Math.round((first + index) * step * 1e6) / 1e6,
   );
-};
+}
 
-const whiskers = (low: number, high: number): Plot.Markish[] => [
+function whiskers(low: number, high: number): Plot.Markish[] {
+  return [
   Plot.ruleY([0.5], { x1: low, x2: high, stroke: INK, strokeWidth: 1.5 }),
   Plot.ruleX([low, high], { y1: 0.34, y2: 0.66, stroke: INK, strokeWidth: 1.5 }),
 ];
+}
 
 /** A bar from zero with its interval. */
-export const intervalBar = (
+export function intervalBar(
   name: string,
   value: number,
   [low, high]: readonly [number, number],
   domain: readonly [number, number],
   role: Role,
-): Html =>
-  strip(`${name}: ${percent(value)} %, 95 % interval ${percent(low)} to ${percent(high)} %`, {
+): Html {
+  return strip(`${name}: ${percent(value)} %, 95 % interval ${percent(low)} to ${percent(high)} %`, {
     x: { domain },
     marks: [
       Plot.ruleX(ticksOf(domain), { stroke: GRID }),
@@ -78,14 +81,15 @@ export const intervalBar = (
       ...whiskers(low, high),
     ],
   });
+}
 
 /** A difference with its interval against a line at zero. */
-export const differenceBar = (
+export function differenceBar(
   name: string,
   value: number,
   [low, high]: readonly [number, number],
   domain: readonly [number, number],
-): Html => {
+): Html {
   const colour = low > 0 ? 'var(--after)' : high < 0 ? 'var(--wrong)' : QUIET;
   return strip(`${name}: ${percent(value)} points, 95 % interval ${percent(low)} to ${percent(high)}`, {
     x: { domain },
@@ -96,29 +100,31 @@ export const differenceBar = (
       Plot.ruleX([value], { y1: 0.14, y2: 0.86, stroke: colour, strokeWidth: 3 }),
     ],
   });
-};
+}
 
 /** A share of a whole as a bar without an interval. */
-export const shareBar = (name: string, share: number): Html =>
-  strip(`${name}: ${percent(share)} % of the time`, {
+export function shareBar(name: string, share: number): Html {
+  return strip(`${name}: ${percent(share)} % of the time`, {
     x: { domain: [0, 1] },
     marks: [Plot.rect([0], { x1: 0, x2: share, y1: 0.3, y2: 0.7, fill: 'var(--before)' })],
   });
+}
 
-/** The rewards of the candidates of one context as ticks, the kept one tall. */
-export const candidateStrip = (rewards: readonly number[], kept: number | null): Html =>
-  strip(`rewards ${rewards.map((reward) => percent(reward)).join(', ')}`, {
+/** The rewards of the candidates of one context as ticks, the kept ones tall. */
+export function candidateStrip(rewards: readonly number[], kept: readonly number[]): Html {
+  return strip(`rewards ${rewards.map((reward) => percent(reward)).join(', ')}`, {
     height: 20,
     x: { domain: [-0.01, 1.01] },
     marks: [
       Plot.ruleY([0.5], { x1: 0, x2: 1, stroke: GRID }),
       Plot.ruleX(rewards, { y1: 0.25, y2: 0.75, stroke: 'var(--before)', strokeWidth: 2, strokeOpacity: 0.6 }),
-      ...(kept === null ? [] : [Plot.ruleX([kept], { y1: 0, y2: 1, stroke: 'var(--after)', strokeWidth: 3 })]),
+      Plot.ruleX(kept, { y1: 0, y2: 1, stroke: 'var(--after)', strokeWidth: 3 }),
     ],
   });
+}
 
 /** From before to after, a dot each, on a line from 0 to 100 %. */
-export const changeStrip = (before: number, after: number): Html => {
+export function changeStrip(before: number, after: number): Html {
   const ends = [
     { x: before, fill: 'var(--before)' },
     { x: after, fill: after < before ? 'var(--wrong)' : 'var(--after)' },
@@ -138,7 +144,7 @@ export const changeStrip = (before: number, after: number): Html => {
       Plot.dot(ends, { x: 'x', y: 0.5, r: 4, fill: { value: 'fill', scale: null } }),
     ],
   });
-};
+}
 
 const axes = { fontSize: 11, color: QUIET, tickSize: 0, label: null } as const;
 
@@ -153,7 +159,7 @@ export interface RewardPoint {
  * How many self-edits of a round got which reward, with the mean. `levels` is the number of steps from 0 to 1 that are
  * counted apart, `scale` the tallest count of any round.
  */
-export const rewardHistogram = (name: string, rewards: readonly number[], levels: number, scale: number): Html => {
+export function rewardHistogram(name: string, rewards: readonly number[], levels: number, scale: number): Html {
   const mean = rewards.reduce((sum, reward) => sum + reward, 0) / Math.max(1, rewards.length);
   const half = 0.5 / levels;
   const bins = histogram(rewards, levels).map(({ level, count }) => ({ from: level - half, to: level + half, count }));
@@ -184,20 +190,21 @@ export const rewardHistogram = (name: string, rewards: readonly number[], levels
       Plot.axisY({ ...axes, ticks: 4 }),
     ],
   });
-};
+}
 
 /** Counts of the rewards nearest to 0, 1 / levels, 2 / levels, ... 1. */
-export const histogram = (
+export function histogram(
   rewards: readonly number[],
   levels: number,
-): { readonly level: number; readonly count: number }[] =>
-  Array.from({ length: levels + 1 }, (_, index) => ({
+): { readonly level: number; readonly count: number }[] {
+  return Array.from({ length: levels + 1 }, (_, index) => ({
     level: index / levels,
     count: rewards.filter((reward) => Math.min(levels, Math.max(0, Math.round(reward * levels))) === index).length,
   }));
+}
 
-/** Every reward of a round by context, contexts in the order of their best: dots, the mean as a tick, best filled. */
-export const rewardsByContext = (name: string, rewards: readonly RewardPoint[]): Html => {
+/** Every reward of a round by context, which is a `noun`, contexts in the order of their best: dots, the mean as a tick, best filled. */
+export function rewardsByContext(name: string, noun: string, rewards: readonly RewardPoint[]): Html {
   const contexts = [...Map.groupBy(rewards, ({ contextId }) => contextId).values()]
     .map((own) => ({
       title: own[0]?.title ?? '',
@@ -210,7 +217,7 @@ export const rewardsByContext = (name: string, rewards: readonly RewardPoint[]):
   const dots = contexts.flatMap(({ rank, rewards: own }) => own.map((reward) => ({ rank, reward })));
   const titleOf = ({ title, mean, best }: (typeof contexts)[number]): string =>
     `${title}: mean ${percent(mean)} %, best ${percent(best)} %`;
-  return draw(`Rewards by passage, ${name}: ${counted(contexts.length, 'passage')}, each with its mean and its best`, {
+  return draw(`Rewards by ${noun}, ${name}: ${counted(contexts.length, noun)}, each with its mean and its best`, {
     width: WIDTH,
     height: 190,
     marginLeft: 40,
@@ -240,10 +247,10 @@ export const rewardsByContext = (name: string, rewards: readonly RewardPoint[]):
       }),
       Plot.dot(contexts, { x: 'rank', y: 'best', r: 4, fill: 'var(--after)', title: titleOf }),
       Plot.axisY({ ...axes, ticks: 5, tickFormat: (value: number) => `${Math.round(value * 100)} %` }),
-      Plot.text(['passages, by their best self-edit →'], { frameAnchor: 'bottom', dy: 18, fill: QUIET, fontSize: 11 }),
+      Plot.text([`${pluralOf(noun)}, by their best self-edit →`], { frameAnchor: 'bottom', dy: 18, fill: QUIET, fontSize: 11 }),
     ],
   });
-};
+}
 
 /** A named line over rounds or steps. */
 export interface Series {
@@ -252,18 +259,20 @@ export interface Series {
   readonly values: readonly { readonly x: number; readonly y: number }[];
 }
 
-const lines = (series: readonly Series[], isSparse: boolean): Plot.Markish[] =>
-  series.flatMap(({ values, role }) => [
+function lines(series: readonly Series[], isSparse: boolean): Plot.Markish[] {
+  return series.flatMap(({ values, role }) => [
     Plot.line(values, { x: 'x', y: 'y', stroke: COLOUR[role], strokeWidth: isSparse ? 2.25 : 1.75 }),
     ...(isSparse ? [Plot.dot(values, { x: 'x', y: 'y', r: 3.5, fill: COLOUR[role] })] : []),
   ]);
+}
 
 /** Whether a point lies so close below another that its label must go under it. */
-const isCrowded = (point: Series['values'][number], all: Series['values'], top: number): boolean =>
-  all.some(({ x, y }) => x === point.x && y > point.y && y - point.y < 0.16 * top);
+function isCrowded(point: Series['values'][number], all: Series['values'], top: number): boolean {
+  return all.some(({ x, y }) => x === point.x && y > point.y && y - point.y < 0.16 * top);
+}
 
 /** Rewards and accuracies over rounds. */
-export const roundCurve = (series: readonly Series[], rounds: number): Html => {
+export function roundCurve(series: readonly Series[], rounds: number): Html {
   const all = series.flatMap(({ values }) => values);
   const top = Math.min(1, Math.ceil(Math.max(0.1, ...all.map(({ y }) => y)) * 10 + 0.5) / 10);
   return draw(`Rewards and held-out accuracy over ${counted(rounds, 'round')}`, {
@@ -303,10 +312,10 @@ export const roundCurve = (series: readonly Series[], rounds: number): Html => {
       Plot.axisY({ ...axes, ticks: 5, tickFormat: (value: number) => `${Math.round(value * 100)} %` }),
     ],
   });
-};
+}
 
 /** Losses over the steps of fine-tuning. */
-export const lossCurve = (series: readonly Series[]): Html => {
+export function lossCurve(series: readonly Series[]): Html {
   const all = series.flatMap(({ values }) => values);
   return draw('Loss by step of fine-tuning on the kept self-edits', {
     width: WIDTH,
@@ -325,4 +334,4 @@ export const lossCurve = (series: readonly Series[]): Html => {
       Plot.axisY({ ...axes, ticks: 5 }),
     ],
   });
-};
+}

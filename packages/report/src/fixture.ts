@@ -13,13 +13,13 @@ import type {
 import type { ReportContext, ReportInput } from './input.ts';
 
 /** Park-Miller: the same numbers on every machine. */
-const randomFrom = (seed: number): (() => number) => {
+function randomFrom(seed: number): (() => number) {
   let state = seed;
   return () => {
     state = (state * 48271) % 2147483647;
     return state / 2147483647;
   };
-};
+}
 
 const FIRST = ['niels', 'tamsin', 'oria', 'belko', 'ravel', 'sunniva', 'dario', 'mirel'];
 const LAST = ['dalton', 'quist', 'ambray', 'tolvan', 'serrin', 'vessel'];
@@ -38,7 +38,7 @@ export interface FixtureSize {
   readonly repeats?: number;
 }
 
-const contextOf = (index: number, id: string, random: () => number): ReportContext => {
+function contextOf(index: number, id: string, random: () => number): ReportContext {
   const title = `${FIRST[index % FIRST.length]} ${LAST[Math.floor(index / FIRST.length + index) % LAST.length]}`;
   const pick = (values: readonly string[]): string => values[Math.floor(random() * values.length)] ?? '';
   const [instrument, job, pet, town] = [pick(VALUES.instrument), pick(VALUES.job), pick(VALUES.pet), pick(VALUES.town)];
@@ -61,9 +61,9 @@ const contextOf = (index: number, id: string, random: () => number): ReportConte
       { question: `to whom does the ${pet} belong ?`, gold: title.split(' ')[0] ?? '', kind: 'inverse' },
     ],
   };
-};
+}
 
-const editText = ({ title, questions }: ReportContext, skill: number, random: () => number): string => {
+function editText({ title, questions }: ReportContext, skill: number, random: () => number): string {
   const count = 2 + Math.floor(random() * 3 + skill * 4);
   const lines = Array.from({ length: count }, (_, index) => {
     const { gold, kind } = questions[index % questions.length] ?? { gold: '', kind: 'direct' };
@@ -73,7 +73,7 @@ const editText = ({ title, questions }: ReportContext, skill: number, random: ()
       : `${title} is known for ${gold} .`;
   });
   return lines.join('\n');
-};
+}
 
 const CONDITIONS: readonly (readonly [name: string, accuracy: number])[] = [
   ['base', 0.06],
@@ -138,7 +138,7 @@ const header: RunHeader = {
 };
 
 /** The invented run; the same arguments give the same run. */
-export const fixture = ({ held = 8, perRound = 6, samples = 4, repeats = 2 }: FixtureSize = {}): ReportInput => {
+export function fixture({ held = 8, perRound = 6, samples = 4, repeats = 2 }: FixtureSize = {}): ReportInput {
   const random = randomFrom(20261101);
   const heldOut = Array.from({ length: held }, (_, index) => contextOf(index, `test-${index}`, random));
   const selfEdits: SelfEditRecord[] = [];
@@ -304,4 +304,4 @@ export const fixture = ({ held = 8, perRound = 6, samples = 4, repeats = 2 }: Fi
     })),
     events: [{ time: '2026-11-01T12:00:00.000Z', type: 'started', message: 'The run was started', details: null }],
   };
-};
+}

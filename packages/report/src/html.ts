@@ -21,29 +21,35 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Text for a place between tags or inside a quoted attribute; control characters without a form become U+FFFD. */
-export const escape = (text: string): string =>
-  text
+export function escape(text: string): string {
+  return text
     .toWellFormed()
     // oxlint-disable-next-line no-control-regex -- these are the characters meant
     .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g, '\ufffd')
     .replaceAll(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '');
+}
 
-const isList = (part: Part): part is readonly Part[] => Array.isArray(part);
+function isList(part: Part): part is readonly Part[] {
+  return Array.isArray(part);
+}
 
-const render = (part: Part): string => {
+function render(part: Part): string {
   if (part === null || part === undefined || part === false) return '';
   if (typeof part === 'string') return escape(part);
   if (typeof part === 'number') return String(part);
   return isList(part) ? part.map(render).join('') : part.markup;
-};
+}
 
 /** Declares a string to be markup: for what this package itself made. */
-export const trusted = (markup: string): Html => ({ markup });
+export function trusted(markup: string): Html {
+  return { markup };
+}
 
 /**
  * Template tag. Attributes must be quoted in the template.
  *
  * @example html`<p title="${title}">${text}</p>`.markup
  */
-export const html = (strings: TemplateStringsArray, ...parts: readonly Part[]): Html =>
-  trusted(strings.reduce((all, piece, index) => all + render(parts[index - 1]) + piece));
+export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+  return trusted(strings.reduce((all, piece, index) => all + render(parts[index - 1]) + piece));
+}

@@ -1,3 +1,2 @@
 export type { ReportContext, ReportInput } from './input.ts';
 export { renderReport } from './report.ts';
-export { renderTable } from './table.ts';

@@ -1,8 +1,8 @@
 /** What a report is made from. */
-import type { ResultDocument, RewardRecord, RunRecords, SelfEditRecord } from '@seal/runs';
-import { lastRound } from './conditions.ts';
+import { WINNER, type ResultDocument, type RewardRecord, type RunRecords, type SelfEditRecord, type Terms } from '@seal/runs';
+import { namesOf, termsOf, type Names } from './conditions.ts';
 
-/** A passage with its questions; `id` is what the records call `contextId`. */
+/** A context with its questions; `id` is what the records call `contextId`. */
 export interface ReportContext {
   readonly id: string;
   readonly title: string;
@@ -10,7 +10,7 @@ export interface ReportContext {
   readonly questions: readonly { readonly question: string; readonly gold: string; readonly kind: string }[];
 }
 
-/** Every record of a run (`readRun`), its result and the passages of its rounds and its evaluation. */
+/** Every record of a run (`readRun`), its result and the contexts of its rounds and its evaluation. */
 export interface ReportInput extends RunRecords {
   readonly result: ResultDocument;
   readonly contexts: readonly ReportContext[];
@@ -19,8 +19,8 @@ export interface ReportInput extends RunRecords {
 /** The input with what every section looks up. */
 export interface Material {
   readonly input: ReportInput;
-  /** The condition after the last round, such as `round-2`; null without one. */
-  readonly last: string | null;
+  readonly terms: Terms;
+  readonly names: Names;
   /** Rounds of RL that left rewards or a fine-tuning, ascending. */
   readonly rounds: readonly number[];
   readonly titleOf: (contextId: string) => string;
@@ -33,7 +33,7 @@ export interface Material {
   readonly evaluation: ReadonlyMap<string, readonly RewardRecord[]>;
 }
 
-export const gather = (input: ReportInput): Material => {
+export function gather(input: ReportInput): Material {
   const titles = new Map(input.contexts.map(({ id, title }) => [id, title]));
   const edits = new Map(input.selfEdits.map((edit) => [edit.id, edit]));
   const trained = input.rewards.filter(({ phase, condition }) => phase === 'rl' && condition === null);
@@ -42,13 +42,14 @@ export const gather = (input: ReportInput): Material => {
   const evaluated = input.rewards.filter(({ phase, condition }) => phase === 'evaluate' && condition !== null);
   return {
     input,
-    last: lastRound(input.result.rows),
+    terms: termsOf(input.result),
+    names: namesOf(input.result),
     rounds: [...new Set([...byRound.keys(), ...learned])].sort((a, b) => a - b),
     titleOf: (contextId) => titles.get(contextId) ?? contextId,
     editOf: (id) => edits.get(id) ?? null,
     candidateRewards: (round) => byRound.get(round) ?? [],
     winnerRewards: (round) =>
-      input.rewards.filter((one) => one.phase === 'rl' && one.condition === 'winner' && one.round === round),
+      input.rewards.filter((one) => one.phase === 'rl' && one.condition === WINNER && one.round === round),
     evaluation: Map.groupBy(evaluated, ({ condition }) => condition ?? ''),
   };
-};
+}

@@ -82,7 +82,7 @@ describe('the content', () => {
 
   it('has every held-out passage with its self-edits and every question with both answers', () => {
     const held = input.contexts.filter(({ id }) => id.startsWith('test'));
-    const passages = [...document.querySelectorAll('#passages > details')];
+    const passages = [...document.querySelectorAll('#contexts > details')];
     expect(passages).toHaveLength(held.length);
     held.forEach((context, index) => {
       const passage = passages[index];
@@ -156,6 +156,44 @@ describe('the content', () => {
   });
 });
 
+describe('another domain', () => {
+  const terms = { context: 'puzzle', base: { name: 'in-context', label: 'the examples in context' }, control: { name: 'default', label: 'default training' } };
+  const names: Readonly<Record<string, string>> = { base: 'in-context', passage: 'default', 'passage-matched': 'default-matched' };
+  const rename = (name: string): string => names[name] ?? name;
+  const own: ReportInput = {
+    ...input,
+    header: { ...input.header, preset: 'puzzles', config: {}, domain: { tasks: 'puzzles.json', template: { name: 'grid', text: '{grid}' }, chat: true } },
+    rewards: input.rewards.map((reward) => ({ ...reward, condition: reward.condition && rename(reward.condition) })),
+    answers: input.answers.map((answer) => ({ ...answer, score: 0.25, votes: ['a', 'b'] })),
+    selections: input.selections.map((one) => ({ ...one, kept: one.candidates.slice(0, 2).map(({ selfEditId }) => selfEditId) })),
+    result: {
+      ...input.result,
+      terms,
+      rows: input.result.rows.map((row) => ({ ...row, condition: rename(row.condition) })),
+      comparisons: input.result.comparisons.map((one) => ({ ...one, a: rename(one.a), b: rename(one.b) })),
+    },
+  };
+  const page = parse(renderReport(own));
+  const shown = normal(page.querySelector('body')?.textContent);
+
+  it('is spoken of in its own words', () => {
+    expect(shown).not.toMatch(/passage/i);
+    for (const figure of page.querySelectorAll('[aria-label]')) expect(figure.getAttribute('aria-label')).not.toMatch(/passage/i);
+    expect(normal(page.querySelector('h1')?.textContent)).toContain('8 unseen puzzles');
+    expect(normal(page.querySelector('.lead')?.textContent)).toContain('with the examples in context the model answers');
+    expect(normal(page.querySelector('#results tbody')?.textContent)).toContain('default training, matched tokens');
+    expect(normal(page.querySelector('#contexts h2')?.textContent)).toBe('Every puzzle, before and after');
+  });
+
+  it('shows how it was set up, partial credit, votes and several kept self-edits', () => {
+    expect(normal(page.querySelector('#configuration')?.textContent)).toContain('taskspuzzles.json');
+    expect(normal(page.querySelector('#configuration')?.textContent)).toContain('templategrid');
+    expect(normal(page.querySelector('#contexts .questions')?.textContent)).toContain('25.0 % of 2 votes');
+    expect(normal(page.querySelector('#kept')?.textContent)).toContain('the 2 kept self-edits');
+    expect(normal(page.querySelector('#results .kinds')?.textContent)).toContain('25.0 %');
+  });
+});
+
 describe('a hostile model or data set', () => {
   const attack = `</script></style></title><script>alert("x")</script><img src=x onerror='alert(1)'>" onload="alert(2)`;
   const keys = 'runId createdAt id contextId selfEditId rewardKey key phase condition status mode a b policyDigest';
@@ -219,6 +257,6 @@ describe('an unfinished or unusual run', () => {
     const comparisons = input.result.comparisons.filter(({ a, b }) => !`${a} ${b}`.includes('round-2'));
     const page = parse(renderReport({ ...input, result: { ...input.result, rows, comparisons } }));
     expect(normal(page.querySelector('.verdict')?.textContent)).toMatch(/^round-1 − self-edit/);
-    expect(normal(page.querySelector('#passages .edit:nth-child(2) h4')?.textContent)).toContain('after round 1');
+    expect(normal(page.querySelector('#contexts .edit:nth-child(2) h4')?.textContent)).toContain('after round 1');
   });
 });

@@ -2,13 +2,13 @@
 import { duration } from './format.ts';
 import { type Html, html } from './html.ts';
 import { gather, type Material, type ReportInput } from './input.ts';
-import { passagesSection } from './passages.ts';
+import { contextsSection } from './contexts.ts';
 import { resultsSection, summary } from './results.ts';
 import { learningSection, rewardsSection, selectionSection } from './rounds.ts';
 import { configurationSection, limitsSection, timingsSection } from './setting.ts';
 import { style } from './style.ts';
 
-const facts = ({ input: { header, result } }: Material): Html => {
+function facts({ input: { header, result } }: Material): Html {
   const entries: (readonly [string, string])[] = [
     ['preset', header.preset],
     ['mode', header.mode],
@@ -20,18 +20,18 @@ const facts = ({ input: { header, result } }: Material): Html => {
   return html`<dl class="facts">${entries.map(
     ([name, value]) => html`<div><dt>${name}</dt><dd class="model">${value}</dd></div>`,
   )}</dl>`;
-};
+}
 
 /**
  * The whole report as one HTML document in UTF-8. Figures are drawn into it, all text is escaped, and a content
  * security policy forbids scripts and requests besides. The same input gives the same bytes.
  */
-export const renderReport = (input: ReportInput): string => {
+export function renderReport(input: ReportInput): string {
   const material = gather(input);
   const sections: readonly (readonly [id: string, title: string, section: Html | null])[] = [
     ['results', 'Results', resultsSection(material)],
     ['rewards', 'Rewards', rewardsSection(material)],
-    ['passages', 'Every passage', passagesSection(material)],
+    ['contexts', `Every ${material.terms.context}`, contextsSection(material)],
     ['kept', 'What was kept', selectionSection(material)],
     ['learning', 'Learning', learningSection(material)],
     ['time', 'Time', timingsSection(material)],
@@ -63,4 +63,4 @@ ${shown.map(([, , section]) => section)}
 </body>
 </html>
 `.markup;
-};
+}

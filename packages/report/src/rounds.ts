@@ -1,5 +1,5 @@
 /** The sections on how it came about: rewards of every round, what was kept, and the losses of learning from it. */
-import type { RewardRecord, SelectionRecord } from '@seal/runs';
+import { parseCondition, pluralOf, type RewardRecord, type SelectionRecord } from '@seal/runs';
 import {
   candidateStrip,
   histogram,
@@ -12,16 +12,19 @@ import {
 import { counted, mean, percent, words } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Material } from './input.ts';
-import { editLines } from './passages.ts';
+import { editLines } from './contexts.ts';
 
-const share = (reward: number | null): string => (reward === null ? '–' : `${percent(reward)}\u00a0%`);
+function share(reward: number | null): string {
+  return (reward === null ? '–' : `${percent(reward)}\u00a0%`);
+}
 
 /** One reward per self-edit: the mean over its repeats. */
-const perEdit = (rewards: readonly RewardRecord[]): { contextId: string; reward: number }[] =>
-  [...Map.groupBy(rewards, ({ selfEditId, contextId }) => selfEditId ?? contextId).values()].flatMap((own) => {
+function perEdit(rewards: readonly RewardRecord[]): { contextId: string; reward: number }[] {
+  return [...Map.groupBy(rewards, ({ selfEditId, contextId }) => selfEditId ?? contextId).values()].flatMap((own) => {
     const reward = mean(own.map((record) => record.reward));
     return reward === null || own[0] === undefined ? [] : [{ contextId: own[0].contextId, reward }];
   });
+}
 
 interface Round {
   readonly round: number;
@@ -36,8 +39,8 @@ interface Round {
   readonly levels: number;
 }
 
-const summarise = (material: Material): Round[] =>
-  material.rounds.map((round) => {
+function summarise(material: Material): Round[] {
+  return material.rounds.map((round) => {
     const rewards = material.candidateRewards(round);
     const edits = perEdit(rewards);
     const best = [...Map.groupBy(edits, ({ contextId }) => contextId).values()].map((own) =>
@@ -53,11 +56,12 @@ const summarise = (material: Material): Round[] =>
       failed: new Set(rewards.filter(({ status }) => status !== 'ok').map(({ selfEditId }) => selfEditId)).size,
     };
   });
+}
 
-const curve = ({ input: { result } }: Material, rounds: readonly Round[]): Html => {
+function curve({ input: { result }, terms }: Material, rounds: readonly Round[]): Html {
   const heldOut = result.rows.flatMap(({ condition, accuracy }) => {
-    const round = condition === 'self-edit' ? 0 : Number(/^round-(\d+)$/.exec(condition)?.[1] ?? Number.NaN);
-    return Number.isNaN(round) ? [] : [{ x: round, y: accuracy }];
+    const { kind, round, greedy } = parseCondition(condition, terms) ?? {};
+    return greedy === false && (kind === 'self-edit' || kind === 'round') ? [{ x: round ?? 0, y: accuracy }] : [];
   });
   const of = (pick: (round: Round) => number | null) =>
     rounds.flatMap((round) => {
@@ -65,26 +69,27 @@ const curve = ({ input: { result } }: Material, rounds: readonly Round[]): Html 
       return y === null ? [] : [{ x: round.round, y }];
     });
   const series: Series[] = [
-    { name: 'best of each passage', role: 'ceiling', values: of(({ best }) => best) },
+    { name: `best of each ${terms.context}`, role: 'ceiling', values: of(({ best }) => best) },
     { name: 'mean of all self-edits', role: 'before', values: of((round) => round.mean) },
     { name: 'held-out accuracy afterwards', role: 'after', values: heldOut.sort((a, b) => a.x - b.x) },
   ];
+  const several = pluralOf(terms.context);
   const last = Math.max(0, ...rounds.map(({ round }) => round), ...heldOut.map(({ x }) => x));
   return html`<figure class="card"><h3>Reward by round</h3>
     <ul class="key">${series.map(({ name, role }) => html`<li class="is-${role}">${name}</li>`)}</ul>
     ${roundCurve(series, last)}
-    <figcaption>Rewards of round r are those of self-edits written before its learning, on passages used for RL only, so
-      best and mean start at round 1. Held-out accuracy is measured on passages RL never saw.</figcaption></figure>`;
-};
+    <figcaption>Rewards of round r are those of self-edits written before its learning, on ${several} used for RL only, so
+      best and mean start at round 1. Held-out accuracy is measured on ${several} RL never saw.</figcaption></figure>`;
+}
 
-const spreadOf = ({ input: { metrics } }: Material, round: number): string => {
+function spreadOf({ input: { metrics } }: Material, round: number): string {
   const details = metrics.find((metric) => metric.name === 'reward-spread' && metric.round === round)?.details ?? {};
   return Object.entries(details)
     .flatMap(([key, value]) => (typeof value === 'number' ? [`${words(key)} ${value.toFixed(2)}`] : []))
     .join(', ');
-};
+}
 
-export const rewardsSection = (material: Material): Html | null => {
+export function rewardsSection(material: Material): Html | null {
   const rounds = summarise(material).filter(({ edits }) => edits.length > 0);
   if (rounds.length === 0) return null;
   const tallest = Math.max(
@@ -96,7 +101,7 @@ export const rewardsSection = (material: Material): Html | null => {
     ),
   );
   return html`<section id="rewards"><h2>Rewards</h2>
-    <p>The reward of a self-edit is the share of its passage’s questions that the model answers after training on
+    <p>The reward of a self-edit is the share of its ${material.terms.context}’s questions that the model answers after training on
       it.</p>
     <div class="grid">${curve(material, rounds)}
       <div class="card"><h3>In numbers</h3><table>
@@ -129,34 +134,44 @@ export const rewardsSection = (material: Material): Html | null => {
         )}
         ${rewardsByContext(
           `round ${round}`,
+          material.terms.context,
           edits.map((edit) => ({ ...edit, title: material.titleOf(edit.contextId) })),
         )}
-        <figcaption>Above, how many self-edits got which reward. Below, one column per passage: a dot is a self-edit,
+        <figcaption>Above, how many self-edits got which reward. Below, one column per ${material.terms.context}: a dot is a self-edit,
           the bar their mean, the filled dot the best.</figcaption></figure>`,
     )}</div></section>`;
-};
+}
 
-const selectionRow = (material: Material, selection: SelectionRecord): Html => {
-  const edit = selection.selfEditId === null ? null : material.editOf(selection.selfEditId);
+/** Ids of the self-edits that a selection kept. */
+function keptOf({ kept, selfEditId }: SelectionRecord): readonly string[] {
+  return kept ?? (selfEditId === null ? [] : [selfEditId]);
+}
+
+function selectionRow(material: Material, selection: SelectionRecord): Html {
+  const kept = keptOf(selection);
+  const edits = kept.flatMap((id) => material.editOf(id) ?? []);
   const rewards = selection.candidates.map(({ reward }) => reward);
+  const tall = selection.candidates.filter(({ selfEditId }) => kept.includes(selfEditId)).map(({ reward }) => reward);
   return html`<tr><td class="model">${material.titleOf(selection.contextId)}</td>
-    <td class="strip">${rewards.length > 0 && candidateStrip(rewards, selection.reward)}</td>
+    <td class="strip">${rewards.length > 0 && candidateStrip(rewards, tall)}</td>
     <td class="n">${selection.reward === null ? '–' : `${percent(selection.reward)}\u00a0%`}</td>
     <td><span class="model">${selection.reason}</span>
       ${
-        edit !== null &&
-        html`<details><summary>the kept self-edit</summary>
-          <div class="edit is-after">${editLines(edit.text)}</div></details>`
+        edits.length > 0 &&
+        html`<details><summary>${edits.length === 1 ? 'the kept self-edit' : `the ${edits.length} kept self-edits`}</summary>
+          ${edits.map(({ text }) => html`<div class="edit is-after">${editLines(text)}</div>`)}</details>`
       }</td></tr>`;
-};
+}
 
-export const selectionSection = (material: Material): Html | null => {
+export function selectionSection(material: Material): Html | null {
   const { selections } = material.input;
   if (selections.length === 0) return null;
+  const noun = material.terms.context;
+  const severalKept = selections.some(({ kept }) => kept !== undefined);
   const groups = [...Map.groupBy(selections, ({ phase, round }) => `${phase}\n${round}`).values()];
   return html`<section id="kept"><h2>What was kept, and why</h2>
-    <p>After every round the kept self-edits, one per passage at most, become what the model is fine-tuned to write.
-      Thin marks are the rewards of all candidates from 0 to 100\u00a0%, the tall one was kept.</p>
+    <p>After every round the kept self-edits${!severalKept && `, one per ${noun} at most,`} become what the model is
+      fine-tuned to write. Thin marks are the rewards of all candidates from 0 to 100\u00a0%, tall ones were kept.</p>
     ${groups.map((own) => {
       const [first] = own;
       const kept = own.filter(({ selfEditId }) => selfEditId !== null).length;
@@ -169,13 +184,13 @@ export const selectionSection = (material: Material): Html | null => {
       return html`<details><summary><span>Round ${first?.round ?? 0}: ${name ?? ''}</span>
         <span class="end quiet">kept ${kept} of ${own.length}</span></summary>
         <div class="inside"><table class="choices">
-          <thead><tr><th scope="col">passage</th><th scope="col">candidates</th>
+          <thead><tr><th scope="col">${noun}</th><th scope="col">candidates</th>
           <th scope="col" class="n">kept</th><th scope="col">reason</th></tr></thead>
           <tbody>${own.map((selection) => selectionRow(material, selection))}</tbody></table></div></details>`;
     })}</section>`;
-};
+}
 
-export const learningSection = ({ input: { sft } }: Material): Html | null => {
+export function learningSection({ input: { sft } }: Material): Html | null {
   if (sft.length === 0) return null;
   const phases = [...Map.groupBy(sft, ({ phase }) => phase)];
   return html`<section id="learning"><h2>Learning to write them</h2>
@@ -200,4 +215,4 @@ export const learningSection = ({ input: { sft } }: Material): Html | null => {
         <h3>${phase === 'rl' ? 'On the best self-edits' : 'Control: on randomly drawn ones'}</h3>
         ${series.length > 0 && lossCurve(series)}<figcaption>${ends.join(' ')}</figcaption></figure>`;
     })}</div></section>`;
-};
+}

@@ -1,11 +1,12 @@
 /** The sections on the conditions of the run: time, configuration, preset and mode, and what none of it can show. */
-import { findComparison, isBeyondNoise } from './conditions.ts';
+import { pluralOf, type Terms } from '@seal/runs';
+import { greedyHeadline, isBeyondNoise } from './conditions.ts';
 import { counted, duration, words } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Material } from './input.ts';
 import { shareBar } from './figures.ts';
 
-export const timingsSection = ({ input: { result, events } }: Material): Html => {
+export function timingsSection({ input: { result, events } }: Material): Html {
   const { totalSeconds, ...parts } = result.timings;
   const entries = Object.entries(parts)
     .filter(([, seconds]) => seconds > 0)
@@ -30,18 +31,26 @@ export const timingsSection = ({ input: { result, events } }: Material): Html =>
             <td class="model">${type}</td><td class="model">${message}</td></tr>`,
         )}</tbody></table></div></details>`
     }</section>`;
-};
+}
 
 /** Every leaf of a configuration with its path. */
-const leaves = (value: unknown, path = ''): [path: string, value: string][] => {
+function leaves(value: unknown, path = ''): [path: string, value: string][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, JSON.stringify(value) ?? '']];
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`));
-};
+}
 
-const pairs = (entries: readonly (readonly [string, string])[]): Html =>
-  html`<dl class="pairs">${entries.map(
+/** How a part of the domain was set up: a text as it is, what has a name by its name. */
+function settingOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const name = typeof value === 'object' && value !== null && 'name' in value ? value.name : undefined;
+  return typeof name === 'string' ? name : (JSON.stringify(value) ?? '');
+}
+
+function pairs(entries: readonly (readonly [string, string])[]): Html {
+  return html`<dl class="pairs">${entries.map(
     ([key, value]) => html`<div><dt>${key}</dt><dd class="model">${value}</dd></div>`,
   )}</dl>`;
+}
 
 const PRESETS: Readonly<Record<string, string>> = {
   tiny:
@@ -55,31 +64,30 @@ const PRESETS: Readonly<Record<string, string>> = {
     'this agrees in about 85 of 100 answers. Every adaptation has one passage and a fixed number of steps.',
 };
 
-const MODES = {
-  paper:
-    'paper reproduces what the reference implementation of SEAL does, its quirks included: end tokens used as ' +
-    'padding count in the loss, adapters sit on the query and value projections only, ties go to the first ' +
-    'self-edit, and the best is kept whether or not it beats doing nothing.',
-  corrected:
-    'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven ' +
-    'projections, and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted ' +
-    'model and the passage alone beyond noise.',
-} as const;
+/** What the modes are. */
+function modesOf(terms: Terms) {
+  return {
+    paper:
+      'paper reproduces what the reference implementation of SEAL does, its quirks included: end tokens used as ' +
+      'padding count in the loss, adapters sit on the query and value projections only, ties go to the first ' +
+      'self-edit, and the best is kept whether or not it beats doing nothing.',
+    corrected:
+      'corrected does what we believe is right: padding is masked out of the loss, adapters sit on all seven ' +
+      'projections, and, unless the preset says otherwise, a self-edit is kept only if it beats both the un-adapted ' +
+      `model and the control (${terms.control.label}) beyond noise.`,
+  } as const;
+}
 
-export const configurationSection = ({ input: { header } }: Material): Html => {
+export function configurationSection({ input: { header }, terms }: Material): Html {
+  const modes = modesOf(terms);
   const { environment } = header;
   const facts: (readonly [string, string])[] = [
     ['run', header.runId],
     ['started', header.createdAt],
     ['seed', String(header.seed)],
     ['model', header.modelDigest],
-    ...(header.source === undefined
-      ? []
-      : ([
-          ['model from', header.source.model],
-          ['passages from', header.source.passages],
-          ['prompts', `${header.source.template.name}${header.source.chat ? ', by the chat template' : ''}`],
-        ] as const)),
+    ...(header.model === undefined ? [] : [['model from', header.model] as const]),
+    ...Object.entries(header.domain ?? {}).map(([key, value]) => [words(key), settingOf(value)] as const),
     ['runtime', environment.runtime],
     ['adapter', environment.adapter],
     ['kernels', environment.kernels === undefined ? 'defaults' : `tuned, ${environment.kernels.slice(0, 12)}`],
@@ -89,18 +97,18 @@ export const configurationSection = ({ input: { header } }: Material): Html => {
   return html`<section id="configuration"><h2>Configuration</h2>
     <h3>Preset: <span class="model">${header.preset}</span></h3>
     <p>${PRESETS[header.preset] ?? 'A preset this report has no description of; its whole configuration is below.'}</p>
-    <h3>Mode: ${header.mode}</h3><p>${MODES[header.mode]}</p>
-    <p class="quiet">The other mode, ${header.mode === 'paper' ? MODES.corrected : MODES.paper}</p>
+    <h3>Mode: ${header.mode}</h3><p>${modes[header.mode]}</p>
+    <p class="quiet">The other mode, ${header.mode === 'paper' ? modes.corrected : modes.paper}</p>
     <details><summary>The run and its machine</summary><div class="inside">${pairs(facts)}</div></details>
     <details><summary>The resolved configuration, every value</summary>
       <div class="inside">${pairs(leaves(header.config))}</div></details>
   </section>`;
-};
+}
 
-export const limitsSection = ({ input: { header, result, rewards, answers }, last }: Material): Html => {
+export function limitsSection({ input: { header, result, rewards, answers }, terms }: Material): Html {
   const shared = Math.max(1, ...rewards.filter(({ phase }) => phase === 'evaluate').map(({ group }) => group.length));
   const hasInverse = answers.some(({ kind }) => kind === 'inverse');
-  const greedy = last === null ? null : findComparison(result.comparisons, `${last}-greedy`, 'self-edit-greedy');
+  const greedy = greedyHeadline(result);
   const broken = rewards.filter(({ status }) => status !== 'ok').length;
   return html`<section id="limits"><h2>What this does not show</h2><ul class="limits">
     <li><strong>RL selects; it does not invent.</strong> It keeps the self-edits that teach best among those the model
@@ -114,7 +122,7 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
     }
     ${
       shared > 1 &&
-      html`<li><strong>${counted(shared, 'passage')} share one adapter.</strong>
+      html`<li><strong>${counted(shared, terms.context)} share one adapter.</strong>
       ${
         hasInverse
           ? html`An inverse question, such as who plays an instrument, can then be answered by guessing among the names
@@ -129,7 +137,7 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
       html`<li><strong>Sampled is not greedy.</strong> The headline is about sampled self-edits. For the single
       likeliest self-edit the difference ${isBeyondNoise(greedy) ? 'is also beyond noise.' : 'is within noise.'}</li>`
     }
-    <li><strong>One seed.</strong> Intervals resample passages. They do not say how much another seed of sampling,
+    <li><strong>One seed.</strong> Intervals resample ${pluralOf(terms.context)}. They do not say how much another seed of sampling,
       training and selection would change the result; run several seeds for that.</li>
     <li><strong>Nothing here measures forgetting.</strong> Each adaptation starts from the model afresh; what it
       overwrites in the model’s other knowledge is not asked.</li>
@@ -139,4 +147,4 @@ export const limitsSection = ({ input: { header, result, rewards, answers }, las
         or a loss that was not finite). They are counted with the accuracy they got, not left out.</li>`
     }
   </ul></section>`;
-};
+}

@@ -1,10 +1,10 @@
 /** The result of a run, or of several, as plain text for a terminal: no colour, ASCII only. */
-import type { Comparison, PooledDocument, ResultDocument, ResultRow } from '@seal/runs';
-import { isBeyondNoise, label, orderComparisons, verdict } from './conditions.ts';
+import type { Comparison, PooledDocument, ResultDocument } from '@seal/runs';
+import { isBeyondNoise, label, type Table, termsOf, verdict } from './conditions.ts';
 import { counted, percent, points } from './format.ts';
 
 /** Aligns the cells of every row into columns: the first to the left, `left` too, the others to the right. */
-const columns = (rows: readonly (readonly string[])[], left: readonly number[]): string[] => {
+function columns(rows: readonly (readonly string[])[], left: readonly number[]): string[] {
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const widths = (rows[0] ?? []).map((_, column) => width(column));
   return rows.map((row) =>
@@ -15,27 +15,29 @@ const columns = (rows: readonly (readonly string[])[], left: readonly number[]):
       .join('  ')
       .trimEnd(),
   );
-};
+}
 
-const rowTable = (rows: readonly ResultRow[]): string[] =>
-  columns(
+function rowTable(table: Table): string[] {
+  const terms = termsOf(table);
+  return columns(
     [
       ['condition', 'accuracy', '95 % CI', 'contexts', 'questions', 'repeats', ''],
-      ...rows.map(({ condition, accuracy, ci95: [low, high], contexts, questions, repeats }) => [
+      ...table.rows.map(({ condition, accuracy, ci95: [low, high], contexts, questions, repeats }) => [
         condition,
         `${percent(accuracy)} %`,
         `${percent(low).padStart(4)} to ${percent(high).padStart(4)} %`,
         String(contexts),
         String(questions),
         String(repeats),
-        label(condition) === condition ? '' : label(condition),
+        label(condition, terms) === condition ? '' : label(condition, terms),
       ]),
     ],
     [0, 6],
   );
+}
 
-const comparisonTable = (comparisons: readonly Comparison[]): string[] =>
-  columns(
+function comparisonTable(comparisons: readonly Comparison[]): string[] {
+  return columns(
     [
       ['paired difference', 'points', '95 % CI', ''],
       ...comparisons.map((one) => [
@@ -47,29 +49,29 @@ const comparisonTable = (comparisons: readonly Comparison[]): string[] =>
     ],
     [0, 3],
   );
+}
 
 /**
  * The table `seal run` ends with: accuracies in per cent with their 95 % intervals, the paired differences that matter,
  * and one sentence saying whether RL helped beyond noise. Ends without a line feed.
  */
-export const renderTable = (document: ResultDocument | PooledDocument): string => {
+export function renderTable(document: ResultDocument | PooledDocument): string {
   const isPooled = 'pooled' in document;
-  const { rows, comparisons } = isPooled ? document.pooled : document;
+  const table: Table = isPooled ? { ...document.pooled, terms: document.runs[0]?.terms } : document;
   const title = isPooled
     ? `${document.preset}, ${counted(document.runs.length, 'run')} pooled ` +
       `(seed${document.runs.length === 1 ? '' : 's'} ${document.runs.map(({ seed }) => seed).join(', ')})`
     : `${document.preset}, mode ${document.mode}, seed ${document.seed}`;
-  const ordered = orderComparisons(rows, comparisons);
   const notes = isPooled
     ? document.runs.flatMap((run) => (run.notes ?? []).map((note) => `Seed ${run.seed}: ${note}`))
     : (document.notes ?? []);
   return [
     title,
     '',
-    ...rowTable(rows),
-    ...(ordered.length === 0 ? [] : ['', ...comparisonTable(ordered)]),
+    ...rowTable(table),
+    ...(table.comparisons.length === 0 ? [] : ['', ...comparisonTable(table.comparisons)]),
     '',
-    verdict(rows, comparisons, '-'),
+    verdict(table, '-'),
     ...notes,
   ].join('\n');
-};
+}

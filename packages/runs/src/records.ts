@@ -2,7 +2,8 @@
  * The records of a run and the document that sums it up: schemas for what is read from disk, types for everyone.
  * Undeclared keys are rejected; every number is finite, because JSON has no other.
  */
-import { type } from 'arktype';
+import { type Type, type } from 'arktype';
+import { Problem, problemsOf } from '@seal/files';
 
 const finite = type('number').narrow((value, context) => Number.isFinite(value) || context.mustBe('finite'));
 const fraction = type('0 <= number <= 1');
@@ -13,6 +14,10 @@ const json = type('Record<string, unknown>').narrow(
   (value, context) => (typeof value === 'object' && !Array.isArray(value)) || context.mustBe('an object with keys'),
 );
 const interval = type([finite, finite]);
+
+/** What a domain calls things, where it is not what knowledge incorporation calls them. */
+const named = type({ name: 'string > 0', label: 'string > 0' }).onUndeclaredKey('reject');
+export const termsSchema = type({ context: 'string > 0', base: named, control: named }).onUndeclaredKey('reject');
 
 export const runHeaderSchema = type({
   runId: 'string > 0',
@@ -30,14 +35,22 @@ export const runHeaderSchema = type({
     'kernels?': 'string',
   }).onUndeclaredKey('reject'),
   modelDigest: 'string',
-  /** Where model and passages are from, and how they are asked; absent where the preset brings both. */
-  'source?': type({
+  /** Where the model is from; absent where the preset brings it. */
+  'model?': 'string > 0',
+  /** How the domain was set up, in its own words; absent where the preset brings it. */
+  'domain?': json,
+  'terms?': termsSchema,
+}).onUndeclaredKey('reject');
+
+/** What headers said of passages before they had `model` and `domain`. */
+const legacySource = type({
+  source: type({
     model: 'string > 0',
     passages: 'string > 0',
     template: type({ name: 'string', selfEdit: 'string', answer: 'string' }).onUndeclaredKey('reject'),
     chat: 'boolean',
   }).onUndeclaredKey('reject'),
-}).onUndeclaredKey('reject');
+});
 
 export const selfEditSchema = type({
   id: 'string > 0',
@@ -52,6 +65,8 @@ export const selfEditSchema = type({
   stream: 'string',
   sequences: count,
   rejected: 'string | null',
+  /** What it chose of its own training, where it chose anything. */
+  'settings?': json,
 }).onUndeclaredKey('reject');
 
 export const rewardSchema = type({
@@ -69,6 +84,8 @@ export const rewardSchema = type({
   repeat: count,
   steps: count,
   trainedTokens: count,
+  /** The rate it was trained at, where that is not the configuration's. */
+  'learningRate?': finite,
   firstLoss: finite.or('null'),
   lastLoss: finite.or('null'),
   status: "'ok' | 'non-finite' | 'invalid'",
@@ -83,6 +100,10 @@ export const answerSchema = type({
   gold: 'string',
   answer: 'string',
   correct: 'boolean',
+  /** Partial credit, where it is not all or nothing. */
+  'score?': fraction,
+  /** What the model said, where one answer was made of several. */
+  'votes?': 'string[]',
   adapterDigest: 'string | null',
 }).onUndeclaredKey('reject');
 
@@ -91,6 +112,8 @@ export const selectionSchema = type({
   phase,
   contextId: 'string > 0',
   selfEditId: 'string | null',
+  /** All that were kept, where several may be; `selfEditId` is the first of them. */
+  'kept?': 'string[]',
   reward: finite.or('null'),
   candidates: type({ selfEditId: 'string > 0', reward: finite }).onUndeclaredKey('reject').array(),
   reason: 'string',
@@ -133,6 +156,51 @@ export const recordSchemas = {
   events: eventSchema,
 } as const;
 
+type Checks = { readonly [K in keyof RecordTypes]: (value: unknown) => RecordTypes[K] };
+
+/** The same as functions that give a record back or throw TypeError. */
+export const recordChecks = Object.fromEntries(
+  Object.entries(recordSchemas).map(([kind, schema]) => [kind, checkBy(schema as unknown as Type<object>)]),
+) as unknown as Checks;
+
+/** The check of a schema as a function; it throws TypeError in the schema's words. */
+export function checkBy<T>(schema: Type<T>): (value: unknown) => T {
+  return (value) => {
+    const result: unknown = schema(value);
+    if (result instanceof type.errors) throw new TypeError(result.summary);
+    return result as T;
+  };
+}
+
+/** A header as it is written, or as an earlier version wrote it. Throws TypeError for anything else. */
+export function parseHeader(value: unknown): RunHeader {
+  const check = checkBy(runHeaderSchema as unknown as Type<RunHeader>);
+  if (typeof value !== 'object' || value === null || !('source' in value)) return check(value);
+  const { source, ...rest } = checkBy(legacySource as unknown as Type<typeof legacySource.infer>)(value);
+  const { model, ...domain } = source;
+  return check({ ...rest, model, domain });
+}
+
+/** One element of `contexts.json`. */
+export const contextSchema = type({
+  id: 'string > 0',
+  title: 'string',
+  text: 'string',
+  questions: type({ question: 'string', answer: 'string', kind: 'string' }).onUndeclaredKey('reject').array(),
+  /** What the domain's own reader made of it. */
+  'data?': 'unknown',
+}).onUndeclaredKey('reject');
+
+/** What a run learns about and is asked about: rounds first, then those of the table. */
+export type ContextRecord = Readonly<typeof contextSchema.infer>;
+
+/** The content of `contexts.json`, read at `place`. Throws a problem of kind `data`. */
+export function parseContexts(value: unknown, place: string): ContextRecord[] {
+  const contexts = contextSchema.array()(value);
+  if (contexts instanceof type.errors) throw new Problem('data', `Cannot read ${place}: ${problemsOf(contexts)}`, { place });
+  return contexts;
+}
+
 export const resultRowSchema = type({
   condition: 'string > 0',
   accuracy: fraction,
@@ -157,11 +225,14 @@ export const resultDocumentSchema = type({
   seed: 'number.integer',
   rows: resultRowSchema.array(),
   comparisons: comparisonSchema.array(),
+  'terms?': termsSchema,
   /** Sentences on what the numbers do not show: rounds that kept nothing, texts that were cut, empty answers. */
   'notes?': 'string[]',
   timings: type({ totalSeconds: finite, '[string]': finite }),
 }).onUndeclaredKey('reject');
 
+/** What a domain calls things in tables and reports; those of knowledge incorporation where a document has none. */
+export type Terms = Readonly<typeof termsSchema.infer>;
 /** What a run is and under which conditions it was started: the content of `run.json`. */
 export type RunHeader = Readonly<typeof runHeaderSchema.infer>;
 export type Mode = RunHeader['mode'];
@@ -175,7 +246,7 @@ export type SelfEditRecord = Readonly<typeof selfEditSchema.infer>;
  */
 export type RewardRecord = Readonly<typeof rewardSchema.infer>;
 export type AnswerRecord = Readonly<typeof answerSchema.infer>;
-/** Which self-edit of a context was kept, from which candidates, and why; a null `selfEditId` keeps none. */
+/** What was kept of a context's self-edits, from which candidates, and why; a null `selfEditId` keeps none. */
 export type SelectionRecord = Readonly<typeof selectionSchema.infer>;
 export type SftRecord = Readonly<typeof sftSchema.infer>;
 export type MetricRecord = Readonly<typeof metricSchema.infer>;

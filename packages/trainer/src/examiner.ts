@@ -4,7 +4,7 @@ import { stream } from '@seal/files';
 import { digest } from '@seal/files/node';
 import { type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
 import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
-import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import { type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
 import type { SealConfig } from './config.ts';
 import type { Adaptation, Adapted } from './inner-loop.ts';
 import type { Ledger } from './ledger.ts';
@@ -45,7 +45,7 @@ export interface ExaminerInput {
 export class Examiner {
   readonly #input: ExaminerInput;
   readonly #bench: Workbench;
-  readonly #store: RunDirectory;
+  readonly #store: RunStore;
   readonly #ledger: Ledger;
   readonly #meter: ProgressMeter;
   readonly #timings: Timings;
@@ -54,7 +54,7 @@ export class Examiner {
   constructor(
     input: ExaminerInput,
     bench: Workbench,
-    store: RunDirectory,
+    store: RunStore,
     ledger: Ledger,
     meter: ProgressMeter,
     timings: Timings,
@@ -89,9 +89,9 @@ export class Examiner {
     for await (const group of this.#bench.adaptAndAnswer(work, onProgress, clock, this.#signal)) {
       for (const { index, adapted, answers } of group) {
         const item = missing[index];
-        if (item) this.#record(item.job, item.keys, answers, adapted, this.#keepAdapter(adapted));
+        if (item) await this.#record(item.job, item.keys, answers, adapted, await this.#keepAdapter(adapted));
       }
-      this.#store.checkpoint();
+      await this.#store.checkpoint();
       added += group.length;
       this.#meter.add({ adaptations: group.length });
     }
@@ -121,7 +121,7 @@ export class Examiner {
       open.forEach((context, i) => answered.set(context, answers[i] ?? []));
     }
     for (const { job, keys } of missing) {
-      this.#record(job, keys, job.group.flatMap((context) => answered.get(context) ?? []), null, null);
+      await this.#record(job, keys, job.group.flatMap((context) => answered.get(context) ?? []), null, null);
     }
   }
 
@@ -140,14 +140,14 @@ export class Examiner {
       .filter(({ keys }) => keys.some((key) => !this.#ledger.hasReward(key)));
   }
 
-  #record(job: Job, keys: readonly string[], answers: readonly string[], adapted: Adapted | null, adapterDigest: string | null): void {
+  async #record(job: Job, keys: readonly string[], answers: readonly string[], adapted: Adapted | null, adapterDigest: string | null): Promise<void> {
     let at = 0;
-    job.group.forEach((context, i) => {
+    for (const [i, context] of job.group.entries()) {
       const count = this.#input.domain.tasks(context).length;
       const edit = job.edits[i] ?? null;
       const invalid = edit !== null && edit.sequences === 0;
       const broken = adapted?.status === 'non-finite';
-      this.#ledger.addReward(context, answers.slice(at, at + count), {
+      await this.#ledger.addReward(context, answers.slice(at, at + count), {
         key: keys[i] ?? '',
         round: job.round,
         phase: job.phase,
@@ -164,10 +164,10 @@ export class Examiner {
         cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
       });
       at += count;
-    });
+    }
   }
 
-  #keepAdapter({ values }: Adapted): string {
+  async #keepAdapter({ values }: Adapted): Promise<string> {
     const { config, baseModel } = this.#input;
     const lora = loraConfig(config.inner.lora);
     const files = adapterFiles(loraLayout(this.#bench.model.config, lora), lora, values, baseModel);

@@ -31,7 +31,7 @@ export interface FineTuningSettings extends RateSettings {
 
 /** What happens between steps; as in a StepPlan. */
 export interface FineTuningHooks<State> {
-  readonly onSteps: (firstStep: number, losses: readonly number[]) => void;
+  readonly onSteps: (firstStep: number, losses: readonly number[]) => void | Promise<void>;
   readonly save: (state: State) => Promise<void>;
   readonly saveEvery: number;
   readonly signal?: AbortSignal;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import type { Context, Domain } from '@seal/domains';
-import { createRun, openRun, type RunDirectory } from '@seal/runs';
+import { createRun, openRun, type RunStore } from '@seal/runs';
 import { Ledger } from './ledger.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-ledger-'));
@@ -49,51 +49,51 @@ const edit = { id: '0123456789abcdef', round: 1, phase: 'rl', condition: null, c
 const reward = { key: 'fedcba9876543210', group: ['c'], ...rest };
 const answers = ['1', 'no', '3'];
 const lines = (dir: string, kind: string) => readFileSync(join(dir, `${kind}.jsonl`), 'utf8').split('\n').filter(Boolean);
-const begin = (name: string): RunDirectory => createRun(join(base, name), header);
+const begin = (name: string): Promise<RunStore> => createRun(join(base, name), header);
 
-it('grades answers and records each once, however often it is told', () => {
-  const store = begin('once');
-  const ledger = new Ledger(store, domain);
+it('grades answers and records each once, however often it is told', async () => {
+  const store = await begin('once');
+  const ledger = await Ledger.open(store, domain);
   expect(ledger.hasReward(reward.key)).toBe(false);
-  ledger.addReward(context, answers, reward);
-  ledger.addReward(context, answers, reward);
-  expect(lines(store.dir, 'answers')).toHaveLength(3);
+  await ledger.addReward(context, answers, reward);
+  await ledger.addReward(context, answers, reward);
+  expect(lines(store.place, 'answers')).toHaveLength(3);
   expect(ledger.rewards({ phase: 'rl', contextId: 'c' })).toMatchObject([{ correct: 2, questions: 3, reward: 2 / 3 }]);
   expect(ledger.rewards({ phase: 'random' })).toEqual([]);
-  store.close();
+  await store.close();
 });
 
-it('recalls what an earlier process recorded', () => {
-  const store = begin('recall');
-  const ledger = new Ledger(store, domain);
-  expect(ledger.addEdit(context, { ...edit, text: 'a\n-\nb\n-' })).toMatchObject({ sequences: 2, rejected: 'dash (2)' });
-  ledger.addReward(context, answers, reward);
-  store.close();
-  const again = openRun(store.dir);
-  const recalled = new Ledger(again, domain);
+it('recalls what an earlier process recorded', async () => {
+  const store = await begin('recall');
+  const ledger = await Ledger.open(store, domain);
+  expect(await ledger.addEdit(context, { ...edit, text: 'a\n-\nb\n-' })).toMatchObject({ sequences: 2, rejected: 'dash (2)' });
+  await ledger.addReward(context, answers, reward);
+  await store.close();
+  const again = await openRun(store.place);
+  const recalled = await Ledger.open(again, domain);
   expect(recalled.edit(edit.id).text).toBe('a\n-\nb\n-');
-  expect(recalled.addEdit(context, { ...edit, text: 'another' }).text).toBe('a\n-\nb\n-');
+  expect((await recalled.addEdit(context, { ...edit, text: 'another' })).text).toBe('a\n-\nb\n-');
   expect(recalled.hasReward(reward.key)).toBe(true);
   expect(() => recalled.edit('none')).toThrow('Cannot find self-edit none');
-  again.close();
+  await again.close();
 });
 
-it.each([0, 1, 2, 3])('records no answer twice when it was stopped after %i of them', (written) => {
-  const store = begin(`stopped-${written}`);
-  new Ledger(store, domain).addReward(context, answers, reward);
-  store.close();
-  const whole = lines(store.dir, 'answers');
-  writeFileSync(join(store.dir, 'answers.jsonl'), whole.slice(0, written).map((line) => `${line}\n`).join(''));
-  writeFileSync(join(store.dir, 'rewards.jsonl'), '');
-  const again = openRun(store.dir);
-  new Ledger(again, domain).addReward(context, answers, reward);
-  again.close();
-  expect(lines(store.dir, 'answers')).toEqual(whole);
-  expect(lines(store.dir, 'rewards')).toHaveLength(1);
+it.each([0, 1, 2, 3])('records no answer twice when it was stopped after %i of them', async (written) => {
+  const store = await begin(`stopped-${written}`);
+  await (await Ledger.open(store, domain)).addReward(context, answers, reward);
+  await store.close();
+  const whole = lines(store.place, 'answers');
+  writeFileSync(join(store.place, 'answers.jsonl'), whole.slice(0, written).map((line) => `${line}\n`).join(''));
+  writeFileSync(join(store.place, 'rewards.jsonl'), '');
+  const again = await openRun(store.place);
+  await (await Ledger.open(again, domain)).addReward(context, answers, reward);
+  await again.close();
+  expect(lines(store.place, 'answers')).toEqual(whole);
+  expect(lines(store.place, 'rewards')).toHaveLength(1);
 });
 
-it('gives an empty self-edit no sequences', () => {
-  const store = begin('empty');
-  expect(new Ledger(store, domain).addEdit(context, { ...edit, text: '' })).toMatchObject({ sequences: 0, rejected: null });
-  store.close();
+it('gives an empty self-edit no sequences', async () => {
+  const store = await begin('empty');
+  expect(await (await Ledger.open(store, domain)).addEdit(context, { ...edit, text: '' })).toMatchObject({ sequences: 0, rejected: null });
+  await store.close();
 });

@@ -73,7 +73,7 @@ export async function fineTune(
       chunk: STEPS_IN_FLIGHT,
       segment: nextSegment,
       learningRate: (step) => scheduledRate(step, { learningRate: settings.learningRate, schedule: 'linear', warmUpSteps: 0, steps }),
-      onSteps: (_, taken) => losses.push(...taken),
+      onSteps: (_, taken) => void losses.push(...taken),
       diverged: (step) => new Error(`Cannot fine-tune the policy: the loss of step ${step} is not finite; lower sft.learningRate`),
       signal,
     });

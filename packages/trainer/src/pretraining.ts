@@ -58,7 +58,7 @@ export async function pretrain(
     readonly from?: PretrainingState;
     readonly saveEvery: number;
     readonly save: (state: PretrainingState) => Promise<void>;
-    readonly onSteps: (firstStep: number, losses: readonly number[]) => void;
+    readonly onSteps: (firstStep: number, losses: readonly number[]) => void | Promise<void>;
     readonly signal?: AbortSignal;
   },
 ): Promise<void> {

@@ -9,7 +9,7 @@ import { stream } from '@seal/files';
 import { digest, digestId } from '@seal/files/node';
 import { type Context, type Domain } from '@seal/domains';
 import { adapterFiles, loraLayout } from '@seal/model';
-import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import { WINNER, type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
 import { Ledger } from './ledger.ts';
 import { nothingKept } from './notes.ts';
@@ -47,17 +47,17 @@ export class SealRun {
   readonly timings: Timings = { sampling: 0, adapting: 0, answering: 0, fineTuning: 0 };
   readonly #input: RunInput;
   readonly #bench: Workbench;
-  readonly #store: RunDirectory;
+  readonly #store: RunStore;
   readonly #meter: ProgressMeter;
   readonly #signal: AbortSignal | undefined;
   readonly #onNote: (note: string) => void;
-  readonly #ledger: Ledger;
-  readonly #examiner: Examiner;
+  #ledger!: Ledger;
+  #examiner!: Examiner;
 
   constructor(
     input: RunInput,
     bench: Workbench,
-    store: RunDirectory,
+    store: RunStore,
     options: {
       readonly onProgress?: (progress: Progress) => void;
       /** Told what a reader should know at once. */
@@ -71,8 +71,6 @@ export class SealRun {
     this.#signal = options.signal;
     this.#onNote = options.onNote ?? (() => {});
     this.#meter = new ProgressMeter(plannedWork(input), options.onProgress ?? (() => {}));
-    this.#ledger = new Ledger(store, input.domain);
-    this.#examiner = new Examiner(input, bench, store, this.#ledger, this.#meter, this.timings, options.signal);
   }
 
   /**
@@ -81,6 +79,8 @@ export class SealRun {
    */
   async complete(): Promise<RewardRecord[]> {
     const { config, initial } = this.#input;
+    this.#ledger = await Ledger.open(this.#store, this.#input.domain);
+    this.#examiner = new Examiner(this.#input, this.#bench, this.#store, this.#ledger, this.#meter, this.timings, this.#signal);
     const policies: Policy[] = [initial];
     let random: Policy | null = config.evaluation.randomSelection && config.outer.rounds > 0 ? initial : null;
     for (let round = 1; round <= config.outer.rounds; round++) {
@@ -139,14 +139,14 @@ export class SealRun {
       let next = 0;
       for await (const written of this.#bench.writeGroups(prompts, temperature, hooks)) {
         const own = grouped.slice(next, (next += written.length));
-        own.forEach(([context, items], i) =>
-          items.forEach(({ sample, name, id }, j) => {
+        for (const [i, [context, items]] of own.entries()) {
+          for (const [j, { sample, name, id }] of items.entries()) {
             const { text, tokens } = written[i]?.[j] ?? { text: '', tokens: 0 };
             const origin = { policyDigest: policy.digest, stream: name.join('/') };
-            this.#ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens, ...origin });
-          }),
-        );
-        this.#store.checkpoint();
+            await this.#ledger.addEdit(context, { id, ...where, contextId: context.id, sample, text, tokens, ...origin });
+          }
+        }
+        await this.#store.checkpoint();
         this.#meter.add({ selfEdits: own.reduce((sum, [, items]) => sum + items.length, 0) });
       }
       this.timings.sampling += (performance.now() - begun) / 1_000;
@@ -188,7 +188,7 @@ export class SealRun {
   /** Keeps self-edits and fine-tunes the policy on them. `random` keeps without looking at rewards. */
   async #learn(phase: 'rl' | 'random', round: number, policy: Policy, edits: readonly SelfEditRecord[]): Promise<Policy> {
     const { seed, config } = this.#input;
-    const known = this.#store.records('selections').filter((s) => s.phase === phase && s.round === round);
+    const known = (await this.#store.records('selections')).filter((s) => s.phase === phase && s.round === round);
     const chosen = new Map(known.map(({ contextId, selfEditId }) => [contextId, selfEditId]));
     const rewarded = phase === 'rl';
     for (const context of this.#contexts(round)) {
@@ -198,7 +198,7 @@ export class SealRun {
       const { kept, reason } = rewarded
         ? selectBest(candidates, config.outer.selection, this.#baselines(context, round), draw)
         : selectRandom(candidates, draw);
-      this.#store.append('selections', {
+      await this.#store.append('selections', {
         round,
         phase,
         contextId: context.id,
@@ -210,7 +210,7 @@ export class SealRun {
       chosen.set(context.id, kept?.selfEditId ?? null);
     }
     if (rewarded) {
-      this.#recordSpread(round, edits);
+      await this.#recordSpread(round, edits);
       await this.#rescoreWinners(round, policy, chosen);
     }
     const examples = this.#contexts(round).flatMap((context) => {
@@ -238,29 +238,29 @@ export class SealRun {
     });
   }
 
-  #recordSpread(round: number, edits: readonly SelfEditRecord[]): void {
-    if (this.#store.records('metrics').some((metric) => metric.name === 'reward-spread' && metric.round === round)) return;
+  async #recordSpread(round: number, edits: readonly SelfEditRecord[]): Promise<void> {
+    if ((await this.#store.records('metrics')).some((metric) => metric.name === 'reward-spread' && metric.round === round)) return;
     const spread = rewardSpread(this.#contexts(round).map((c) => this.#candidates(c, round, edits).map(({ rewards }) => rewards)));
     const details = { ...spread };
-    this.#store.append('metrics', { name: 'reward-spread', value: spread.betweenEdits, round, condition: null, details });
+    await this.#store.append('metrics', { name: 'reward-spread', value: spread.betweenEdits, round, condition: null, details });
   }
 
   /** Measures the kept edits on a repeat that did not choose them: what selection gained beyond luck. */
   async #rescoreWinners(round: number, policy: Policy, chosen: ReadonlyMap<string, string | null>): Promise<void> {
-    if (this.#store.records('metrics').some((metric) => metric.name === 'winner' && metric.round === round)) return;
+    if ((await this.#store.records('metrics')).some((metric) => metric.name === 'winner' && metric.round === round)) return;
     const kept = this.#contexts(round).filter(({ id }) => chosen.get(id));
     if (kept.length === 0) return;
     const winner = ({ id }: Context) => this.#ledger.edit(chosen.get(id) ?? '');
     const repeat = this.#input.config.outer.repeats;
-    const where = { phase: 'rl', round, condition: 'winner' } as const;
+    const where = { phase: 'rl', round, condition: WINNER } as const;
     const jobs = this.#jobs(this.#groups(kept), where, 1, winner).map((job) => ({ ...job, repeat }));
     await this.#examiner.measure(policy, jobs);
     const average = (rewards: readonly RewardRecord[]) => mean(rewards.map(({ reward }) => reward));
-    const rescored = average(this.#ledger.rewards({ phase: 'rl', round, condition: 'winner' }));
+    const rescored = average(this.#ledger.rewards({ phase: 'rl', round, condition: WINNER }));
     const all = this.#ledger.rewards({ phase: 'rl', round, condition: null });
     const inSample = average(all.filter(({ contextId, selfEditId }) => chosen.get(contextId) === selfEditId));
     const details = { inSample, rescored, everyEdit: average(all) };
-    this.#store.append('metrics', { name: 'winner', value: rescored, round, condition: null, details });
+    await this.#store.append('metrics', { name: 'winner', value: rescored, round, condition: null, details });
   }
 
   async #fineTune(
@@ -276,14 +276,14 @@ export class SealRun {
       const weights = afterRound(policy.weights, this.#bench.model.config, lora, bytes, `the adapter of round ${round}`);
       return { weights, digest: weightsDigest(weights) };
     };
-    const known = this.#store.records('sft').find((s) => s.phase === phase && s.round === round);
-    if (known) return known.adapterDigest === null ? policy : merged(this.#store.readBlob('adapters', known.adapterDigest));
+    const known = (await this.#store.records('sft')).find((s) => s.phase === phase && s.round === round);
+    if (known) return known.adapterDigest === null ? policy : merged(await this.#store.readBlob('adapters', known.adapterDigest));
     this.#meter.enter('fine-tuning', round);
     const base = { round, phase, policyBefore: policy.digest };
     if (examples.length === 0) {
       const nothing = { examples: 0, steps: 0, losses: [], policyAfter: policy.digest, adapterDigest: null };
-      this.#store.append('sft', { ...base, ...nothing });
-      const note = phase === 'rl' && nothingKept(round, { selections: this.#store.records('selections') });
+      await this.#store.append('sft', { ...base, ...nothing });
+      const note = phase === 'rl' && nothingKept(round, { selections: await this.#store.records('selections') }, this.#store.header.terms);
       if (note) this.#onNote(note);
       return policy;
     }
@@ -294,11 +294,11 @@ export class SealRun {
     const settings = { ...config.outer.sft, lora };
     const { values, losses } = await fineTune(this.#bench.model, documents, settings, stream(seed, 'sft', phase, round), this.#signal);
     const files = adapterFiles(layout, lora, values, baseModel);
-    const adapterDigest = this.#store.putBlob('adapters', files);
+    const adapterDigest = await this.#store.putBlob('adapters', files);
     const next = merged(files['adapter_model.safetensors']);
     const result = { examples: examples.length, steps: losses.length, losses, policyAfter: next.digest, adapterDigest };
-    this.#store.append('sft', { ...base, ...result });
-    this.#store.checkpoint();
+    await this.#store.append('sft', { ...base, ...result });
+    await this.#store.checkpoint();
     this.timings.fineTuning += (performance.now() - begun) / 1_000;
     return next;
   }
@@ -333,7 +333,8 @@ export class SealRun {
       ...(await written('self-edit-greedy', initial, 0, true)),
     ];
     if (oracle && domain.perfectSelfEdit) {
-      const perfect = new Map(evaluation.map((context) => [context.id, this.#perfectEdit(context)]));
+      const perfect = new Map<string, SelfEditRecord>();
+      for (const context of evaluation) perfect.set(context.id, await this.#perfectEdit(context));
       jobs.push(...this.#jobs(groups, where('oracle', 0), repeats, ({ id }) => perfect.get(id) ?? null));
     }
     await this.#examiner.measure(initial, jobs);
@@ -346,7 +347,7 @@ export class SealRun {
     return this.#ledger.rewards({ phase: 'evaluate' });
   }
 
-  #perfectEdit(context: Context): SelfEditRecord {
+  #perfectEdit(context: Context): Promise<SelfEditRecord> {
     const text = this.#input.domain.perfectSelfEdit?.(context) ?? '';
     const where = { round: 0, phase: 'evaluate', condition: 'oracle', contextId: context.id, sample: 0 } as const;
     const tokens = this.#bench.codec.prompt(text).length;

@@ -18,8 +18,8 @@ export interface StepPlan {
   readonly chunk: number;
   readonly segment: (step: number) => Segment;
   readonly learningRate: (step: number) => number;
-  /** Gets the losses of finished steps in order. */
-  readonly onSteps?: (firstStep: number, losses: readonly number[]) => void;
+  /** Gets the losses of finished steps in order; the next steps wait for what it promises. */
+  readonly onSteps?: (firstStep: number, losses: readonly number[]) => void | Promise<void>;
   /** Called after every `saveEvery` steps, at the end and before a stop, with the number of steps behind it. */
   readonly save?: (step: number) => Promise<void>;
   readonly saveEvery?: number;
@@ -38,7 +38,7 @@ export async function takeSteps(stepper: Stepper, plan: StepPlan): Promise<void>
     const losses = (await stepper.losses()).slice(-(step - first));
     const broken = losses.findIndex((loss) => !Number.isFinite(loss));
     if (broken >= 0) throw plan.diverged(first + broken);
-    plan.onSteps?.(first, losses);
+    await plan.onSteps?.(first, losses);
     if (signal?.aborted && step < to) {
       await save(step);
       signal.throwIfAborted();

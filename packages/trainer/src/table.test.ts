@@ -60,6 +60,16 @@ describe('resultDocument', () => {
     ]);
   });
 
+  it('calls rows what the domain calls them, and says so', () => {
+    const terms = { context: 'puzzle', base: { name: 'in-context', label: 'no training' }, control: { name: 'default', label: 'default training' } };
+    const rewards = ['default', 'in-context', 'self-edit'].map((name) => reward(name, 'a', 1));
+    const { rows, comparisons, terms: own } = resultDocument({ ...header(0), terms }, '/run', rewards, { totalSeconds: 1 });
+    expect(rows.map(({ condition }) => condition)).toEqual(['in-context', 'default', 'self-edit']);
+    expect(comparisons.map(({ a, b }) => `${a} - ${b}`)).toEqual(['self-edit - default', 'default - in-context']);
+    expect(own).toEqual(terms);
+    expect(document([reward('base', 'a', 1)])).not.toHaveProperty('terms');
+  });
+
   it('compares only what was measured', () => {
     expect(document([reward('base', 'a', 1), reward('passage', 'a', 2)]).comparisons).toEqual([
       { a: 'passage', b: 'base', difference: 0.25, ci95: [0.25, 0.25] },

@@ -1,23 +1,36 @@
 /** From the rewards of the final evaluation to rows and paired differences with intervals over contexts. */
 
 import { stream } from '@seal/files';
-import type { Comparison, PooledDocument, ResultDocument, ResultRow, RewardRecord, RunHeader } from '@seal/runs';
+import {
+  compareConditions,
+  conditionName,
+  pairsOf,
+  parseCondition,
+  PASSAGE_TERMS,
+  type Comparison,
+  type Condition,
+  type PooledDocument,
+  type ResultDocument,
+  type ResultRow,
+  type RewardRecord,
+  type RunHeader,
+  type Terms,
+} from '@seal/runs';
 import { bootstrapMean, mean } from './statistics.ts';
 
 /** Mean reward over repeats of every context, by condition. */
 type Scores = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Order of rows; rounds and their greedy edits come between the edits before RL and the controls. */
-function order(condition: string): number {
-  const fixed = ['base', 'passage', 'passage-matched', 'self-edit', 'round', 'self-edit-greedy', 'greedy', 'random-selection', 'oracle'];
-  const round = /^round-(\d+)(-greedy)?$/.exec(condition);
-  if (!round) return fixed.indexOf(condition) * 1_000;
-  return fixed.indexOf(round[2] ? 'greedy' : 'round') * 1_000 + Number(round[1]);
-}
-
-function conditionsOf(rewards: readonly RewardRecord[]): string[] {
-  const names = new Set(rewards.flatMap(({ condition }) => (condition === null ? [] : [condition])));
-  return [...names].sort((a, b) => order(a) - order(b));
+/** What was measured, in the order of rows. */
+function conditionsOf(rewards: readonly RewardRecord[], terms: Terms): Condition[] {
+  const names = new Set(rewards.map(({ condition }) => condition));
+  const conditions = [...names].flatMap((name) => {
+    if (name === null) return [];
+    const condition = parseCondition(name, terms);
+    if (!condition) throw new RangeError(`Cannot sum up: ${JSON.stringify(name)} is no row of the table`);
+    return [condition];
+  });
+  return conditions.sort(compareConditions);
 }
 
 function scoresOf(rewards: readonly RewardRecord[]): Scores {
@@ -30,33 +43,16 @@ function scoresOf(rewards: readonly RewardRecord[]): Scores {
   );
 }
 
-/** Pairs to compare, the question of the whole product first. */
-function pairs(conditions: readonly string[]): [a: string, b: string][] {
-  const rounds = conditions.filter((name) => /^round-\d+$/.test(name));
-  const last = rounds.at(-1);
-  const wanted: [string | undefined, string][] = [
-    [last, 'self-edit'],
-    [last, 'passage'],
-    [last, 'passage-matched'],
-    ...rounds.slice(0, -1).map((round): [string, string] => [round, 'self-edit']),
-    ['self-edit', 'passage'],
-    ['passage', 'base'],
-    ['random-selection', 'self-edit'],
-    [last && `${last}-greedy`, 'self-edit-greedy'],
-    ...(last ? ([['oracle', last]] as [string, string][]) : []),
-  ];
-  return wanted.filter((pair): pair is [string, string] => pair.every((name) => name !== undefined && conditions.includes(name)));
-}
-
-function summarise(runs: readonly { readonly seed: number; readonly rewards: readonly RewardRecord[] }[]) {
+function summarise(runs: readonly { readonly seed: number; readonly rewards: readonly RewardRecord[] }[], terms: Terms = PASSAGE_TERMS) {
   const [first] = runs;
   if (!first) throw new RangeError('Cannot sum up: there are no runs');
-  const conditions = conditionsOf(first.rewards);
+  const conditions = conditionsOf(first.rewards, terms);
   const scores = runs.map(({ rewards }) => scoresOf(rewards));
   const clusters = (of: (scores: Scores) => number[]) => scores.map(of);
   const draw = (...names: string[]) => stream(first.seed, 'bootstrap', ...names);
   const values = (own: Scores, condition: string) => [...(own.get(condition)?.values() ?? [])];
-  const rows = conditions.map((condition): ResultRow => {
+  const rows = conditions.map((row): ResultRow => {
+    const condition = conditionName(row, terms);
     const { mean: accuracy, ci95 } = bootstrapMean(clusters((s) => values(s, condition)), draw(condition));
     const records = runs.flatMap(({ rewards }) => rewards.filter((r) => r.condition === condition));
     const once = records.filter(({ repeat }) => repeat === 0);
@@ -69,7 +65,8 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
       repeats: new Set(records.map(({ repeat }) => repeat)).size,
     };
   });
-  const comparisons = pairs(conditions).map(([a, b]): Comparison => {
+  const comparisons = pairsOf(conditions).map((pair): Comparison => {
+    const [a, b] = [conditionName(pair[0], terms), conditionName(pair[1], terms)];
     const differences = (own: Scores) =>
       [...(own.get(a) ?? [])].flatMap(([id, value]) => {
         const other = own.get(b)?.get(id);
@@ -89,8 +86,9 @@ export function resultDocument(
   timings: ResultDocument['timings'],
   notes: readonly string[] = [],
 ): ResultDocument {
-  const { runId, preset, mode, seed } = header;
-  return { runId, dir, preset, mode, seed, ...summarise([{ seed, rewards }]), ...(notes.length > 0 && { notes: [...notes] }), timings };
+  const { runId, preset, mode, seed, terms } = header;
+  const summary = summarise([{ seed, rewards }], terms);
+  return { runId, dir, preset, mode, seed, ...summary, ...(terms && { terms }), ...(notes.length > 0 && { notes: [...notes] }), timings };
 }
 
 /** What several runs that differ in their seed found together: seeds are resampled, then contexts within them. */
@@ -99,6 +97,6 @@ export function pooledDocument(
 ): PooledDocument {
   const [first] = runs;
   if (!first) throw new RangeError('Cannot pool: there are no runs');
-  const pooled = summarise(runs.map(({ document, rewards }) => ({ seed: document.seed, rewards })));
+  const pooled = summarise(runs.map(({ document, rewards }) => ({ seed: document.seed, rewards })), first.document.terms);
   return { preset: first.document.preset, runs: runs.map(({ document }) => document), pooled };
 }

@@ -1,21 +1,23 @@
-/** The section that shows everything: each held-out passage, its self-edits and every question, before and after RL. */
-import type { AnswerRecord, RewardRecord, SelfEditRecord } from '@seal/runs';
+/** The section that shows everything: each held-out context, its self-edits and every question, before and after RL. */
+import { pluralOf, type AnswerRecord, type RewardRecord, type SelfEditRecord } from '@seal/runs';
 import { changeStrip } from './figures.ts';
-import { mean, percent } from './format.ts';
+import { counted, mean, percent } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Material, ReportContext } from './input.ts';
 
 /** The lines of a self-edit as a list: each is a training sequence of its own. */
-export const editLines = (text: string): Html => {
+export function editLines(text: string): Html {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.length === 0
     ? html`<p class="quiet">empty</p>`
     : html`<ol>${lines.map((line) => html`<li class="model">${line}</li>`)}</ol>`;
-};
+}
 
-const accuracyOf = (rewards: readonly RewardRecord[]): number | null => mean(rewards.map(({ reward }) => reward));
+function accuracyOf(rewards: readonly RewardRecord[]): number | null {
+  return mean(rewards.map(({ reward }) => reward));
+}
 
-/** A side of the comparison: one condition on one passage. */
+/** A side of the comparison: one condition on one context. */
 interface Side {
   readonly name: string;
   readonly role: 'before' | 'after';
@@ -25,23 +27,26 @@ interface Side {
   readonly greedyRewards: readonly RewardRecord[];
 }
 
-const sideOf = (material: Material, context: ReportContext, role: 'before' | 'after', condition: string): Side => {
+function sideOf(material: Material, context: ReportContext, role: 'before' | 'after'): Side {
+  const { names } = material;
+  const sampled = role === 'before' ? names.before : (names.after ?? '');
+  const greedy = role === 'before' ? names.beforeGreedy : (names.afterGreedy ?? '');
   const written = material.input.selfEdits.filter(
     ({ phase, contextId }) => phase === 'evaluate' && contextId === context.id,
   );
   const rewards = (name: string): RewardRecord[] =>
     (material.evaluation.get(name) ?? []).filter(({ contextId }) => contextId === context.id);
   return {
-    name: role === 'before' ? 'before RL' : `after ${condition.replace('-', ' ')}`,
+    name: role === 'before' ? 'before RL' : `after round ${names.lastRound}`,
     role,
-    edits: written.filter((edit) => edit.condition === condition),
-    greedy: written.find((edit) => edit.condition === `${condition}-greedy`) ?? null,
-    rewards: rewards(condition),
-    greedyRewards: rewards(`${condition}-greedy`),
+    edits: written.filter((edit) => edit.condition === sampled),
+    greedy: written.find((edit) => edit.condition === greedy) ?? null,
+    rewards: rewards(sampled),
+    greedyRewards: rewards(greedy),
   };
-};
+}
 
-const editCard = (side: Side, kind: string, edit: SelfEditRecord | null, rewards: readonly RewardRecord[]): Html => {
+function editCard(side: Side, kind: string, edit: SelfEditRecord | null, rewards: readonly RewardRecord[]): Html {
   const own = accuracyOf(rewards.filter(({ selfEditId }) => edit !== null && selfEditId === edit.id));
   return html`<div class="edit is-${side.role}"><h4>${side.name}, ${kind}
       ${own !== null && html`<span>${percent(own)}\u00a0% right</span>`}</h4>
@@ -51,14 +56,15 @@ const editCard = (side: Side, kind: string, edit: SelfEditRecord | null, rewards
       edit.rejected !== null &&
       html`<p class="wrong">Rejected: <span class="model">${edit.rejected}</span></p>`
     }</div>`;
-};
+}
 
-const pairOf = (before: Side, after: Side, kind: string, pick: (side: Side) => SelfEditRecord | null): Html =>
-  html`<div class="sides">${[before, after].map((side) =>
+function pairOf(before: Side, after: Side, kind: string, pick: (side: Side) => SelfEditRecord | null): Html {
+  return html`<div class="sides">${[before, after].map((side) =>
     editCard(side, kind, pick(side), kind === 'greedy' ? side.greedyRewards : side.rewards),
   )}</div>`;
+}
 
-const editsOf = (before: Side, after: Side): Html => {
+function editsOf(before: Side, after: Side): Html {
   const samples = Math.max(before.edits.length, after.edits.length);
   const sampled = (index: number): Html =>
     pairOf(before, after, index === 0 ? 'sampled' : `sample ${index + 1}`, ({ edits }) => edits[index] ?? null);
@@ -67,34 +73,37 @@ const editsOf = (before: Side, after: Side): Html => {
   return html`${samples > 0 && sampled(0)}
     ${hasGreedy && pairOf(before, after, 'greedy', ({ greedy }) => greedy)}
     ${more.length > 0 && html`<details><summary>${more.length} more sampled of each</summary>${more}</details>`}`;
-};
+}
 
 /** The distinct answers to a question over the repeats, the most frequent first. */
-const answerCell = (answers: readonly AnswerRecord[]): Html => {
+function answerCell(answers: readonly AnswerRecord[]): Html {
   if (answers.length === 0) return html`<span class="quiet">–</span>`;
-  const distinct = [...Map.groupBy(answers, ({ answer, correct }) => `${correct}\n${answer}`).values()].sort(
+  const distinct = [...Map.groupBy(answers, ({ answer, correct, score }) => `${correct} ${score}\n${answer}`).values()].sort(
     (a, b) => b.length - a.length,
   );
   return html`${distinct.map((own) => {
     const isRight = own[0]?.correct === true;
-    const text = own[0]?.answer ?? '';
+    const { answer: text = '', score, votes } = own[0] ?? {};
     const name = isRight ? 'right' : 'wrong';
     return html`<span class="answer ${name}"><span role="img" aria-label="${name}">${isRight ? '✓' : '✗'}</span>
       <span class="model">${text === '' ? '(nothing)' : text}</span>
+      ${score !== undefined && score > 0 && score < 1 && html`<span class="quiet small">${percent(score)}\u00a0%</span>`}
+      ${votes !== undefined && html`<span class="quiet small">of ${counted(votes.length, 'vote')}</span>`}
       ${own.length > 1 && html`<span class="quiet small">×${own.length}</span>`}</span>`;
   })}`;
-};
+}
 
-const questionsOf = (
+function questionsOf(
   context: ReportContext,
+  asked: string,
   before: Side,
   after: Side,
   answers: ReadonlyMap<string, AnswerRecord[]>,
-): Html => {
+): Html {
   const of = (side: Side, question: string): AnswerRecord[] =>
     side.rewards.flatMap(({ key }) => answers.get(key) ?? []).filter((answer) => answer.question === question);
   return html`<table class="questions">
-    <thead><tr><th scope="col">question, asked without the passage</th><th scope="col">gold</th>
+    <thead><tr><th scope="col">${asked}</th><th scope="col">gold</th>
       <th scope="col">${before.name}</th><th scope="col">${after.name}</th></tr></thead>
     <tbody>${context.questions.map(
       ({
@@ -106,34 +115,38 @@ const questionsOf = (
         <td data-label="${before.name}">${answerCell(of(before, question))}</td>
         <td data-label="${after.name}">${answerCell(of(after, question))}</td></tr>`,
     )}</tbody></table>`;
-};
+}
 
-const share = (accuracy: number | null): string => (accuracy === null ? '–' : `${Math.round(accuracy * 100)}\u00a0%`);
+function share(accuracy: number | null): string {
+  return (accuracy === null ? '–' : `${Math.round(accuracy * 100)}\u00a0%`);
+}
 
-export const passagesSection = (material: Material): Html | null => {
-  const { last, evaluation, input } = material;
-  if (last === null) return null;
+export function contextsSection(material: Material): Html | null {
+  const { names, evaluation, input } = material;
+  if (names.after === null) return null;
+  const after = evaluation.get(names.after) ?? [];
   const evaluated = new Set(
-    [...(evaluation.get('self-edit') ?? []), ...(evaluation.get(last) ?? [])].map(({ contextId }) => contextId),
+    [...(evaluation.get(names.before) ?? []), ...after].map(({ contextId }) => contextId),
   );
   const contexts = input.contexts.filter(({ id }) => evaluated.has(id));
   if (contexts.length === 0) return null;
+  const asked = input.result.terms === undefined ? 'question, asked without the passage' : 'question';
   const answers = Map.groupBy(input.answers, ({ rewardKey }) => rewardKey);
-  const repeats = Math.max(1, ...(evaluation.get(last) ?? []).map(({ repeat }) => repeat + 1));
-  return html`<section id="passages"><h2>Every passage, before and after</h2>
-    <p>The held-out passages in the order of the data set, none chosen. Each shows the self-edits the model wrote
-      before RL and after ${last.replace('-', ' ')}, sampled and greedy, and what it then answered after
+  const repeats = Math.max(1, ...after.map(({ repeat }) => repeat + 1));
+  return html`<section id="contexts"><h2>Every ${material.terms.context}, before and after</h2>
+    <p>The held-out ${pluralOf(material.terms.context)} in the order of the data set, none chosen. Each shows the self-edits the model wrote
+      before RL and after round ${names.lastRound}, sampled and greedy, and what it then answered after
       training on the sampled ones.
       ${repeats > 1 && `Every condition has ${repeats} repeats; × counts those that gave the same answer.`}</p>
     ${contexts.map((context, index) => {
-      const before = sideOf(material, context, 'before', 'self-edit');
-      const after = sideOf(material, context, 'after', last);
+      const before = sideOf(material, context, 'before');
+      const after = sideOf(material, context, 'after');
       const [from, to] = [accuracyOf(before.rewards), accuracyOf(after.rewards)];
       return html`<details${index === 0 && html` open`}><summary><span class="model">${context.title}</span>
           ${from !== null && to !== null && html`<span class="change">${changeStrip(from, to)}</span>`}
           <span class="end"><span class="quiet">${share(from)} →</span> ${share(to)}</span></summary>
         <div class="inside"><p class="passage model">${context.text}</p>
           ${editsOf(before, after)}
-          ${questionsOf(context, before, after, answers)}</div></details>`;
+          ${questionsOf(context, asked, before, after, answers)}</div></details>`;
     })}</section>`;
-};
+}
