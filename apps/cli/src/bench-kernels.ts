@@ -5,7 +5,7 @@ import { writeWhole } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
 import { benchKernels, knownPeers, Peers, type KernelRow } from '@seal/benchmarks';
 import { peerPython } from './bench-training.ts';
-import { cacheFolder } from './cache.ts';
+import { cacheFolder } from './deps.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -17,7 +17,7 @@ type Command = CommandOf<'bench'>;
 /** Rows go to stdout for people as they come, to stderr where stdout is a document. */
 export async function kernels(command: Command): Promise<void> {
   const { filter, out, json } = command;
-  const gpu = await openDevice();
+  const gpu = await openDevice(command);
   const { signal, dispose } = stopSignal(undefined);
   const peers = command.peers ? await openPeers(command) : null;
   try {

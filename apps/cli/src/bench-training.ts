@@ -30,8 +30,8 @@ export async function round(command: Command): Promise<void> {
   );
 }
 
-async function measured<T>({ out, json }: Command, table: (result: T) => string, measure: (gpu: Gpu) => Promise<T>): Promise<void> {
-  const gpu = await openDevice();
+async function measured<T>({ out, json, verbose }: Command, table: (result: T) => string, measure: (gpu: Gpu) => Promise<T>): Promise<void> {
+  const gpu = await openDevice({ verbose });
   try {
     const result = await problemsAs('training', () => measure(gpu));
     const document = JSON.stringify(result);

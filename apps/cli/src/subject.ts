@@ -16,7 +16,7 @@ import {
   type ParseMode,
   type Template,
 } from '@seal/domains';
-import type { Checkpoint } from '@seal/model';
+import { generationSettings, type Checkpoint } from '@seal/model';
 import { contextsOf, readableContexts, tinyDomain, VOCABULARY } from '@seal/tiny';
 import {
   createCodec,
@@ -31,7 +31,6 @@ import {
   type SealConfig,
 } from '@seal/trainer';
 import { counted } from '@seal/report/text';
-import { generationSettings } from './generation-config.ts';
 import { baseName, SHIPPED_MODEL } from './session.ts';
 
 /** What a run works on, and one sentence on what the texts lost, where they did. */

@@ -15,7 +15,6 @@ export { Packer, type Part } from './packer.ts';
 export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { afterRound, fineTune, type SftResult, type SftSettings } from './policy.ts';
 export {
-  DEFAULT_PRETRAINING,
   learningRateAt,
   pretrain,
   type PretrainingSettings,
@@ -33,3 +32,4 @@ export { createCodec, createTextCodec, padWithEnd, type Codec } from './sequence
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { resultDocument, pooledDocument } from './table.ts';
 export { loraConfig, slotsFor, Workbench, type Policy } from './workbench.ts';
+export { decodeTrainingState, encodeTrainingState, type TrainingState } from './training-state.ts';
