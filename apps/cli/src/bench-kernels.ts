@@ -11,6 +11,7 @@ import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { print, say } from './terminal.ts';
 import { dawnVersion, packageVersion, sourceCommit } from './version.ts';
+import { inWords } from './words-of-problems.ts';
 
 type Command = CommandOf<'bench'>;
 
@@ -49,7 +50,7 @@ async function openPeers({ python }: Command): Promise<Peers> {
   const found = await peerPython(python, ['torch']);
   const folder = join(cacheFolder(), 'peers');
   say(`Installing other libraries to ${folder} where they are not there yet`);
-  return Peers.open(knownPeers(folder, found ?? null), say);
+  return Peers.open(knownPeers(folder, found ?? null), (line) => say(inWords(line)));
 }
 
 function line({ op, shape, variant, medianMs, gflops, gbps, fractionOfCeiling, ratios }: KernelRow): string {

@@ -9,6 +9,7 @@ import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { print, say } from './terminal.ts';
 import { sourceCommit } from './version.ts';
+import { inWords } from './words-of-problems.ts';
 
 type Command = CommandOf<'bench'>;
 
@@ -49,7 +50,7 @@ export async function peerPython(named: string | undefined, needed?: readonly st
   try {
     return await findPython(pathCandidates('python3'), needed);
   } catch (error) {
-    say(`${messageOf(error)}. Going on without PyTorch`);
+    say(`${inWords(messageOf(error))}. Going on without PyTorch`);
     return undefined;
   }
 }

@@ -25,8 +25,10 @@ export function checkRequest<Schema extends Type>(schema: Schema, request: Reque
   const result: unknown = schema.onUndeclaredKey('reject')(given);
   if (!(result instanceof type.errors)) return request;
   const [first] = result;
-  const problem = first?.problem === 'must be removed' ? 'there is no such setting' : `it ${first?.problem ?? 'is none'}`;
   const [setting, ...rest] = first?.path ?? [];
+  // A choice names its place itself.
+  const wrong = (first?.problem ?? 'is none').replace(setting === undefined ? '' : `${first?.propString} `, '');
+  const problem = wrong === 'must be removed' ? 'there is no such setting' : `it ${wrong}`;
   const within = rest.length > 0 ? ` (${rest.map(String).join('.')})` : '';
   const what = setting === undefined ? 'this request' : `\`${String(setting)}\`${within}`;
   throw new Problem('usage', brief(`Cannot use ${what}: ${problem}`.replaceAll(/\s+/g, ' ')));
