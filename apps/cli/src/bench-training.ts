@@ -2,7 +2,7 @@
 
 import { writeWhole } from '@seal/files/node';
 import { messageOf, problemsAs } from '@seal/files';
-import { benchRound, benchStep, findPython, type RoundBenchmark, type StepBenchmark } from '@seal/benchmarks';
+import { benchRound, benchStep, findPython, roundTable, stepTable } from '@seal/benchmarks';
 import type { Gpu } from '@seal/device';
 import { pathCandidates } from './programs.ts';
 import type { CommandOf } from './options.ts';
@@ -53,44 +53,4 @@ export async function peerPython(named: string | undefined, needed?: readonly st
     say(`${inWords(messageOf(error))}. Going on without PyTorch`);
     return undefined;
   }
-}
-
-function rows(lines: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...lines.map(([name]) => name.length));
-  return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
-}
-
-function stepTable(result: StepBenchmark): string {
-  const { settings, packedCeiling, milliseconds, memory } = result;
-  return rows([
-    ['adapter', result.adapter],
-    [`packed step, ${settings.adapters} adapters`, `${milliseconds.packedStep.median} ms, ${result.tokensPerSecond} tokens/s`],
-    ['packed against solo runs', `${result.packedSpeedup} x (at most ${packedCeiling.speedup} x), updates differ by ${result.packedVsSoloRelativeL2}`],
-    [`one step of ${settings.soloTokens} tokens`, `${milliseconds.soloStep.median} ms, ${result.plainTileSpeedup} x plain tiles`],
-    ['host time of that step', `${(100 * result.encodeFraction).toFixed(1)} %, ${result.submitsPerStep} submits`],
-    [`memory over ${memory.steps} steps`, `${memory.gpuBytes} bytes more on the GPU, ${memory.hostBytes} on the host`],
-    ...result.kernels
-      .slice(0, 8)
-      .map(({ op, variant, dispatches, ms, share }) => [
-        `  ${op} (${variant})`,
-        `${ms} ms in ${dispatches} dispatches, ${(100 * share).toFixed(1)} %`,
-      ] as const),
-  ]);
-}
-
-function roundTable(result: RoundBenchmark): string {
-  const { settings, peers } = result;
-  const seconds = ({ seconds: all, adaptSeconds, answerSeconds }: Pick<RoundBenchmark, 'seconds' | 'adaptSeconds' | 'answerSeconds'>) =>
-    `${all} s: ${adaptSeconds} adapting, ${answerSeconds} answering`;
-  return rows([
-    ['adapter', result.adapter],
-    ['reward phase', `${settings.contexts} contexts x ${settings.edits} self-edits: ${settings.adapters} adapters of ${settings.inner.steps} steps`],
-    ['ours', `${seconds(result)}; ${result.rewardsPerMinute} rewards a minute`],
-    ...(peers
-      ? ([
-          ['PyTorch + PEFT, one at a time', `${seconds(peers.peft)} (${peers.peft.adaptersMeasured} adapters measured): ${peers.peft.ratio} x our time`],
-          ['plain PyTorch, batched', `${seconds(peers.batched)}: ${peers.batched.ratio} x our time`],
-        ] as const)
-      : []),
-  ]);
 }

@@ -34,7 +34,15 @@ export function deps({ verbose = false }: { readonly verbose?: boolean } = {}): 
       isOffline: /^(1|on|yes|true)$/i.test(set('HF_HUB_OFFLINE') ?? ''),
     },
     tuningFolder: cacheFolder(),
-    version: { package: packageVersion(), commit: sourceCommit(), dawn: dawnVersion() },
+    version: {
+      package: packageVersion(),
+      get commit() {
+        return sourceCommit();
+      },
+      get dawn() {
+        return dawnVersion();
+      },
+    },
     totalMemory: totalmem(),
     now: () => new Date(),
   };

@@ -80,6 +80,8 @@ export async function pretrain(request: PretrainRequest, deps: Deps, hooks: Hook
 async function trainIn(training: Training<TrainingState>, seed: number, settings: PretrainingSettings, deps: Deps, hooks: Hooks): Promise<Manifest> {
   const { resumed: from } = training;
   const { signal, onEvent } = hooks;
+  // The code that runs is that of the start, whatever is committed meanwhile.
+  const { commit = null } = deps.version;
   const config = parseConfig(tinyModelConfig, 'the tiny configuration');
   const gpu = await openDevice(deps);
   let model: Model | null = null;
@@ -112,7 +114,7 @@ async function trainIn(training: Training<TrainingState>, seed: number, settings
       seed,
       steps: settings.steps,
       tokens: settings.steps * settings.tokensPerStep,
-      commit: deps.version.commit ?? null,
+      commit,
       adapter: gpu.description.description,
       settings,
       finalLoss: (await training.losses()).at(-1) ?? null,
