@@ -49,6 +49,7 @@ const RUNS = 'runs';
 export interface RunRequest extends TextRequest {
   /** `tiny` unless given. */
   readonly preset?: string | undefined;
+  /** `corrected` unless given. */
   readonly mode?: Mode | undefined;
   /** The preset's own where absent. */
   readonly model?: string | undefined;
