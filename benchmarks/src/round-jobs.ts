@@ -3,7 +3,8 @@
  * samples, groups that share an adapter, and for every group and sample the documents, the replay and the questions.
  */
 
-import { stream, type Context, type Domain, type Task, type TrainingSequence } from '@seal/domains';
+import { stream } from '@seal/files';
+import { type Context, type Domain, type Task, type TrainingSequence } from '@seal/domains';
 import type { TokenSequence } from '@seal/model';
 import { contextsOf } from '@seal/tiny';
 import { groupWithoutConflicts, type Adaptation, type SealConfig, type Workbench } from '@seal/trainer';

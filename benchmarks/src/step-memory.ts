@@ -2,9 +2,9 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { stream } from '@seal/files';
 import type { Gpu } from '@seal/device';
 import { initialAdapter, initialWeights, LoraPack, LoraTrainer, Model, parseConfig, PROJECTIONS } from '@seal/model';
-import { stream } from '@seal/domains';
 
 /** Growth between the first and the last of `steps` warm steps. */
 export interface MemoryGrowth {

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
+import { digest } from '@seal/files/node';
 import { adapterFiles, initialAdapter, loraLayout, parseConfig, PROJECTIONS, type LoraConfig } from '@seal/model';
-import { digest } from '@seal/runs';
 import { seal, shippedModel } from './seal.ts';
 
 interface Completion {

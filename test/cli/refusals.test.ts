@@ -5,7 +5,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, read
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRun, takeLock, type RunHeader } from '@seal/runs';
+import { takeLock } from '@seal/files/node';
+import { createRun, type RunHeader } from '@seal/runs';
 import { seal, shippedModel } from './seal.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-refusals-'));

@@ -5,9 +5,9 @@ import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { digest } from '@seal/files/node';
 import * as kernels from '@seal/kernels';
 import type { AnyOp } from '@seal/kernels';
-import { digest } from '@seal/runs';
 import { seal } from './seal.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'seal-tune-'));

@@ -1,7 +1,7 @@
 /** Damaging files on purpose: bytes changed, cut, doubled or overwritten; JSON values exchanged, dropped or wrapped. */
 
-import type { Random } from '@seal/domains';
 
+import type { Random } from '@seal/files';
 /** One of the items. */
 function pick<T>(items: readonly T[], random: Random): T {
   return items[random.integer(items.length)] as T;

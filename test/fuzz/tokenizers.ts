@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { createChatTemplate, createTokenizer, type Tokenizer } from '@seal/model';
 import { mutateBytes, mutateJson } from './mutations.ts';
 import { tryReading, type Outcomes } from './outcome.ts';

@@ -1,8 +1,8 @@
 /** A device that is lost right after a step was submitted: training fails by name and repeats its bits on another device. */
 
 import { describe, expect, it } from 'vitest';
+import { stream } from '@seal/files';
 import { DeviceLostError, openGpu, type Gpu } from '@seal/device';
-import { stream } from '@seal/domains';
 import { pretrainingStep } from '@seal/tiny';
 import { DEFAULT_PRETRAINING, InnerLoop, loraConfig, pretrain, weightsDigest, type Adaptation, type PretrainingState } from '@seal/trainer';
 import { config, openWorld } from './world.ts';

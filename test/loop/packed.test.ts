@@ -1,8 +1,8 @@
 /** Packing changes nothing: adapters trained side by side are the adapters trained one at a time. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stream } from '@seal/files';
 import { openGpu, type Gpu } from '@seal/device';
-import { stream } from '@seal/domains';
 import { InnerLoop, loraConfig, type Adaptation, type Adapted, type Codec } from '@seal/trainer';
 import { initialAdapter, loraLayout, type AdapterValues } from '@seal/model';
 import { config, openWorld } from './world.ts';

@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { knowledgeIncorporation, paperSequences, stream, type Context, type TrainingSequence } from '@seal/domains';
+import { stream } from '@seal/files';
+import { knowledgeIncorporation, paperSequences, type Context, type TrainingSequence } from '@seal/domains';
 import { computedTokens, createTokenizer, packBatch, segmentTokens, type ModelConfig, type Segment } from '@seal/model';
 import { createCodec, Packer, planSteps, type Codec } from '@seal/trainer';
 

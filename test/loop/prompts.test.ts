@@ -1,8 +1,9 @@
 /** How many prompt tokens a run reads: a passage once for all its self-edits, a long beginning once for its questions. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stream } from '@seal/files';
 import { openGpu, type Gpu } from '@seal/device';
-import { stream, type Task } from '@seal/domains';
+import { type Task } from '@seal/domains';
 import { openWorld } from './world.ts';
 
 let gpu: Gpu;

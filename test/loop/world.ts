@@ -1,6 +1,6 @@
 /** A small untrained model with the tiny world's vocabulary: everything of the loop but the learning. */
 
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import type { Gpu } from '@seal/device';
 import { createTokenizer, initialWeights, Model, parseConfig } from '@seal/model';
 import { deriveRunId, type RunHeader } from '@seal/runs';

@@ -3,9 +3,9 @@
  * is, by an untrained model. Prints one line of JSON; fails with an exception.
  */
 
+import { stream } from '@seal/files';
+import { digest } from '@seal/files/node';
 import { openGpu, runtimeName } from '@seal/device';
-import { stream } from '@seal/domains';
-import { digest } from '@seal/runs';
 import { openWorld } from '../loop/world.ts';
 
 /** What the script prints. `adapter` is the digest of the trained values. */

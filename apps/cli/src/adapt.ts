@@ -2,12 +2,11 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stream, type Context, type Domain } from '@seal/domains';
+import { checkVacant, digest, readJson, writeDirectory } from '@seal/files/node';
+import { afterStop, Problem, problemsAs, stream } from '@seal/files';
+import { type Context, type Domain } from '@seal/domains';
 import { adapterFiles } from '@seal/model';
-import { digest } from '@seal/runs';
 import { loraConfig, resolveConfig, Workbench, type PresetName, type SealConfig } from '@seal/trainer';
-import { afterStop, EXIT, Failure, orExit } from './failure.ts';
-import { checkVacant, readJson, writeDirectory } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { policyOf, readLearnt } from './policy.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
@@ -20,8 +19,8 @@ const STEP_TOKENS = 2_048;
 
 /** The preset, changed by a file if there is one, for one adapter, however many passages it is to learn. */
 async function configOf(preset: PresetName, { config: file, recompute }: CommandOf<'adapt'>): Promise<SealConfig> {
-  const overrides = file === undefined ? undefined : readJson(file, EXIT.usage);
-  const config = await orExit(EXIT.usage, () => resolveConfig(preset, 'corrected', overrides, file ?? 'the preset'));
+  const overrides = file === undefined ? undefined : readJson(file, 'usage');
+  const config = await problemsAs('usage', () => resolveConfig(preset, 'corrected', overrides, file ?? 'the preset'));
   const tokensPerStep = Math.min(STEP_TOKENS, config.inner.tokensPerStep);
   return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep, ...(recompute && { recompute }) } };
 }
@@ -33,7 +32,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
   const checkpoint = await openCheckpoint(model);
   const held = command.weights ?? checkpoint.format;
   if (command.policy !== undefined && held !== 'f32') {
-    throw new Failure(EXIT.usage, `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
+    throw new Problem('usage', `Cannot use --policy with weights held as ${held}: a policy replaces the weights; use --weights f32`);
   }
   const learnt = command.policy === undefined ? null : await readLearnt(command.policy);
   if (learnt) checkHostMemory(checkpoint, 2);
@@ -80,7 +79,7 @@ export async function adapt(command: CommandOf<'adapt'>): Promise<void> {
     for await (const [answered] of bench.adaptAndAnswer([{ adaptation, tasks }], onProgress, clock, signal)) {
       if (!answered) continue;
       const { adapted, answers } = answered;
-      if (adapted.status !== 'ok') throw new Failure(EXIT.training, `Cannot train the adapter: ${adapted.cause}; nothing was written`);
+      if (adapted.status !== 'ok') throw new Problem('training', `Cannot train the adapter: ${adapted.cause}; nothing was written`);
       const right = (given: readonly string[]) => tasks.filter(({ gold }, i) => domain.grade(given[i] ?? '', gold)).length;
       const lora = loraConfig(config.inner.lora);
       const files = adapterFiles(bench.inner.pack.layout, lora, adapted.values, subject.baseModel);
@@ -138,6 +137,6 @@ async function writeEdits(
   const wanted = `Writing ${counted(contexts.length * count, 'self-edit')}`;
   lines.say('writing', wanted);
   const onTokens = (tokens: number) => lines.say('writing', `${wanted}: ${counted(tokens, 'token')} so far`);
-  const written = await orExit(EXIT.unavailable, () => bench.write(prompts, temperature, { onTokens, signal }));
+  const written = await problemsAs('unavailable', () => bench.write(prompts, temperature, { onTokens, signal }));
   return written.map((samples) => samples.map(({ text }) => text));
 }

@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { readJson, readWhole } from '@seal/files/node';
+import { Problem, problemsAs } from '@seal/files';
 import { readAdapter, type ModelConfig, type PeftAdapter } from '@seal/model';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readJson, readWhole } from './files.ts';
 import { baseName } from './session.ts';
 import { say } from './terminal.ts';
 
@@ -19,11 +19,11 @@ export async function openAdapter(directory: string, { name, config }: AdaptedMo
   const place = join(directory, 'adapter_config.json');
   const weightsPlace = join(directory, 'adapter_model.safetensors');
   for (const path of [place, weightsPlace]) {
-    if (!existsSync(path)) throw new Failure(EXIT.data, `Cannot use the adapter in ${directory}: ${path} is missing`);
+    if (!existsSync(path)) throw new Problem('data', `Cannot use the adapter in ${directory}: ${path} is missing`);
   }
-  return orExit(EXIT.data, () => {
+  return problemsAs('data', () => {
     const weights = { bytes: readWhole(weightsPlace), place: weightsPlace };
-    const adapter = readAdapter({ json: readJson(place, EXIT.data), place }, weights, config);
+    const adapter = readAdapter({ json: readJson(place, 'data'), place }, weights, config);
     for (const note of adapter.notes) say(`Note: ${note}`);
     const { baseModel } = adapter;
     if (baseModel !== null && basename(baseModel) !== basename(baseName(name))) {

@@ -1,9 +1,9 @@
 /** Answers of a model, with or without an adapter; the most likely ones unless a temperature is given. */
 
-import { stream, type Task } from '@seal/domains';
+import { problemsAs, stream } from '@seal/files';
+import { type Task } from '@seal/domains';
 import { Generator, LoraPack, type PeftAdapter } from '@seal/model';
 import { presets, slotsFor } from '@seal/trainer';
-import { EXIT, orExit } from './failure.ts';
 import type { Session } from './session.ts';
 import type { Subject } from './subject.ts';
 
@@ -36,7 +36,7 @@ export async function answerTasks(
         return { prompt: codec.prompt(prompt), draws: [() => random.next()] };
       });
       const options = { temperature, topP: 1, maxNewTokens: presets[preset].inner.maxAnswerTokens, stopTokens: codec.stopTokens };
-      const completions = await orExit(EXIT.data, () => generator.generate(requests, options));
+      const completions = await problemsAs('data', () => generator.generate(requests, options));
       const answers = completions.map(([completion], i) => codec.decode(completion?.tokens ?? [], requests[i]?.prompt).trim());
       return { answers, adapterDigest: adapter?.digest ?? null };
     } finally {

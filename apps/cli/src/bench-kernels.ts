@@ -1,11 +1,11 @@
 /** `seal bench kernels`: every op alone, against the adapter's ceilings and, with --peers, against other libraries. */
 
 import { join } from 'node:path';
+import { writeWhole } from '@seal/files/node';
+import { Problem, problemsAs } from '@seal/files';
 import { benchKernels, knownPeers, Peers, type KernelRow } from '@seal/benchmarks';
 import { peerPython } from './bench-training.ts';
 import { cacheFolder } from './cache.ts';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -21,7 +21,7 @@ export async function kernels(command: Command): Promise<void> {
   const { signal, dispose } = stopSignal(undefined);
   const peers = command.peers ? await openPeers(command) : null;
   try {
-    const result = await orExit(EXIT.training, () =>
+    const result = await problemsAs('training', () =>
       benchKernels(gpu, {
         commit: sourceCommit() ?? null,
         versions: { seal: packageVersion(), ...(gpu.description.backend === 'dawn' && { webgpu: dawnVersion() }) },
@@ -31,7 +31,7 @@ export async function kernels(command: Command): Promise<void> {
         onRow: (row) => (json ? say : print)(line(row)),
       }),
     );
-    if (result.rows.length === 0) throw new Failure(EXIT.usage, `Cannot measure ${filter}: no case has that in its op, layout and shape`);
+    if (result.rows.length === 0) throw new Problem('usage', `Cannot measure ${filter}: no case has that in its op, layout and shape`);
     const document = JSON.stringify(result);
     const { gflops, gbps } = result.ceilings;
     // What was measured is shown even where the file cannot be written.

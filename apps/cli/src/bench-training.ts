@@ -1,9 +1,10 @@
 /** `seal bench step` and `seal bench round`: one training step, and a round's adapters trained and asked. */
 
+import { writeWhole } from '@seal/files/node';
+import { messageOf, problemsAs } from '@seal/files';
 import { benchRound, benchStep, findPython, type RoundBenchmark, type StepBenchmark } from '@seal/benchmarks';
 import type { Gpu } from '@seal/device';
-import { EXIT, messageOf, orExit } from './failure.ts';
-import { pathCandidates, writeWhole } from './files.ts';
+import { pathCandidates } from './programs.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { print, say } from './terminal.ts';
@@ -32,7 +33,7 @@ export async function round(command: Command): Promise<void> {
 async function measured<T>({ out, json }: Command, table: (result: T) => string, measure: (gpu: Gpu) => Promise<T>): Promise<void> {
   const gpu = await openDevice();
   try {
-    const result = await orExit(EXIT.training, () => measure(gpu));
+    const result = await problemsAs('training', () => measure(gpu));
     const document = JSON.stringify(result);
     // What was measured is shown even where the file cannot be written.
     print(json ? document : table(result));
@@ -44,7 +45,7 @@ async function measured<T>({ out, json }: Command, table: (result: T) => string,
 
 /** A Python for the peers that need one. One that was named must do; where none was, they are left out. */
 export async function peerPython(named: string | undefined, needed?: readonly string[]): Promise<string | undefined> {
-  if (named !== undefined) return orExit(EXIT.unavailable, () => findPython([named], needed));
+  if (named !== undefined) return problemsAs('unavailable', () => findPython([named], needed));
   try {
     return await findPython(pathCandidates('python3'), needed);
   } catch (error) {

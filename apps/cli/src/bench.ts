@@ -1,8 +1,8 @@
 /** `seal bench`: how fast the kernels, a training step and a round are on this adapter. */
 
+import { Problem } from '@seal/files';
 import { kernels } from './bench-kernels.ts';
 import { round, step } from './bench-training.ts';
-import { EXIT, Failure } from './failure.ts';
 import type { CommandOf } from './options.ts';
 
 export async function bench(command: CommandOf<'bench'>): Promise<void> {
@@ -20,7 +20,7 @@ export async function bench(command: CommandOf<'bench'>): Promise<void> {
 /** Options that say nothing about what is measured are refused, not ignored. */
 function checkOptions({ what, filter, peers, python }: CommandOf<'bench'>): void {
   const refuse = (name: string, reason: string) => {
-    throw new Failure(EXIT.usage, `Cannot use ${name} with bench ${what}: ${reason}`);
+    throw new Problem('usage', `Cannot use ${name} with bench ${what}: ${reason}`);
   };
   if (filter !== undefined && what !== 'kernels') refuse('--filter', 'it chooses among kernels');
   if (peers && what === 'step') refuse('--peers', 'a round and the kernels have peers');

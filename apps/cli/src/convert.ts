@@ -2,6 +2,8 @@
 
 import { copyFileSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkVacant, readJson, writeDirectory } from '@seal/files/node';
+import { Problem, problemsAs } from '@seal/files';
 import {
   configFile,
   openLlama2c,
@@ -14,8 +16,6 @@ import {
   type WrittenWeights,
 } from '@seal/model';
 import { companionsOf } from './companions.ts';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { checkVacant, readJson, writeDirectory } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { stopSignal } from './stop.ts';
@@ -37,12 +37,12 @@ export interface Original {
 export async function convert(command: CommandOf<'convert'>): Promise<void> {
   const { out, dtype, quantise, json } = command;
   if (dtype !== undefined && quantise !== undefined) {
-    throw new Failure(EXIT.usage, `Cannot use --dtype ${dtype} with --quantise ${quantise}: packed matrices have no dtype; leave one out`);
+    throw new Problem('usage', `Cannot use --dtype ${dtype} with --quantise ${quantise}: packed matrices have no dtype; leave one out`);
   }
   checkVacant(out, 'a model');
   const isFile = existsSync(command.source) && statSync(command.source).isFile();
   if (!isFile && command.tokenizer !== undefined) {
-    throw new Failure(EXIT.usage, `Cannot use --tokenizer with the directory ${command.source}: its own tokenizer is kept; leave it out`);
+    throw new Problem('usage', `Cannot use --tokenizer with the directory ${command.source}: its own tokenizer is kept; leave it out`);
   }
   const original = isFile ? await fromLlama2c(command.source, command.tokenizer) : await fromDirectory(command.source);
   const written = await writeModel(out, original, quantise ?? dtype ?? 'f32');
@@ -68,7 +68,7 @@ export async function writeModel(out: string, original: Original, form: NumberDt
   const { signal, dispose } = stopSignal(undefined);
   let written: WrittenWeights = { files: [], byteLength: 0 };
   try {
-    await orExit(EXIT.data, () =>
+    await problemsAs('data', () =>
       writeDirectory(out, async (temporary) => {
         written = await writeWeights(temporary, stoppable(original.source, signal), as);
         writeFileSync(join(temporary, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
@@ -84,8 +84,8 @@ export async function writeModel(out: string, original: Original, form: NumberDt
 /** A model directory, by its path or hub name. */
 export async function fromDirectory(nameOrDirectory: string): Promise<Original> {
   const directory = await modelDirectory(nameOrDirectory);
-  const { source } = await orExit(EXIT.unavailable, () => readWeights(directory));
-  const { quantization_config: _, ...config } = readJson(join(directory, 'config.json'), EXIT.unavailable) as Record<string, unknown>;
+  const { source } = await problemsAs('unavailable', () => readWeights(directory));
+  const { quantization_config: _, ...config } = readJson(join(directory, 'config.json'), 'unavailable') as Record<string, unknown>;
   const present = companionsOf(directory);
   return {
     config,
@@ -95,8 +95,8 @@ export async function fromDirectory(nameOrDirectory: string): Promise<Original> 
 }
 
 async function fromLlama2c(path: string, tokenizerPath: string | undefined): Promise<Original> {
-  const { config, source } = await orExit(EXIT.unavailable, () => openLlama2c(path));
-  const tokenizer = tokenizerPath === undefined ? null : await orExit(EXIT.unavailable, () => readLlama2cTokenizer(tokenizerPath, config.vocabSize));
+  const { config, source } = await problemsAs('unavailable', () => openLlama2c(path));
+  const tokenizer = tokenizerPath === undefined ? null : await problemsAs('unavailable', () => readLlama2cTokenizer(tokenizerPath, config.vocabSize));
   return {
     config: configFile(config),
     source,

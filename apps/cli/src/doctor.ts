@@ -1,11 +1,11 @@
 /** `seal doctor`: runtime, adapter, a check that it computes, the model, what it will take, and the kernels that run. */
 
+import { writeWhole } from '@seal/files/node';
 import { modelCases } from '@seal/benchmarks';
 import { checkDevice, type DeviceCheck, type GpuDescription } from '@seal/device';
 import { selectVariant, type Choice } from '@seal/kernels';
 import type { ModelConfig } from '@seal/model';
 import { EXIT } from './failure.ts';
-import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { checkModel, modelLine, parseMemory, planLines, planModel, type ModelCheck } from './plan.ts';
 import { SHIPPED_MODEL } from './session.ts';

@@ -1,10 +1,10 @@
 /** `seal eval`: the questions of a passages file, the passages out of sight. */
 
-import { stream } from '@seal/domains';
+import { writeWhole } from '@seal/files/node';
+import { stream } from '@seal/files';
 import { bootstrapMean, mean, presets } from '@seal/trainer';
 import { openAdapter } from './adapters.ts';
 import { answerTasks } from './answering.ts';
-import { writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { subjectOf } from './subject.ts';

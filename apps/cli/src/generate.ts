@@ -1,6 +1,7 @@
 /** `seal generate`: a prompt or a conversation continued, by the model or by adapters over it. */
 
-import { stream } from '@seal/domains';
+import { readJson } from '@seal/files/node';
+import { Problem, problemsAs, stream } from '@seal/files';
 import {
   AdapterPool,
   cacheSlots,
@@ -17,8 +18,6 @@ import {
   type Piece,
 } from '@seal/model';
 import { openAdapter } from './adapters.ts';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readJson } from './files.ts';
 import { generationSettings } from './generation-config.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
@@ -33,17 +32,17 @@ const MOST_SLOTS = 24;
 
 export async function generate(command: CommandOf<'generate'>): Promise<void> {
   const { model: name = SHIPPED_MODEL, count, seed, stop, json, topLogprobs } = command;
-  if (stop.includes('')) throw new Failure(EXIT.usage, 'Cannot stop at an empty string: it is everywhere; leave --stop out');
+  if (stop.includes('')) throw new Problem('usage', 'Cannot stop at an empty string: it is everywhere; leave --stop out');
   const text = textToContinue(command);
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config, directory } = checkpoint;
   const promptTokenIds = await promptTokens(text, checkpoint);
   if (promptTokenIds.length >= config.maxPositionEmbeddings) {
     const positions = `the model has ${config.maxPositionEmbeddings} positions`;
-    throw new Failure(EXIT.data, `Cannot continue a prompt of ${promptTokenIds.length} tokens: ${positions}; shorten it`);
+    throw new Problem('data', `Cannot continue a prompt of ${promptTokenIds.length} tokens: ${positions}; shorten it`);
   }
   const settings = generationSettings(directory, config, { ...command, maxNewTokens: command.maxTokens });
-  await orExit(EXIT.usage, () => checkSampling(settings.sampling));
+  await problemsAs('usage', () => checkSampling(settings.sampling));
   const adapters: PeftAdapter[] = [];
   for (const own of command.adapters) adapters.push(await openAdapter(own, { name, config }));
   if (settings.fromFile.length > 0) say(`From generation_config.json: ${settings.fromFile.join(', ')}`);
@@ -63,7 +62,7 @@ export async function generate(command: CommandOf<'generate'>): Promise<void> {
   };
   const requests = asked.map((adapter) => ({ prompt: promptTokenIds, adapter, draws: draws(seed, count) }));
   try {
-    const answers = await orExit(EXIT.data, () => complete(session.model, adapters, requests, total, options));
+    const answers = await problemsAs('data', () => complete(session.model, adapters, requests, total, options));
     const completions = answers.flatMap((own, i) => own.map((completion) => document(completion, asked[i] ?? null)));
     if (json) print(JSON.stringify({ promptTokenIds, sampling: settings.sampling, completions }));
     else if (live) print('\n');
@@ -84,18 +83,18 @@ type ToContinue = { readonly prompt: string } | { readonly place: string; readon
 
 function textToContinue({ prompt, messages }: CommandOf<'generate'>): ToContinue {
   if (prompt !== undefined && messages === undefined) return { prompt };
-  if (messages !== undefined && prompt === undefined) return { place: messages, json: readJson(messages, EXIT.data) };
-  throw new Failure(EXIT.usage, 'Cannot tell what to continue: give either --prompt TEXT or --messages FILE');
+  if (messages !== undefined && prompt === undefined) return { place: messages, json: readJson(messages, 'data') };
+  throw new Problem('usage', 'Cannot tell what to continue: give either --prompt TEXT or --messages FILE');
 }
 
 /** Tokens of the text, or of the conversation up to where the assistant goes on. */
 async function promptTokens(text: ToContinue, { tokenizer, chat, directory }: Checkpoint): Promise<number[]> {
   if ('prompt' in text) {
-    if (tokenizer.encode(text.prompt).length === 0) throw new Failure(EXIT.data, 'Cannot continue an empty prompt: write some text');
+    if (tokenizer.encode(text.prompt).length === 0) throw new Problem('data', 'Cannot continue an empty prompt: write some text');
     return tokenizer.encodeWithSpecials(text.prompt);
   }
-  if (!chat) throw new Failure(EXIT.usage, `Cannot read --messages: the model in ${directory} has no chat template; use --prompt`);
-  return orExit(EXIT.data, () => {
+  if (!chat) throw new Problem('usage', `Cannot read --messages: the model in ${directory} has no chat template; use --prompt`);
+  return problemsAs('data', () => {
     const conversation = parseMessages(text.json, text.place);
     // A template writes its special tokens itself.
     return tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));

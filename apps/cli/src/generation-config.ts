@@ -2,10 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJson } from '@seal/files/node';
+import { Problem, problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf, type ModelConfig, type SamplingOptions } from '@seal/model';
-import { EXIT, Failure } from './failure.ts';
-import { readJson } from './files.ts';
+import { type ModelConfig, type SamplingOptions } from '@seal/model';
 
 const count = type('number.integer >= 0').or('null');
 const tokenId = '0 <= number.integer < 16777216';
@@ -41,8 +41,8 @@ const DEFAULT_MAX_TOKENS = 256;
  */
 export function generationSettings(directory: string, config: ModelConfig, chosen: Chosen): GenerationSettings {
   const place = join(directory, 'generation_config.json');
-  const file = existsSync(place) ? fileSchema(readJson(place, EXIT.unavailable)) : {};
-  if (file instanceof type.errors) throw new Failure(EXIT.unavailable, `Cannot use ${place}: ${problemsOf(file)}`);
+  const file = existsSync(place) ? fileSchema(readJson(place, 'unavailable')) : {};
+  if (file instanceof type.errors) throw new Problem('unavailable', `Cannot use ${place}: ${problemsOf(file)}`);
   const fromFile: string[] = [];
   const decide = <T>(name: string, own: T | undefined, theirs: T | null | undefined, otherwise: T): T => {
     if (own !== undefined) return own;

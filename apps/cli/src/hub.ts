@@ -2,8 +2,8 @@
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { problemsAs } from '@seal/files';
 import { resolveModel } from '@seal/hub';
-import { EXIT, orExit } from './failure.ts';
 
 const set = (name: string): string | undefined => process.env[name] || undefined;
 
@@ -27,5 +27,5 @@ export function isOffline(): boolean {
 
 /** The directory behind `--model NAME|DIR`: the network is never asked. Ends with exit code 4 where there is none. */
 export function modelDirectory(nameOrDirectory: string): Promise<string> {
-  return orExit(EXIT.unavailable, () => resolveModel(nameOrDirectory, { cacheDirectory: hubCache() }));
+  return problemsAs('unavailable', () => resolveModel(nameOrDirectory, { cacheDirectory: hubCache() }));
 }

@@ -2,8 +2,9 @@
 /** The `seal` command: reads the command line, runs one command, turns what it throws into a message and an exit code. */
 
 import { stripVTControlCharacters } from 'node:util';
+import { messageOf, Stopped } from '@seal/files';
 import { run } from '@optique/run';
-import { EXIT, exitCodeOf, messageOf, Stopped } from './failure.ts';
+import { EXIT, exitCodeOf } from './failure.ts';
 import { commands, parserOf, type Command } from './options.ts';
 import { say } from './terminal.ts';
 import { packageVersion } from './version.ts';

@@ -1,10 +1,10 @@
 /** `seal merge`: a model with an adapter in its weights, written as a whole model. */
 
+import { checkVacant } from '@seal/files/node';
+import { Problem, problemsAs } from '@seal/files';
 import { mergedSource } from '@seal/model';
 import { openAdapter } from './adapters.ts';
 import { fromDirectory, writeModel, type NumberDtype } from './convert.ts';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { checkVacant } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, SHIPPED_MODEL } from './session.ts';
 import { counted, megabytes, print } from './terminal.ts';
@@ -16,8 +16,7 @@ export async function merge({ model: name = SHIPPED_MODEL, adapter: adapterDirec
   const { config, directory, format, source } = await openCheckpoint(name);
   const adapter = await openAdapter(adapterDirectory, { name, config });
   if (format !== 'f32' && dtype === undefined) {
-    throw new Failure(
-      EXIT.usage,
+    throw new Problem('usage',
       `Cannot merge into ${directory} as it is: its matrices are packed as ${format}, and packing them again would lose more; choose --dtype`,
     );
   }
@@ -25,7 +24,7 @@ export async function merge({ model: name = SHIPPED_MODEL, adapter: adapterDirec
   const own = OWN[source.tensors.get('model.embed_tokens.weight')?.dtype ?? 'F32'];
   const form = dtype ?? own ?? 'f32';
   const original = await fromDirectory(directory);
-  const merged = await orExit(EXIT.data, () => mergedSource(original.source, adapter));
+  const merged = await problemsAs('data', () => mergedSource(original.source, adapter));
   const { files, byteLength } = await writeModel(out, { ...original, source: merged }, form);
   const document = {
     out,

@@ -3,6 +3,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { readJson } from '@seal/files/node';
+import { messageOf, Problem } from '@seal/files';
 import { DEFAULT_LIMITS, type GpuDescription } from '@seal/device';
 import {
   largestFitting,
@@ -16,8 +18,6 @@ import {
   type CapacityRequest,
   type Checkpoint,
 } from '@seal/model';
-import { EXIT, Failure, messageOf } from './failure.ts';
-import { readJson } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 
@@ -85,7 +85,7 @@ export async function checkModel(nameOrDirectory: string): Promise<Checked> {
     const directory = await modelDirectory(nameOrDirectory);
     check = { ...check, directory };
     const place = join(directory, 'config.json');
-    const json = readJson(place, EXIT.unavailable);
+    const json = readJson(place, 'unavailable');
     const shards = readdirSync(directory).filter((name) => name.endsWith('.safetensors'));
     if (shards.length === 0) {
       know({ config: parseConfig(json, place), format: 'f32' });
@@ -101,13 +101,13 @@ export async function checkModel(nameOrDirectory: string): Promise<Checked> {
   }
 }
 
-/** `12GiB`, `800 MB` or `16000000000` in bytes. Throws Failure for anything else. */
+/** `12GiB`, `800 MB` or `16000000000` in bytes. Throws a problem for anything else. */
 export function parseMemory(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(text.trim()) ?? [];
   const power = 'KMGT'.indexOf(unit.charAt(0).toUpperCase()) + (unit === '' ? 0 : 1);
   const bytes = Math.floor(Number(number) * (unit.toLowerCase().endsWith('i') ? 1_024 : 1_000) ** power);
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new Failure(EXIT.usage, `Cannot plan for --memory ${JSON.stringify(text)}: give a size such as 12GiB or 800MB`);
+  throw new Problem('usage', `Cannot plan for --memory ${JSON.stringify(text)}: give a size such as 12GiB or 800MB`);
 }
 
 /**
@@ -123,10 +123,10 @@ export function planModel(
   const { weights = format, pack, rank } = command;
   const most = config.maxPositionEmbeddings;
   const sequence = command.seq ?? Math.min(SEQUENCE, most);
-  if (sequence > most) throw new Failure(EXIT.usage, `Cannot plan for --seq ${sequence}: the model has ${most} positions`);
+  if (sequence > most) throw new Problem('usage', `Cannot plan for --seq ${sequence}: the model has ${most} positions`);
   const tokens = roundUp(command.tokens ?? Math.max(STEP, sequence));
   if (tokens < sequence) {
-    throw new Failure(EXIT.usage, `Cannot plan for --tokens ${tokens} with --seq ${sequence}: a step must hold a sequence`);
+    throw new Problem('usage', `Cannot plan for --tokens ${tokens} with --seq ${sequence}: a step must hold a sequence`);
   }
   const lora = { rank, alpha: 2 * rank, targets: PROJECTIONS };
   const profile = gpu ?? {};

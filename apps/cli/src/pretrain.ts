@@ -2,7 +2,8 @@
 
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { stream } from '@seal/domains';
+import { digest, readJson, readText, writeProblem, writeWhole } from '@seal/files/node';
+import { afterStop, Problem, problemsAs, stream } from '@seal/files';
 import {
   checkpointFiles,
   createTokenizer,
@@ -13,11 +14,8 @@ import {
   toFloat32,
   writeSafetensors,
 } from '@seal/model';
-import { digest } from '@seal/runs';
 import { pretrainingStep, probeSets, tinyModelConfig, tokenizerConfigFile, tokenizerFile } from '@seal/tiny';
 import { createCodec, DEFAULT_PRETRAINING, pretrain as train, type PretrainingState } from '@seal/trainer';
-import { afterStop, EXIT, Failure, orExit } from './failure.ts';
-import { cannotWrite, readJson, readText, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { probeAccuracy, type ProbeAccuracy } from './probes.ts';
 import { openDevice } from './session.ts';
@@ -76,7 +74,7 @@ async function trainIn({ dir, seed, json }: CommandOf<'pretrain'>, settings: Set
   try {
     if (from) {
       say(`Going on from step ${from.step} of ${settings.steps}`);
-      const known = readText(join(dir, CURVE), EXIT.data).split('\n').slice(0, from.step);
+      const known = readText(join(dir, CURVE), 'data').split('\n').slice(0, from.step);
       writeWhole(join(dir, CURVE), known.map((line) => `${line}\n`).join(''));
     } else {
       const random = stream(seed, 'initial weights');
@@ -130,7 +128,7 @@ async function trainIn({ dir, seed, json }: CommandOf<'pretrain'>, settings: Set
 
 /** The state to go on from, null at the beginning. Ends with exit code 2 or 3 where the directory holds something else. */
 async function begunState(dir: string, seed: number, settings: Settings): Promise<PretrainingState | null> {
-  if (existsSync(join(dir, STATE))) return orExit(EXIT.data, () => readState(dir, seed, settings));
+  if (existsSync(join(dir, STATE))) return problemsAs('data', () => readState(dir, seed, settings));
   refuseForeign(dir);
   return null;
 }
@@ -140,14 +138,14 @@ function refuseForeign(dir: string): void {
   if (!existsSync(dir) || existsSync(join(dir, 'pretraining.json'))) return;
   const isDirectory = statSync(dir).isDirectory();
   if (isDirectory && readdirSync(dir).every((name) => name === LOCK)) return;
-  throw new Failure(EXIT.usage, `Cannot pretrain in ${dir}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
+  throw new Problem('usage', `Cannot pretrain in ${dir}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
 }
 
 function appendLosses(path: string, first: number, losses: readonly number[]): void {
   try {
     appendFileSync(path, losses.map((loss, i) => `${JSON.stringify({ step: first + i, loss })}\n`).join(''));
   } catch (cause) {
-    throw cannotWrite(path, cause);
+    throw writeProblem('write', path, cause);
   }
 }
 
@@ -158,15 +156,15 @@ function stateFile({ step, optimiser, weights }: PretrainingState): Uint8Array {
 }
 
 function readState(dir: string, seed: number, settings: object): PretrainingState {
-  const began = readJson(join(dir, 'pretraining.json'), EXIT.data);
+  const began = readJson(join(dir, 'pretraining.json'), 'data');
   if (JSON.stringify(began) !== JSON.stringify({ seed, settings })) {
-    throw new Failure(EXIT.usage, `Cannot go on in ${dir}: it was begun with ${JSON.stringify(began)}; use the same seed and steps, or another --out`);
+    throw new Problem('usage', `Cannot go on in ${dir}: it was begun with ${JSON.stringify(began)}; use the same seed and steps, or another --out`);
   }
   const path = join(dir, STATE);
   const stored = parseSafetensors(readFileSync(path), path);
   const values = (name: string): Float32Array => {
     const tensor = stored.get(name);
-    if (!tensor) throw new Failure(EXIT.data, `Cannot go on in ${dir}: ${path} has no tensor ${name}`);
+    if (!tensor) throw new Problem('data', `Cannot go on in ${dir}: ${path} has no tensor ${name}`);
     return toFloat32(tensor, name);
   };
   const step = values('step')[0] ?? 0;

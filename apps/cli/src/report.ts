@@ -2,13 +2,12 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJson, writeWhole } from '@seal/files/node';
+import { Problem, problemsAs, problemsOf } from '@seal/files';
 import { type } from 'arktype';
 import { renderReport } from '@seal/report';
-import { problemsOf } from '@seal/model';
 import { readRun, resultDocumentSchema } from '@seal/runs';
 import type { Context } from '@seal/domains';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readJson, writeWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { print } from './terminal.ts';
 
@@ -23,8 +22,8 @@ const contextsSchema = type({
 
 /** The contexts that a run keeps, or exit code 3. */
 export function readContexts(path: string): Context[] {
-  const contexts = contextsSchema(readJson(path, EXIT.data));
-  if (contexts instanceof type.errors) throw new Failure(EXIT.data, `Cannot read ${path}: ${problemsOf(contexts)}`);
+  const contexts = contextsSchema(readJson(path, 'data'));
+  if (contexts instanceof type.errors) throw new Problem('data', `Cannot read ${path}: ${problemsOf(contexts)}`);
   return contexts;
 }
 
@@ -32,11 +31,11 @@ export function readContexts(path: string): Context[] {
 export function writeReport(dir: string): string {
   const records = readRun(dir);
   if (!existsSync(join(dir, 'result.json'))) {
-    throw new Failure(EXIT.data, `Cannot report on ${dir}: the run is not finished; go on with: npm run -s seal -- run --resume ${dir}`);
+    throw new Problem('data', `Cannot report on ${dir}: the run is not finished; go on with: npm run -s seal -- run --resume ${dir}`);
   }
   const place = join(dir, 'result.json');
-  const result = resultDocumentSchema(readJson(place, EXIT.data));
-  if (!('rows' in result)) throw new Failure(EXIT.data, `Cannot read ${place}: ${problemsOf(result)}`);
+  const result = resultDocumentSchema(readJson(place, 'data'));
+  if (!('rows' in result)) throw new Problem('data', `Cannot read ${place}: ${problemsOf(result)}`);
   const contexts = readContexts(join(dir, 'contexts.json'));
   const path = join(dir, 'report.html');
   const asked = contexts.map(({ questions, ...context }) => ({
@@ -48,6 +47,6 @@ export function writeReport(dir: string): string {
 }
 
 export async function report(command: CommandOf<'report'>): Promise<void> {
-  const path = await orExit(EXIT.data, () => writeReport(command.run));
+  const path = await problemsAs('data', () => writeReport(command.run));
   print(command.json ? JSON.stringify({ report: path }) : `Report: ${path}`);
 }

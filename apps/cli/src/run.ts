@@ -2,6 +2,8 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { readJson, writeWhole } from '@seal/files/node';
+import { kindOf, messageOf, Problem, problemsAs, Stopped } from '@seal/files';
 import { DeviceLostError, runtimeName } from '@seal/device';
 import { renderTable } from '@seal/report';
 import {
@@ -29,8 +31,7 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import { EXIT, exitCodeOf, Failure, messageOf, orExit, Stopped } from './failure.ts';
-import { readJson, writeWhole } from './files.ts';
+import { EXIT, exitCodeOf } from './failure.ts';
 import type { CommandOf } from './options.ts';
 import { readContexts, writeReport } from './report.ts';
 import { checkHostMemory, initialPolicy, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
@@ -53,13 +54,13 @@ interface Finished {
 export async function run(command: RunCommand): Promise<void> {
   const seeds = seedsOf(command);
   const { resume, out } = command;
-  if (resume === undefined && out !== undefined && seeds.length === 1) await orExit(EXIT.usage, () => checkRoomForRun(out));
+  if (resume === undefined && out !== undefined && seeds.length === 1) await problemsAs('usage', () => checkRoomForRun(out));
   const resumed = resume === undefined ? null : await readHeader(resume);
   const preset = (resumed?.preset ?? command.preset) as PresetName;
   const mode = resumed?.mode ?? (command.mode as RunHeader['mode']);
-  const overrides = command.config === undefined ? undefined : readJson(command.config, EXIT.usage);
+  const overrides = command.config === undefined ? undefined : readJson(command.config, 'usage');
   const source = command.resume === undefined ? (command.config ?? 'the configuration') : join(command.resume, 'run.json');
-  const config = await orExit(EXIT.usage, () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
+  const config = await problemsAs('usage', () => resolveConfig(preset, mode, resumed?.config ?? overrides, source));
   const { model = SHIPPED_MODEL, passages, template, chat = false } = resumed ? { ...resumed.source } : command;
   const checkpoint = await openCheckpoint(model);
   checkPreset(preset, checkpoint, { model: resumed?.source?.model ?? command.model, passages });
@@ -70,7 +71,7 @@ export async function run(command: RunCommand): Promise<void> {
   const origin = passages === undefined ? {} : { source: { model, passages, template: await templateOf(template), chat } };
   const { signal, dispose } = stopSignal(command.maxTime);
   const session = await openSession(model, checkpoint, { weights: 'f32' });
-  const bench = await orExit(EXIT.usage, () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
+  const bench = await problemsAs('usage', () => new Workbench(session.model, subject.codec, config, subject.lengths(config)));
   try {
     const initial = await initialPolicy(session);
     const headers = (resumed ? [resumed.seed] : seeds).map((seed) => headerOf(session, initial, { preset, mode, seed, config, ...origin }));
@@ -93,19 +94,19 @@ export async function run(command: RunCommand): Promise<void> {
 function seedsOf({ seed, seeds, resume, config, out, model, passages, template, chat }: RunCommand): number[] {
   for (const [name, value] of Object.entries({ config, out, model, passages, template, chat })) {
     if (resume === undefined || value === undefined || value === false) continue;
-    throw new Failure(EXIT.usage, `Cannot use --${name} with --resume: ${resume} keeps what it was begun with; leave --${name} out`);
+    throw new Problem('usage', `Cannot use --${name} with --resume: ${resume} keeps what it was begun with; leave --${name} out`);
   }
   if (seeds === undefined) return [seed];
-  if (resume !== undefined) throw new Failure(EXIT.usage, 'Cannot use --seeds with --resume: give the same --seeds and --out again, what is finished there is kept');
+  if (resume !== undefined) throw new Problem('usage', 'Cannot use --seeds with --resume: give the same --seeds and --out again, what is finished there is kept');
   const list = seeds.split(',').map((text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : NaN));
   if (list.some(Number.isNaN) || new Set(list).size !== list.length) {
-    throw new Failure(EXIT.usage, `Cannot use --seeds ${seeds}: write different whole numbers with commas between, such as 0,1,2`);
+    throw new Problem('usage', `Cannot use --seeds ${seeds}: write different whole numbers with commas between, such as 0,1,2`);
   }
   return list;
 }
 
 async function readHeader(dir: string): Promise<RunHeader> {
-  return orExit(EXIT.data, () => readRun(dir).header);
+  return problemsAs('data', () => readRun(dir).header);
 }
 
 function headerOf(
@@ -152,11 +153,11 @@ function placeOf(command: RunCommand, headers: readonly RunHeader[]): Place {
 async function openStore(command: RunCommand, header: RunHeader, { dir, several }: Place): Promise<RunDirectory> {
   const own = several ? join(dir, `seed-${header.seed}`) : dir;
   const begun = several && existsSync(join(own, 'run.json'));
-  if (command.resume === undefined && !begun) return orExit(EXIT.usage, () => createRun(own, header));
+  if (command.resume === undefined && !begun) return problemsAs('usage', () => createRun(own, header));
   const { preset, mode, config, modelDigest } = header;
   const expected = begun ? { preset, mode, config, modelDigest } : { modelDigest };
-  const store = await orExit(EXIT.data, () => openRun(own, { expected }));
-  await orClose(store, () => orExit(EXIT.data, () => checkPolicies(store)));
+  const store = await problemsAs('data', () => openRun(own, { expected }));
+  await orClose(store, () => problemsAs('data', () => checkPolicies(store)));
   return store;
 }
 
@@ -204,7 +205,7 @@ async function complete(
       baseModel,
     };
     const sealRun = new SealRun(input, bench, store, { onProgress: (progress) => display.show(progress), onNote: say, signal });
-    const rewards = await orExit(EXIT.training, () => sealRun.complete());
+    const rewards = await problemsAs('training', () => sealRun.complete());
     display.close();
     const timings = { ...sealRun.timings, totalSeconds: (performance.now() - begun) / 1_000 };
     sayWhatBrokeOff(bench);
@@ -220,10 +221,10 @@ async function complete(
       throw new Stopped(`${messageOf(signal.reason)}; nothing finished is lost. Go on with: ${goOn}`);
     }
     if (error instanceof DeviceLostError) {
-      throw new Failure(EXIT.training, `${error.message}. Nothing finished is lost. Go on with: ${goOn}`, { cause: error });
+      throw new Problem('training', `${error.message}. Nothing finished is lost. Go on with: ${goOn}`, { cause: error });
     }
     if (exitCodeOf(error) === EXIT.resumable) {
-      throw new Failure(EXIT.resumable, `${messageOf(error)}. Go on with: ${goOn}`, { cause: error });
+      throw new Problem('resumable', `${messageOf(error)}. Go on with: ${goOn}`, { cause: error });
     }
     throw error;
   } finally {
@@ -236,9 +237,9 @@ async function drawn(subject: Subject, config: SealConfig, seed: number, place: 
   try {
     return await subject.draw(config, seed);
   } catch (cause) {
-    if (cause instanceof Failure) throw cause;
+    if (kindOf(cause) !== null) throw cause;
     const remedy = 'lower outer.contexts, outer.rounds or evaluation.contexts';
-    throw new Failure(EXIT.usage, `Cannot use ${place}: ${messageOf(cause)}; ${remedy}`, { cause });
+    throw new Problem('usage', `Cannot use ${place}: ${messageOf(cause)}; ${remedy}`, { cause });
   }
 }
 
@@ -255,7 +256,7 @@ async function contextsFor(
     const all = readContexts(kept);
     const learnt = outer.rounds * outer.contexts;
     if (all.length !== learnt + evaluation.contexts) {
-      throw new Failure(EXIT.data, `Cannot use ${kept}: it holds ${all.length} contexts, the run asks for ${learnt + evaluation.contexts}`);
+      throw new Problem('data', `Cannot use ${kept}: it holds ${all.length} contexts, the run asks for ${learnt + evaluation.contexts}`);
     }
     return { rounds: inRounds(all.slice(0, learnt), outer), evaluation: all.slice(learnt) };
   }

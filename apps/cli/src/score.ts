@@ -1,10 +1,10 @@
 /** `seal score`: how likely a model finds texts, token by token. */
 
+import { readText } from '@seal/files/node';
+import { Problem, problemsAs, problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { LoraPack, problemsOf, scoreTokens } from '@seal/model';
+import { LoraPack, scoreTokens } from '@seal/model';
 import { openAdapter } from './adapters.ts';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readText } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
 import { print } from './terminal.ts';
@@ -21,16 +21,15 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
   const checkpoint = await openCheckpoint(name);
   const { tokenizer, config } = checkpoint;
   const place = input === '-' ? 'stdin' : input;
-  const text = readText(input, EXIT.data, { orStdin: true });
+  const text = readText(input, 'data', { orStdin: true });
   const rows = text.replace(/\r?\n$/, '').split(/\r?\n/);
   const lines = input.endsWith('.jsonl') ? rows.map((row, i) => textOf(row, `line ${i + 1} of ${place}`)) : rows;
   const sequences = lines.map((line) => (line === '' ? [] : tokenizer.encodeWithSpecials(line)));
   const scorable = sequences.filter(({ length }) => length > 1);
-  if (scorable.length === 0) throw new Failure(EXIT.data, `Cannot score ${place}: no line has a token behind another one`);
+  if (scorable.length === 0) throw new Problem('data', `Cannot score ${place}: no line has a token behind another one`);
   const long = sequences.findIndex(({ length }) => length > config.maxPositionEmbeddings);
   if (long >= 0) {
-    throw new Failure(
-      EXIT.data,
+    throw new Problem('data',
       `Cannot score line ${long + 1} of ${place}: it has ${sequences[long]?.length} tokens, the model has ${config.maxPositionEmbeddings} positions; divide it`,
     );
   }
@@ -39,7 +38,7 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
   const pack = adapter && new LoraPack(session.gpu.device, config, adapter.lora, 1);
   try {
     if (adapter) pack?.write(0, adapter.values);
-    const scores = await orExit(EXIT.data, () => scoreTokens(session.model, pack, scorable));
+    const scores = await problemsAs('data', () => scoreTokens(session.model, pack, scorable));
     let next = 0;
     const scored = sequences.map((tokenIds): ScoredLine => {
       const own = tokenIds.length > 1 ? [...(scores[next++] ?? [])] : [];
@@ -63,7 +62,7 @@ const rowSchema = type({ text: 'string' });
 function textOf(row: string, place: string): string {
   if (row.trim() === '') return '';
   const parsed = rowSchema(parseJson(row, place));
-  if (parsed instanceof type.errors) throw new Failure(EXIT.data, `Cannot score ${place}: ${problemsOf(parsed)}`);
+  if (parsed instanceof type.errors) throw new Problem('data', `Cannot score ${place}: ${problemsOf(parsed)}`);
   return parsed.text;
 }
 
@@ -71,7 +70,7 @@ function parseJson(row: string, place: string): unknown {
   try {
     return JSON.parse(row);
   } catch (cause) {
-    throw new Failure(EXIT.data, `Cannot score ${place}: it is not JSON; write {"text": "..."}`, { cause });
+    throw new Problem('data', `Cannot score ${place}: it is not JSON; write {"text": "..."}`, { cause });
   }
 }
 

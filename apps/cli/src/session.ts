@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Problem, problemsAs } from '@seal/files';
 import { openGpu, type Gpu } from '@seal/device';
 import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type TensorReport } from '@seal/model';
 import { weightsDigest, type Policy } from '@seal/trainer';
-import { EXIT, Failure, orExit } from './failure.ts';
 import { modelDirectory } from './hub.ts';
 import { say } from './terminal.ts';
 import { readTuning } from './tuning.ts';
@@ -39,8 +39,7 @@ export function checkHostMemory({ source }: Checkpoint, versions: number): void 
   const bytes = 4 * elements * versions;
   if (bytes <= totalmem()) return;
   const gigabytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
-  throw new Failure(
-    EXIT.unavailable,
+  throw new Problem('unavailable',
     `Cannot keep ${versions} versions of these weights as float32: that is ${gigabytes(bytes)}, and this machine has ` +
       `${gigabytes(totalmem())}; use a smaller model or fewer rounds, or adapt without --policy, which needs none of them`,
   );
@@ -48,22 +47,22 @@ export function checkHostMemory({ source }: Checkpoint, versions: number): void 
 
 /** The checkpoint's weights on the host, with their digest. */
 export async function initialPolicy({ checkpoint }: Session): Promise<Policy> {
-  const weights = await orExit(EXIT.unavailable, () => hostWeights(checkpoint));
+  const weights = await problemsAs('unavailable', () => hostWeights(checkpoint));
   return { weights, digest: weightsDigest(weights) };
 }
 
 /** Opens a device, or ends with exit code 4 and what to do. */
 export function openDevice(): Promise<Gpu> {
-  return orExit(EXIT.unavailable, () => openGpu());
+  return problemsAs('unavailable', () => openGpu());
 }
 
 /** Reads a model by directory or, from the cache, by its hub name; or ends with exit code 4. */
 export async function openCheckpoint(nameOrDirectory: string = SHIPPED_MODEL): Promise<Checkpoint> {
   const directory = await modelDirectory(nameOrDirectory);
   if (!existsSync(join(directory, 'config.json'))) {
-    throw new Failure(EXIT.unavailable, `Cannot find a model in ${directory}: there is no config.json in it`);
+    throw new Problem('unavailable', `Cannot find a model in ${directory}: there is no config.json in it`);
   }
-  return orExit(EXIT.unavailable, () => readCheckpoint(directory));
+  return problemsAs('unavailable', () => readCheckpoint(directory));
 }
 
 /** How a command loads its model. */
@@ -86,7 +85,7 @@ export async function openSession(
   const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && { onTensor: sayTensor }) };
   let model: Model;
   try {
-    model = await orExit(EXIT.unavailable, () => loadModel(gpu, checkpoint, loading));
+    model = await problemsAs('unavailable', () => loadModel(gpu, checkpoint, loading));
   } catch (error) {
     gpu.close();
     throw error;

@@ -2,11 +2,11 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { stream } from '@seal/domains';
+import { digest, fileProblem, readJson, readWhole } from '@seal/files/node';
+import { afterStop, Problem, problemsAs, stream } from '@seal/files';
 import {
   adapterFiles,
   checkpointFiles,
-  fileProblem,
   initialAdapter,
   loraLayout,
   PROJECTIONS,
@@ -18,7 +18,6 @@ import {
   type ModelConfig,
   type Projection,
 } from '@seal/model';
-import { digest } from '@seal/runs';
 import {
   encodeExamples,
   fineTuneAdapter,
@@ -32,8 +31,6 @@ import {
 } from '@seal/trainer';
 import { openAdapter } from './adapters.ts';
 import { companionsOf } from './companions.ts';
-import { afterStop, EXIT, Failure, orExit } from './failure.ts';
-import { readJson, readWhole } from './files.ts';
 import type { CommandOf } from './options.ts';
 import { baseName, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 import { stopSignal } from './stop.ts';
@@ -59,7 +56,7 @@ export async function sft(command: CommandOf<'sft'>): Promise<void> {
   const checkpoint = await openCheckpoint(command.model);
   const weights = command.weights ?? checkpoint.format;
   if (command.full && weights !== 'f32') {
-    throw new Failure(EXIT.usage, `Cannot use --full with weights held as ${weights}: it trains them; use --weights f32, or leave --full out for an adapter`);
+    throw new Problem('usage', `Cannot use --full with weights held as ${weights}: it trains them; use --weights f32, or leave --full out for an adapter`);
   }
   const bytes = readBytes(command.data);
   const start = command.full ? refuseAdapterOptions(command) : await adapterStart(command, checkpoint.config);
@@ -174,7 +171,7 @@ async function trainWeights({ model, documents, settings, training, hooks }: Run
 /** The examples of the file as tokens, with what was cut told. */
 async function readDocuments(command: CommandOf<'sft'>, bytes: Uint8Array, checkpoint: Checkpoint): Promise<EncodedExamples & { readonly maxTokens: number }> {
   const maxTokens = lengthOf(command, checkpoint.config);
-  const encoded = await orExit(EXIT.data, () => {
+  const encoded = await problemsAs('data', () => {
     const examples = parseExamples(bytes, command.data);
     return encodeExamples(examples, encoderOf(checkpoint), maxTokens, command.data);
   });
@@ -188,12 +185,12 @@ function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
     return readWhole(path);
   } catch (cause) {
-    throw new Failure(EXIT.data, `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+    throw new Problem('data', `Cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
 }
 
 function lengthOf({ seq }: CommandOf<'sft'>, { maxPositionEmbeddings: most }: ModelConfig): number {
-  if (seq !== undefined && seq > most) throw new Failure(EXIT.usage, `Cannot use --seq ${seq}: the model has ${most} positions`);
+  if (seq !== undefined && seq > most) throw new Problem('usage', `Cannot use --seq ${seq}: the model has ${most} positions`);
   return seq ?? Math.min(DEFAULTS.length, most);
 }
 
@@ -215,7 +212,7 @@ function beginOf(checkpoint: Checkpoint): number[] {
 
 function refuseAdapterOptions({ adapterInit, rank, alpha, targets }: CommandOf<'sft'>): null {
   const given = Object.entries({ '--adapter-init': adapterInit, '--rank': rank, '--alpha': alpha, '--targets': targets }).find(([, value]) => value !== undefined);
-  if (given) throw new Failure(EXIT.usage, `Cannot use ${given[0]} with --full: all weights are trained, there is no adapter`);
+  if (given) throw new Problem('usage', `Cannot use ${given[0]} with --full: all weights are trained, there is no adapter`);
   return null;
 }
 
@@ -225,7 +222,7 @@ async function adapterStart(command: CommandOf<'sft'>, config: ModelConfig): Pro
   if (directory === undefined) {
     const lora = { rank: rank ?? DEFAULTS.rank, alpha: alpha ?? 2 * (rank ?? DEFAULTS.rank), targets: parseTargets(targets ?? 'all') };
     const random = stream(seed, 'fine-tuning adapter');
-    const layout = await orExit(EXIT.usage, () => loraLayout(config, lora));
+    const layout = await problemsAs('usage', () => loraLayout(config, lora));
     return { lora, values: initialAdapter(layout, lora.rank, () => random.next()), digest: null };
   }
   const adapter = await openAdapter(directory, { name: command.model ?? SHIPPED_MODEL, config });
@@ -235,7 +232,7 @@ async function adapterStart(command: CommandOf<'sft'>, config: ModelConfig): Pro
     '--alpha': alpha !== undefined && alpha !== lora.alpha,
     '--targets': targets !== undefined && parseTargets(targets).join() !== lora.targets.join(),
   }).find(([, differs]) => differs);
-  if (other) throw new Failure(EXIT.usage, `Cannot use ${other[0]} with --adapter-init: the adapter in ${directory} has another; leave it out`);
+  if (other) throw new Problem('usage', `Cannot use ${other[0]} with --adapter-init: the adapter in ${directory} has another; leave it out`);
   return { ...adapter, digest: digest([adapter.digest, lora]) };
 }
 
@@ -245,7 +242,7 @@ function parseTargets(text: string): Projection[] {
     const found = PROJECTIONS.find((projection) => projection === name || projection.split('.').at(-1) === name);
     if (!found) {
       const known = PROJECTIONS.map((projection) => projection.split('.').at(-1)).join(', ');
-      throw new Failure(EXIT.usage, `Cannot use --targets ${text}: ${JSON.stringify(name)} is not one of ${known}; or write all`);
+      throw new Problem('usage', `Cannot use --targets ${text}: ${JSON.stringify(name)} is not one of ${known}; or write all`);
     }
     return found;
   });
@@ -264,7 +261,7 @@ function modelIdentity(directory: string): string {
 
 /** The model's own configuration with the dtype that its weights have now, under the names that it uses for it. */
 function savedConfig(directory: string): string {
-  const { quantization_config: _, ...json } = readJson(join(directory, 'config.json'), EXIT.data) as Record<string, unknown>;
+  const { quantization_config: _, ...json } = readJson(join(directory, 'config.json'), 'data') as Record<string, unknown>;
   const dtype = 'dtype' in json ? { dtype: 'float32' } : {};
   const older = 'torch_dtype' in json || !('dtype' in json) ? { torch_dtype: 'float32' } : {};
   return `${JSON.stringify({ ...json, ...dtype, ...older }, null, 2)}\n`;

@@ -1,13 +1,13 @@
 /** Stopping in good order: Ctrl-C, SIGTERM and --max-time. */
 
-import { EXIT, Failure, Stopped } from './failure.ts';
 
-/** `90s`, `5m`, `1h` or `120` in milliseconds. Throws Failure for anything else. */
+import { Problem, Stopped } from '@seal/files';
+/** `90s`, `5m`, `1h` or `120` in milliseconds. Throws a problem for anything else. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(text);
   const value = Number(match?.[1]);
   if (!match || !(value > 0)) {
-    throw new Failure(EXIT.usage, `Cannot use --max-time ${text}: write a time such as 90s, 5m or 1h`);
+    throw new Problem('usage', `Cannot use --max-time ${text}: write a time such as 90s, 5m or 1h`);
   }
   return value * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h' | undefined ?? 's'];
 }

@@ -4,12 +4,13 @@
  */
 
 import { existsSync } from 'node:fs';
+import { readText } from '@seal/files/node';
+import { Problem, problemsAs, stream } from '@seal/files';
 import {
   builtInTemplate,
   knowledgeIncorporation,
   parsePassages,
   parseTemplate,
-  stream,
   type Context,
   type Domain,
   type ParseMode,
@@ -29,8 +30,6 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readText } from './files.ts';
 import { generationSettings } from './generation-config.ts';
 import { baseName, SHIPPED_MODEL } from './session.ts';
 import { counted } from './terminal.ts';
@@ -82,9 +81,9 @@ export function speaksTinyWorld({ tokenizer }: Pick<Checkpoint, 'tokenizer'>): b
 /** A template by its name or from a file. Ends with exit code 2 when there is none such. */
 export async function templateOf(nameOrFile: string | Template = 'implications'): Promise<Template> {
   if (typeof nameOrFile !== 'string') return nameOrFile;
-  return orExit(EXIT.usage, () =>
+  return problemsAs('usage', () =>
     nameOrFile.endsWith('.json') || existsSync(nameOrFile)
-      ? parseTemplate(readText(nameOrFile, EXIT.usage), nameOrFile)
+      ? parseTemplate(readText(nameOrFile, 'usage'), nameOrFile)
       : builtInTemplate(nameOrFile),
   );
 }
@@ -97,7 +96,7 @@ export async function subjectOf(checkpoint: Checkpoint, model: string, options: 
 /** Passages from a file with their texts as long as fits. */
 async function fitted(subject: Subject, config: SealConfig, contexts: readonly Context[], place: string, items?: readonly number[]): Promise<ReadPassages> {
   const lengths = subject.lengths(config);
-  const result = await orExit(EXIT.data, () => fitContexts(contexts, subject.domain, subject.codec, lengths, place, items));
+  const result = await problemsAs('data', () => fitContexts(contexts, subject.domain, subject.codec, lengths, place, items));
   const { contexts: count, tokensBefore, tokensAfter } = result.shortened;
   const were = count === 1 ? 'is longer than fits and was' : 'are longer than fits and were';
   const shortened =
@@ -109,7 +108,7 @@ async function fitted(subject: Subject, config: SealConfig, contexts: readonly C
 function tinySubject({ tokenizer, config: model }: Checkpoint, { template, chat }: TextOptions): Subject {
   if (template !== undefined || chat) {
     const name = chat ? '--chat' : '--template';
-    throw new Failure(EXIT.usage, `Cannot use ${name} with the tiny model: its world has one form of prompts; leave it out`);
+    throw new Problem('usage', `Cannot use ${name} with the tiny model: its world has one form of prompts; leave it out`);
   }
   const subject: Subject = {
     preset: 'tiny',
@@ -118,8 +117,8 @@ function tinySubject({ tokenizer, config: model }: Checkpoint, { template, chat 
     baseModel: baseName(SHIPPED_MODEL),
     lengths: (config) => lengthsOf(config, model.maxPositionEmbeddings, promptTokens.tiny),
     async read(path, config) {
-      const text = readText(path, EXIT.data);
-      const contexts = await orExit(EXIT.data, () => readableContexts(parsePassages(text, path), path));
+      const text = readText(path, 'data');
+      const contexts = await problemsAs('data', () => readableContexts(parsePassages(text, path), path));
       return fitted(subject, config, contexts, path);
     },
     /** Fresh people of the rl split for every round, nobody twice, and of the test split for the table. */
@@ -137,18 +136,18 @@ async function ownSubject(
   { template, chat, mode = 'corrected', passages }: TextOptions,
 ): Promise<Subject> {
   if (chat && format === null) {
-    throw new Failure(EXIT.usage, `Cannot use --chat with ${name}: it has no chat template; leave it out, base models continue plain text`);
+    throw new Problem('usage', `Cannot use --chat with ${name}: it has no chat template; leave it out, base models continue plain text`);
   }
   const plain = knowledgeIncorporation({ template: await templateOf(template), mode, grader: 'containment' });
   // The name is a part of every reward's key, and the same question by a chat template is another.
   const domain = chat ? { ...plain, name: `${plain.name}, by chat template` } : plain;
   const stopTokens = [...new Set([...model.eosTokenIds, ...generationSettings(directory, model, {}).stopTokens])];
-  const codec = await orExit(EXIT.unavailable, () =>
+  const codec = await problemsAs('unavailable', () =>
     createTextCodec({ tokenizer, stopTokens, chat: chat ? format : null }, model.maxPositionEmbeddings),
   );
   const all = async (path: string) => {
-    const text = readText(path, EXIT.data);
-    return orExit(EXIT.data, () => parsePassages(text, path));
+    const text = readText(path, 'data');
+    return problemsAs('data', () => parsePassages(text, path));
   };
   const subject: Subject = {
     preset: 'squad',
@@ -159,7 +158,7 @@ async function ownSubject(
     read: async (path, config) => fitted(subject, config, await all(path), path),
     /** Passages of the file in an order by the seed: those of the rounds, then those of the table, none twice. */
     async draw(config, seed) {
-      if (passages === undefined) throw new Failure(EXIT.usage, 'Cannot draw passages: name their file with --passages');
+      if (passages === undefined) throw new Problem('usage', 'Cannot draw passages: name their file with --passages');
       const { outer, evaluation } = config;
       const learnt = outer.rounds * outer.contexts;
       const contexts = await all(passages);
@@ -186,7 +185,7 @@ export function inRounds(contexts: readonly Context[], { rounds, contexts: each 
  */
 export function checkPreset(preset: PresetName, checkpoint: Checkpoint, { model, passages }: { readonly model?: string | undefined; readonly passages?: string | undefined }): void {
   const refuse = (problem: string): void => {
-    throw new Failure(EXIT.usage, `Cannot run the preset ${preset}: ${problem}`);
+    throw new Problem('usage', `Cannot run the preset ${preset}: ${problem}`);
   };
   const tiny = speaksTinyWorld(checkpoint);
   const own = 'passages of your own need --preset squad --model NAME --passages FILE';

@@ -1,8 +1,8 @@
 /** `seal tokenize`: the token ids of a file's lines, or of its conversations. Needs a tokenizer and no model. */
 
+import { readText } from '@seal/files/node';
+import { Problem, problemsAs } from '@seal/files';
 import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
-import { EXIT, Failure, orExit } from './failure.ts';
-import { readText } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { SHIPPED_MODEL } from './session.ts';
@@ -11,14 +11,14 @@ import { counted, print } from './terminal.ts';
 export async function tokenize(command: CommandOf<'tokenize'>): Promise<void> {
   const { input, special, isChat } = command;
   if (isChat && special) {
-    throw new Failure(EXIT.usage, 'Cannot use --special with --chat: a chat template writes its special tokens itself');
+    throw new Problem('usage', 'Cannot use --special with --chat: a chat template writes its special tokens itself');
   }
   const directory = await modelDirectory(command.model ?? SHIPPED_MODEL);
-  const side = await orExit(EXIT.unavailable, () => readTextSide(directory));
+  const side = await problemsAs('unavailable', () => readTextSide(directory));
   const { tokenizer } = side;
-  const text = readText(input, EXIT.data, { orStdin: true });
+  const text = readText(input, 'data', { orStdin: true });
   if (isChat) {
-    const all = await orExit(EXIT.data, () => conversationTokens(text, side, input, directory));
+    const all = await problemsAs('data', () => conversationTokens(text, side, input, directory));
     if (command.json) return print(JSON.stringify({ ids: all.map(({ tokens }) => tokens), mask: all.map(({ targetWeights }) => targetWeights) }));
     return print(all.map(({ tokens, targetWeights }, i) => listing(tokenizer, `conversation ${i + 1}`, tokens, targetWeights)).join('\n\n'));
   }
@@ -36,7 +36,7 @@ function linesOf(text: string): string[] {
 
 /** Reads one conversation (a list of messages, or an object with one) or one object a line, and tokenises them. */
 function conversationTokens(text: string, { chat }: TextSide, input: string, directory: string): ChatTokens[] {
-  if (!chat) throw new Failure(EXIT.unavailable, `Cannot use --chat: ${directory} has no chat template`);
+  if (!chat) throw new Problem('unavailable', `Cannot use --chat: ${directory} has no chat template`);
   const whole = parsed(text);
   if (whole !== undefined) return [chat.tokenise(parseMessages(whole, input))];
   return linesOf(text).flatMap((line, i) => {

@@ -2,10 +2,9 @@
 
 import { appendFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DiskFullError, HeldError, makeDirectory, readJson, readText, readWhole, takeLock, writeProblem, writeWhole } from '@seal/files/node';
+import { messageOf, Problem } from '@seal/files';
 import { parseSafetensors, toFloat32, writeSafetensors, type OptimiserState } from '@seal/model';
-import { DiskFullError, makeDirectory, RunHeldError, takeLock } from '@seal/runs';
-import { EXIT, Failure, messageOf } from './failure.ts';
-import { cannotWrite, readJson, readText, readWhole, writeWhole } from './files.ts';
 
 const BEGUN = 'sft.json';
 /** In a directory of its own it is that of a training that was ended before it wrote anything else. */
@@ -73,7 +72,7 @@ function locked(out: string, hasState: boolean, options: Readonly<Record<string,
       try {
         appendFileSync(path, steps.map((step) => `${JSON.stringify(step)}\n`).join(''));
       } catch (cause) {
-        throw cannotWrite(path, cause);
+        throw writeProblem('write', path, cause);
       }
       losses.push(...steps.map(({ loss }) => loss));
     },
@@ -94,37 +93,37 @@ export function lockDirectory(out: string): () => void {
   try {
     makeDirectory(out);
   } catch (cause) {
-    throw cannotWrite(out, cause);
+    throw writeProblem('write', out, cause);
   }
   try {
     return takeLock(out).release;
   } catch (cause) {
-    if (cause instanceof RunHeldError || cause instanceof DiskFullError) throw cause;
-    throw new Failure(EXIT.usage, messageOf(cause), { cause });
+    if (cause instanceof HeldError || cause instanceof DiskFullError) throw cause;
+    throw new Problem('usage', messageOf(cause), { cause });
   }
 }
 
 /** Whether there is a state to go on from. */
 function begun(out: string, options: Readonly<Record<string, unknown>>): boolean {
-  if (out === '') throw new Failure(EXIT.usage, 'Cannot train: --out is empty; name a directory');
+  if (out === '') throw new Problem('usage', 'Cannot train: --out is empty; name a directory');
   const place = join(out, BEGUN);
   if (!existsSync(place)) {
     const isDirectory = existsSync(out) && statSync(out).isDirectory();
     if (existsSync(out) && (!isDirectory || readdirSync(out).some((name) => name !== LOCK))) {
-      throw new Failure(EXIT.usage, `Cannot train in ${out}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
+      throw new Problem('usage', `Cannot train in ${out}: it is ${isDirectory ? 'not empty' : 'a file'}; choose another directory`);
     }
     return false;
   }
-  const json = readJson(place, EXIT.data);
+  const json = readJson(place, 'data');
   const before: Readonly<Record<string, unknown>> = typeof json === 'object' && json !== null ? { ...json } : {};
   const other = Object.keys(options).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(options[name]));
   if (other.length > 0) {
     const was = other.map((name) => `${name} (${shown(before[name])})`).join(', ');
-    throw new Failure(EXIT.usage, `Cannot go on in ${out}: it was begun with other ${was}; use the same command, or another --out`);
+    throw new Problem('usage', `Cannot go on in ${out}: it was begun with other ${was}; use the same command, or another --out`);
   }
   const hasState = existsSync(join(out, STATE));
   if (!hasState && RESULTS.some((name) => existsSync(join(out, name)))) {
-    throw new Failure(EXIT.usage, `Cannot train in ${out}: its training is finished; choose another directory`);
+    throw new Problem('usage', `Cannot train in ${out}: its training is finished; choose another directory`);
   }
   return hasState;
 }
@@ -156,15 +155,15 @@ function readState(path: string): TrainingState {
     const tensors = new Map(names.map((name) => [name.slice('trained.'.length), tensor(name)]));
     return { step, optimiser: { m: tensor('m'), v: tensor('v'), steps: step }, tensors };
   } catch (cause) {
-    throw new Failure(EXIT.data, `Cannot go on from ${path}: ${messageOf(cause)}; delete its directory and begin anew`, { cause });
+    throw new Problem('data', `Cannot go on from ${path}: ${messageOf(cause)}; delete its directory and begin anew`, { cause });
   }
 }
 
 /** Lines of the steps that count: those recorded after the last state are taken again. */
 function keptLines(path: string, steps: number): string[] {
-  const lines = readText(path, EXIT.data).split('\n').slice(0, -1);
+  const lines = readText(path, 'data').split('\n').slice(0, -1);
   if (lines.length >= steps) return lines.slice(0, steps);
-  throw new Failure(EXIT.data, `Cannot go on: ${path} holds ${lines.length} losses, but ${steps} steps were taken; begin anew in another directory`);
+  throw new Problem('data', `Cannot go on: ${path} holds ${lines.length} losses, but ${steps} steps were taken; begin anew in another directory`);
 }
 
 function lossOf(line: string, path: string): number {
@@ -174,5 +173,5 @@ function lossOf(line: string, path: string): number {
   } catch {
     // A line that is not JSON is refused as one without a loss.
   }
-  throw new Failure(EXIT.data, `Cannot go on: a line of ${path} is damaged; begin anew in another directory`);
+  throw new Problem('data', `Cannot go on: a line of ${path} is damaged; begin anew in another directory`);
 }

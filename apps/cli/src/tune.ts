@@ -1,10 +1,10 @@
 /** `seal tune`: measures the variants of the kernels on this adapter and keeps the fastest for later commands. */
 
 import { join } from 'node:path';
+import { readJson } from '@seal/files/node';
+import { messageOf, Problem, problemsAs, Stopped } from '@seal/files';
 import { tuneKernels, type TunedRow } from '@seal/benchmarks';
 import { parseConfig } from '@seal/model';
-import { EXIT, Failure, messageOf, orExit, Stopped } from './failure.ts';
-import { readJson } from './files.ts';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
@@ -16,14 +16,14 @@ import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
 export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Promise<void> {
   if (forget) return forgetChoices(json);
   const file = join(await modelDirectory(model ?? SHIPPED_MODEL), 'config.json');
-  const config = await orExit(EXIT.unavailable, () => parseConfig(readJson(file, EXIT.unavailable), file));
+  const config = await problemsAs('unavailable', () => parseConfig(readJson(file, 'unavailable'), file));
   const gpu = await openDevice();
   const { signal, dispose } = stopSignal(undefined);
   try {
-    const rows = await orExit(EXIT.training, () =>
+    const rows = await problemsAs('training', () =>
       tuneKernels(gpu, config, { halfOperands: f16, onRow: (row) => (json ? say : print)(line(row)), signal }),
     );
-    if (rows.length === 0) throw new Failure(EXIT.unavailable, 'Cannot tune: every op has one variant that runs on this adapter');
+    if (rows.length === 0) throw new Problem('unavailable', 'Cannot tune: every op has one variant that runs on this adapter');
     const choices = rows.map(({ op, sizes, variant }) => ({ op, sizes, variant }));
     const kept = writeTuning(gpu.description, f16, choices);
     const changed = rows.filter(({ variant, standard }) => variant !== standard).length;

@@ -2,15 +2,13 @@
 
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { digest, fileProblem, readJson, writeWhole } from '@seal/files/node';
+import { messageOf, Problem, problemsOf } from '@seal/files';
 import type { GpuDescription } from '@seal/device';
 import * as kernels from '@seal/kernels';
 import type { AnyOp, Choice, ChoiceOptions } from '@seal/kernels';
-import { fileProblem, problemsOf } from '@seal/model';
-import { digest } from '@seal/runs';
 import { type } from 'arktype';
 import { cacheFolder } from './cache.ts';
-import { EXIT, Failure, messageOf } from './failure.ts';
-import { readJson, writeWhole } from './files.ts';
 import { say } from './terminal.ts';
 import { dawnVersion } from './version.ts';
 
@@ -63,7 +61,7 @@ export function tuningPath(description: GpuDescription): string {
   return join(cacheFolder(), 'tuning', `${digest([description.backend, description.vendor, description.architecture]).slice(0, 16)}.json`);
 }
 
-/** Keeps choices for an adapter in place of what was known. Throws Failure when the file cannot be written. */
+/** Keeps choices for an adapter in place of what was known. Throws a problem when the file cannot be written. */
 export function writeTuning(description: GpuDescription, halfOperands: boolean, choices: readonly Choice[]): string {
   const path = tuningPath(description);
   writeWhole(path, `${JSON.stringify({ kernels: kernelsDigest(), adapter: identity(description), halfOperands, choices }, null, 1)}\n`);
@@ -80,7 +78,7 @@ export function readTuning(description: GpuDescription): Tuning | null {
   };
   let file: typeof schema.infer | type.errors;
   try {
-    file = schema(readJson(path, EXIT.data));
+    file = schema(readJson(path, 'data'));
   } catch (error) {
     return ignore(messageOf(error));
   }
@@ -101,7 +99,7 @@ export function forgetTuning(description: GpuDescription): boolean {
   try {
     rmSync(path);
   } catch (cause) {
-    throw new Failure(EXIT.usage, `Cannot remove ${path}: ${fileProblem(cause)}`, { cause });
+    throw new Problem('usage', `Cannot remove ${path}: ${fileProblem(cause)}`, { cause });
   }
   return true;
 }

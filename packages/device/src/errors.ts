@@ -3,6 +3,7 @@
 /** No usable WebGPU adapter. `reasons` says what was tried, `remedy` what to do; the message holds both. */
 export class NoAdapterError extends Error {
   override readonly name = 'NoAdapterError';
+  readonly kind = 'unavailable';
   readonly reasons: readonly string[];
   readonly remedy: string;
 
@@ -16,6 +17,7 @@ export class NoAdapterError extends Error {
 /** The device is gone; nothing it was asked since can be trusted. */
 export class DeviceLostError extends Error {
   override readonly name = 'DeviceLostError';
+  readonly kind = 'training';
   readonly reason: GPUDeviceLostReason;
 
   constructor(reason: GPUDeviceLostReason, message: string) {
@@ -27,6 +29,7 @@ export class DeviceLostError extends Error {
 /** The GPU refused work: a validation, out-of-memory or internal error of WebGPU. */
 export class GpuError extends Error {
   override readonly name = 'GpuError';
+  readonly kind = 'training';
   /** Every error reported, as `kind: message`. */
   readonly messages: readonly string[];
 

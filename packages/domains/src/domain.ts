@@ -4,8 +4,8 @@
  * A domain is a plug-in: a prompt that asks for a self-edit, the parsing of the edit into training
  * sequences, the questions that reward it, and their grading.
  */
-import type { Random } from './random.ts';
 
+import type { Random } from '@seal/files';
 /** A question about a context, answered without the context in sight. `kind` groups questions in tables. */
 export interface Question {
   readonly question: string;

@@ -8,8 +8,6 @@ export type {
   Task,
   TrainingSequence,
 } from './domain.ts';
-export { hashText, philox, stream } from './random.ts';
-export type { Random, Words } from './random.ts';
 export { shorten, wholeSentences } from './shorten.ts';
 export { parsePassages } from './knowledge-incorporation/dataset.ts';
 export { knowledgeIncorporation } from './knowledge-incorporation/domain.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { stream } from './random.ts';
+import { stream } from '@seal/files';
 import { shorten, wholeSentences } from './shorten.ts';
 
 const within = (length: number) => (text: string) => text.length <= length;

@@ -15,10 +15,12 @@ export type HubProblem = 'gated' | 'not-found' | 'unusable' | 'network' | 'damag
 export class HubError extends Error {
   override readonly name = 'HubError';
   readonly problem: HubProblem;
+  readonly kind: 'resumable' | 'unavailable';
 
   constructor(problem: HubProblem, message: string, options?: ErrorOptions) {
     super(message, options);
     this.problem = problem;
+    this.kind = problem === 'disk-full' ? 'resumable' : 'unavailable';
   }
 }
 

@@ -5,11 +5,11 @@
  * arithmetic are ignored; keys that do must have a value this package computes, or the model is refused by name.
  */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
 import type { FamilyFeatures, Refuse } from './families/family.ts';
 import { FAMILIES } from './families/list.ts';
 import type { Projection } from './parameters.ts';
-import { problemsOf, quoted } from './problems.ts';
 import { readRope, ropeKeys, writeRope, type RopeScaling } from './rope.ts';
 
 /** Sizes and constants of a decoder. */

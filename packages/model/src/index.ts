@@ -26,7 +26,7 @@ export {
   type ChatTokens,
   type RenderOptions,
 } from './text/chat.ts';
-export { CheckpointError, fileProblem } from './files/directory.ts';
+export { CheckpointError } from './files/directory.ts';
 export {
   cacheSlots,
   Generator,
@@ -55,7 +55,6 @@ export { tensorFormat } from './packed.ts';
 export { headTensor, layerTensor, parameterLayout, PROJECTIONS, projectionShape, type Projection } from './parameters.ts';
 export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './adapters/peft-config.ts';
 export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './adapters/peft.ts';
-export { problemsOf } from './problems.ts';
 export type { HeldFormat } from './products.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampling/sampler.ts';

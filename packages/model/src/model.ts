@@ -1,8 +1,8 @@
 /** A loaded model: configuration, weights on the device in float32 or packed, rotary table, compiled kernels. */
 
+import { digest } from '@seal/files/node';
 import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type PackedRows, type Slice } from '@seal/kernels';
-import { digest } from '@seal/runs';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
 import type { ModelConfig } from './config.ts';

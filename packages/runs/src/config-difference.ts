@@ -1,6 +1,6 @@
 /** Where two configurations differ, in words. */
-import { canonicalJson } from './canonical-json.ts';
 
+import { canonicalJson } from '@seal/files';
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -1,8 +1,4 @@
-export { canonicalJson } from './canonical-json.ts';
-export { digest, digestId } from './digest.ts';
-export { makeDirectory, type Disk } from './disk.ts';
-export { ConfigMismatchError, DiskFullError, RunHeldError } from './errors.ts';
-export { takeLock } from './lock.ts';
+export { ConfigMismatchError } from './errors.ts';
 export * from './records.ts';
 export {
   type BlobFiles,

@@ -16,9 +16,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { digest } from './digest.ts';
-import { type Disk, realDisk } from './disk.ts';
-import { ConfigMismatchError, DiskFullError, RunHeldError } from './errors.ts';
+import { digest, type Disk, DiskFullError, realDisk, HeldError } from '@seal/files/node';
+import { ConfigMismatchError } from './errors.ts';
 import { recordKinds } from './records.ts';
 import { createRun, deriveRunId, openRun, readRun } from './run-directory.ts';
 import { header, samples } from './samples.ts';
@@ -194,7 +193,7 @@ describe('the lock', () => {
 
   it('keeps a second opening out, also of the same process, until it is given back', () => {
     const run = createRun(dir, header);
-    expect(() => openRun(dir)).toThrow(RunHeldError);
+    expect(() => openRun(dir)).toThrow(HeldError);
     expect(() => openRun(dir)).toThrow('it is held by this process');
     run.close();
     run.close();
@@ -249,8 +248,7 @@ describe('a full disk', () => {
     const tooLong = event('x'.repeat(500));
     expect(() => run.append('events', tooLong)).toThrow(DiskFullError);
     expect(() => run.append('events', tooLong)).toThrow(
-      `Cannot append to ${join(dir, 'events.jsonl')}: the disk is full. ` +
-        'Nothing stored before was lost; free some space and resume the run',
+      `Cannot append to ${join(dir, 'events.jsonl')}: the disk is full and nothing was left half-written; free some space and try again`,
     );
     expect(readFileSync(join(dir, 'events.jsonl'))).toEqual(before);
     run.close();

@@ -13,13 +13,10 @@
 import { type Type, type } from 'arktype';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '@seal/files';
+import { appendLine, cutTornLine, digest, type Disk, errorCode, type Lock, makeDirectory, readLines, realDisk, writeProblem, syncDirectory, takeLock, TEMPORARY_SUFFIX, writeNewFile, writeWhole } from '@seal/files/node';
 import { differences } from './config-difference.ts';
-import { digest } from './digest.ts';
-import { appendLine, type Disk, makeDirectory, realDisk, replaceFile, syncDirectory, TEMPORARY_SUFFIX, writeNewFile } from './disk.ts';
-import { ConfigMismatchError, errorCode, storageError } from './errors.ts';
-import { cutTornLine, readLines } from './jsonl.ts';
-import { type Lock, takeLock } from './lock.ts';
+import { ConfigMismatchError } from './errors.ts';
 import {
   type RecordKind,
   recordKinds,
@@ -56,7 +53,7 @@ const readHeader = (dir: string): RunHeader => {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if (!['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) throw storageError('read', path, cause);
+    if (!['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) throw writeProblem('read', path, cause);
     throw new RangeError(`Cannot open a run in ${dir}: there is no run.json in it`, { cause });
   }
   let value: unknown;
@@ -131,7 +128,7 @@ export class RunDirectory {
       try {
         this.#disk.sync(file);
       } catch (cause) {
-        throw storageError('sync', recordPath(this.dir, kind), cause);
+        throw writeProblem('sync', recordPath(this.dir, kind), cause);
       }
     }
     syncDirectory(this.dir);
@@ -144,7 +141,7 @@ export class RunDirectory {
     if (['run.json', 'lock', 'adapters'].includes(name) || recordKinds.some((kind) => name === `${kind}.jsonl`)) {
       throw new RangeError(`Cannot write ${name}: the name belongs to the run itself`);
     }
-    replaceFile(this.#disk, join(this.dir, name), encode(content));
+    writeWhole(join(this.dir, name), content, this.#disk);
   }
 
   /**
@@ -183,7 +180,7 @@ export class RunDirectory {
       syncDirectory(join(path, '..'));
     } catch (cause) {
       rmSync(temporary, { recursive: true, force: true });
-      throw storageError('write', path, cause);
+      throw writeProblem('write', path, cause);
     }
     return sha;
   }
@@ -236,7 +233,7 @@ export class RunDirectory {
       this.#files.set(kind, file);
       return file;
     } catch (cause) {
-      throw storageError('open', path, cause);
+      throw writeProblem('open', path, cause);
     }
   }
 }
@@ -266,7 +263,7 @@ export const checkRoomForRun = (dir: string): void => {
 /**
  * Starts a run in a directory that is empty or does not exist yet, and holds it.
  *
- * Throws RangeError for a directory with anything in it and RunHeldError for one that another process is starting in.
+ * Throws RangeError for a directory with anything in it and HeldError for one that another process is starting in.
  */
 export const createRun = (dir: string, header: RunHeader, disk: Disk = realDisk): RunDirectory => {
   const path = resolve(dir);
@@ -274,14 +271,14 @@ export const createRun = (dir: string, header: RunHeader, disk: Disk = realDisk)
   try {
     makeDirectory(path);
   } catch (cause) {
-    throw storageError('make the directory', path, cause);
+    throw writeProblem('make the directory', path, cause);
   }
   checkRoomForRun(path);
   const lock = takeLock(path);
   try {
     checkRoomForRun(path);
     removeTemporary(path);
-    replaceFile(disk, join(path, 'run.json'), encode(`${JSON.stringify(checked, null, 2)}\n`));
+    writeWhole(join(path, 'run.json'), `${JSON.stringify(checked, null, 2)}\n`, disk);
   } catch (error) {
     lock.release();
     throw error;
@@ -321,7 +318,7 @@ export interface OpenOptions {
  * Holds an existing run to go on with it. A last line torn by a crash is cut off and an event says so; every record is
  * checked, so that a damaged run is refused before any work is done.
  *
- * Throws RangeError where there is no run, SyntaxError naming file and line for damage, RunHeldError while another
+ * Throws RangeError where there is no run, SyntaxError naming file and line for damage, HeldError while another
  * process works there, ConfigMismatchError if the run is not the expected one.
  */
 export const openRun = (dir: string, options: OpenOptions = {}): RunDirectory => {

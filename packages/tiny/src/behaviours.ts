@@ -3,7 +3,7 @@
  * gain. Reinforcement learning selects among these, it invents nothing, so the shares are a choice of design.
  */
 
-import type { Random } from '@seal/domains';
+import type { Random } from '@seal/files';
 import { FILLERS } from './lexicon.ts';
 import { nameOf } from './people.ts';
 import type { Person } from './people.ts';

@@ -6,8 +6,8 @@
  * self-edits, to answer with and without a passage, the categories, and 24 known people.
  */
 
-import { stream } from '@seal/domains';
-import type { Question, Random } from '@seal/domains';
+import { type Random, stream } from '@seal/files';
+import type { Question } from '@seal/domains';
 import { drawBehaviour, selfEdit } from './behaviours.ts';
 import { FACTS } from './facts.ts';
 import { editPrompt, questionPrompt } from './formats.ts';

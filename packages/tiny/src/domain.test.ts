@@ -1,6 +1,6 @@
-import { stream } from '@seal/domains';
 import type { Context } from '@seal/domains';
 import { describe, expect, test } from 'vitest';
+import { stream } from '@seal/files';
 import {
   contextsFromPassages,
   contextsOf,

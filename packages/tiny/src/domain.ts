@@ -1,6 +1,6 @@
 /** The tiny world as a domain: what is asked for, how a self-edit is read, what is graded, replayed, kept apart. */
 
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import type { Context, Domain, ParsedSelfEdit, TrainingSequence } from '@seal/domains';
 import { perfectEdit } from './behaviours.ts';
 import { factWithValue } from './facts.ts';

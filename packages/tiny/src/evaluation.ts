@@ -1,6 +1,6 @@
 /** Probes of a checkpoint: does it read, does it remember, and does it know nothing of people it has not met. */
 
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { questionPrompt } from './formats.ts';
 import { knownPeople, people } from './people.ts';
 import type { Person } from './people.ts';

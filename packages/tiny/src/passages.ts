@@ -1,7 +1,8 @@
 /** Contexts of the tiny world: made from people, or written by somebody else and checked against the vocabulary. */
 
-import { hashText, parsePassages, stream } from '@seal/domains';
-import type { Context, Question, Random } from '@seal/domains';
+import { hashText, type Random, stream } from '@seal/files';
+import { parsePassages } from '@seal/domains';
+import type { Context, Question } from '@seal/domains';
 import { nameOf, people } from './people.ts';
 import type { Person, Split } from './people.ts';
 import { FACTS, factWithValue } from './facts.ts';

@@ -5,8 +5,7 @@
  * name, so that it can be said of any name, an invented one included, without a list.
  */
 
-import { hashText, stream } from '@seal/domains';
-import type { Random } from '@seal/domains';
+import { hashText, type Random, stream } from '@seal/files';
 import { FACTS } from './facts.ts';
 import type { Fact } from './facts.ts';
 import { FIRST_END, FIRST_START, LAST_END, LAST_START, PRONOUNS } from './lexicon.ts';

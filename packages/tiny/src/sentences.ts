@@ -1,6 +1,7 @@
 /** What is said and asked about people: passages, statements, questions with answers; and reading a passage back. */
 
-import type { Question, Random } from '@seal/domains';
+import type { Random } from '@seal/files';
+import type { Question } from '@seal/domains';
 import { FACTS, factWithValue } from './facts.ts';
 import type { Fact } from './facts.ts';
 import { FILLERS, LORE, LORE_QUESTION, PRONOUNS, RELATIONS } from './lexicon.ts';

@@ -1,6 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { stream } from '@seal/domains';
 import { describe, expect, test } from 'vitest';
+import { stream } from '@seal/files';
 import {
   encode,
   MARKERS,

@@ -1,5 +1,5 @@
-import { stream } from '@seal/domains';
 import { describe, expect, test } from 'vitest';
+import { stream } from '@seal/files';
 import {
   BEHAVIOUR_SHARES,
   drawBehaviour,

@@ -1,6 +1,6 @@
 /** The configuration of a run: everything that determines its result besides the model, the data and the seed. */
 
-import { problemsOf } from '@seal/model';
+import { problemsOf } from '@seal/files';
 import { type, type ArkError } from 'arktype';
 
 const natural = '1 <= number.integer <= 10000';

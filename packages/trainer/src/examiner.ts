@@ -1,8 +1,10 @@
 /** Training adapters and examining them: jobs in, rewards in the ledger. */
 
-import { stream, type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
+import { stream } from '@seal/files';
+import { digest } from '@seal/files/node';
+import { type Context, type Domain, type SelfEditSettings, type TrainingSequence } from '@seal/domains';
 import { adapterFiles, loraLayout, type TokenSequence } from '@seal/model';
-import { digest, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import type { SealConfig } from './config.ts';
 import type { Adaptation, Adapted } from './inner-loop.ts';
 import type { Ledger } from './ledger.ts';

@@ -1,7 +1,7 @@
 /** Files of examples: what they may hold, what is refused with which line, what damage does. */
 
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { encodeExamples, parseExamples, type ExampleEncoder } from './examples.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,6 +1,7 @@
 /** Examples to fine-tune on: one JSON document a line, as token sequences with the loss where it belongs. */
 
-import { problemsOf, type ChatTemplate, type Tokenizer, type TokenSequence } from '@seal/model';
+import { problemsOf } from '@seal/files';
+import { type ChatTemplate, type Tokenizer, type TokenSequence } from '@seal/model';
 import { type } from 'arktype';
 
 const message = type({ role: 'string > 0', content: 'string' }).onUndeclaredKey('reject');

@@ -4,7 +4,7 @@
  * as if it had never stopped.
  */
 
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import {
   FullTrainer,
   LoraPack,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import type { TokenSequence } from '@seal/model';
 import { planSteps, type Adaptation } from './inner-loop.ts';
 

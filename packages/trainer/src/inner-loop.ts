@@ -6,7 +6,7 @@
  * one that is over leaves its slot to the next. One whose loss is no longer finite leaves too, and the others go on.
  */
 
-import type { Random } from '@seal/domains';
+import type { Random } from '@seal/files';
 import {
   computedTokens,
   initialAdapter,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { Packer, type Part } from './packer.ts';
 
 const limits = { slots: 3, tokensPerStep: 100 };

@@ -1,6 +1,6 @@
 /** The policy's own fine-tuning: LoRA on the kept self-edits, then merged into the weights. */
 
-import type { Random } from '@seal/domains';
+import type { Random } from '@seal/files';
 import {
   initialAdapter,
   loraLayout,

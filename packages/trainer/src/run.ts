@@ -5,9 +5,11 @@
  * on after a stop is the same code as starting: what is there is recalled, what is missing is made, with the same bits.
  */
 
-import { stream, type Context, type Domain } from '@seal/domains';
+import { stream } from '@seal/files';
+import { digest, digestId } from '@seal/files/node';
+import { type Context, type Domain } from '@seal/domains';
 import { adapterFiles, loraLayout } from '@seal/model';
-import { digest, digestId, type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
+import { type Phase, type RewardRecord, type RunDirectory, type SelfEditRecord } from '@seal/runs';
 import { Examiner, trainedTokens, type ExaminerInput, type Job, type Timings } from './examiner.ts';
 import { Ledger } from './ledger.ts';
 import { nothingKept } from './notes.ts';

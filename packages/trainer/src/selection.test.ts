@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { groupWithoutConflicts, selectBest, selectRandom, type Candidate } from './selection.ts';
 
 const candidate = (selfEditId: string, rewards: number[], eligible = true): Candidate => ({ selfEditId, rewards, eligible });

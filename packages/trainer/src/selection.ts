@@ -1,6 +1,6 @@
 /** Which self-edit of a context is worth imitating. */
 
-import type { Random } from '@seal/domains';
+import type { Random } from '@seal/files';
 import { mean, tie, variance } from './statistics.ts';
 
 /** A self-edit and its reward in every repeat. */

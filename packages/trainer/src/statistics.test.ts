@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import { bootstrapMean, mean, quantile, rewardSpread, variance } from './statistics.ts';
 
 const draw = () => stream(1, 'test');

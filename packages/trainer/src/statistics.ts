@@ -1,7 +1,7 @@
 /** Statistics of rewards: means, paired differences and their intervals by bootstrap, and how noisy a reward is. */
 
-import type { Random } from '@seal/domains';
 
+import type { Random } from '@seal/files';
 /** A mean and its 95 % percentile interval. */
 export interface Interval {
   readonly mean: number;

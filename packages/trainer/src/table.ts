@@ -1,6 +1,6 @@
 /** From the rewards of the final evaluation to rows and paired differences with intervals over contexts. */
 
-import { stream } from '@seal/domains';
+import { stream } from '@seal/files';
 import type { Comparison, PooledDocument, ResultDocument, ResultRow, RewardRecord, RunHeader } from '@seal/runs';
 import { bootstrapMean, mean } from './statistics.ts';
 

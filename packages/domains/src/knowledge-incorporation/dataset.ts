@@ -7,9 +7,9 @@
  * counts both. Of SQuAD's several answers to a question the first is its gold answer; what it marks as impossible to
  * answer is left out, as nothing could grade it.
  */
+import { hashText } from '@seal/files';
 import { type } from 'arktype';
 import type { Context } from '../domain.ts';
-import { hashText } from '../random.ts';
 import { readJson } from './json.ts';
 
 const text = type('string').narrow(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digest } from '@seal/files/node';
 import { openGpu, type Gpu } from '@seal/device';
-import { digest } from '@seal/runs';
 import { AdapterPool, PoolGenerator, type PooledAdapter, type PoolRequest } from './adapter-pool.ts';
 import { initialWeights } from '../files/checkpoint.ts';
 import { parseConfig } from '../config.ts';

@@ -4,12 +4,12 @@
  * Keys that change what is computed are followed or refused by name; keys of training alone are ignored.
  */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
 import type { ModelConfig } from '../config.ts';
 import type { LoraConfig } from './lora.ts';
 import { modulePattern } from './module-pattern.ts';
 import { PROJECTIONS, type Projection } from '../parameters.ts';
-import { problemsOf, quoted } from '../problems.ts';
 
 /** One linear layer that an adapter may change. */
 export interface AdaptedModule {

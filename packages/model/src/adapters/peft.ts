@@ -3,11 +3,11 @@
  * Numbers are kept as they are: an adapter that is read and written again has the same float32 values.
  */
 
-import { digest } from '@seal/runs';
+import { quoted } from '@seal/files';
+import { digest } from '@seal/files/node';
 import type { ModelConfig } from '../config.ts';
 import { loraLayout, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
-import { quoted } from '../problems.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
 
 const PREFIX = 'base_model.model.';

@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path';
+import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
 import { GROUP, WEIGHT_FORMATS, type ChoiceOptions, type WeightFormat } from '@seal/kernels';
 import { type } from 'arktype';
@@ -12,7 +13,6 @@ import { readJson } from './directory.ts';
 import { Model, type HostWeights } from '../model.ts';
 import { measureChannels, packTensorRows } from '../packed.ts';
 import { parameterLayout } from '../parameters.ts';
-import { problemsOf } from '../problems.ts';
 import type { HeldFormat } from '../products.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';

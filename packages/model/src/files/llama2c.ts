@@ -5,8 +5,9 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { fileProblem } from '@seal/files/node';
 import { parseConfig, type ModelConfig } from '../config.ts';
-import { CheckpointError, fileProblem } from './directory.ts';
+import { CheckpointError } from './directory.ts';
 import { layerTensor, parameterLayout, type Projection } from '../parameters.ts';
 import { checkFinite } from './safetensors.ts';
 import { checkRows, fileBytes, readAt, rowShape, type WeightSource } from './sources.ts';

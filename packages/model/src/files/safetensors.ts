@@ -4,8 +4,8 @@
  * offset, size and name is checked against the bytes that are there.
  */
 
+import { brief, problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { brief, problemsOf } from '../problems.ts';
 
 /** One stored tensor; `bytes` are its elements, at any alignment. */
 export interface StoredTensor {

@@ -7,14 +7,14 @@
 import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { brief, problemsOf, quoted } from '@seal/files';
+import { digest, fileProblem } from '@seal/files/node';
 import { packedShape, unpackRows, type PackedRows, type WeightFormat } from '@seal/kernels';
-import { digest } from '@seal/runs';
 import { type } from 'arktype';
 import type { ModelConfig } from '../config.ts';
-import { CheckpointError, fileProblem, readJson } from './directory.ts';
+import { CheckpointError, readJson } from './directory.ts';
 import { tensorFormat } from '../packed.ts';
 import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
-import { brief, problemsOf, quoted } from '../problems.ts';
 import type { HeldFormat } from '../products.ts';
 import {
   BYTE_SIZES,

@@ -5,8 +5,8 @@
  * As Hugging Face's tokenizers 0.23; `@huggingface/tokenizers` leaves out `single_word`.
  */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf, quoted } from '../problems.ts';
 import type { Normalizer } from './normalizers.ts';
 import { escaped, regularExpression } from './text-patterns.ts';
 import { checkId, type Vocabulary } from './vocabulary.ts';

@@ -5,8 +5,8 @@
  * `@huggingface/tokenizers` is not used for this: its merging keys pairs by text, and its cache has no bound.
  */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf, quoted } from '../problems.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { remembered } from './word-cache.ts';
 

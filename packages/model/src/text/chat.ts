@@ -6,8 +6,8 @@
  * out (the self-edit parser does).
  */
 
+import { problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf } from '../problems.ts';
 import { compileTemplate } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 

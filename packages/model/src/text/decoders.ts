@@ -6,8 +6,8 @@
  * a byte, `ByteLevel` drops a byte order mark, and spaces before punctuation are closed up unless told otherwise.
  */
 
+import { problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf } from '../problems.ts';
 import { BYTE_LETTERS } from './pre-tokenizers.ts';
 import { readPattern, typed, unsupported } from './text-patterns.ts';
 

@@ -2,8 +2,8 @@
  * Normalizers of `tokenizer.json`: what is done to a text before it is cut into words. As Hugging Face's tokenizers 0.23.
  */
 
+import { problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf } from '../problems.ts';
 import { readPattern, typed, unsupported } from './text-patterns.ts';
 
 /** Text to text. */

@@ -1,7 +1,7 @@
 /** Post-processors of `tokenizer.json`: which tokens stand before and behind a text. */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf, quoted } from '../problems.ts';
 import { typed, unsupported } from './text-patterns.ts';
 import { checkId } from './vocabulary.ts';
 

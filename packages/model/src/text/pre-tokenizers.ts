@@ -5,8 +5,8 @@
  * so these are written out here.
  */
 
+import { problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf } from '../problems.ts';
 import { literal, readPattern, regularExpression, typed, unsupported } from './text-patterns.ts';
 
 /** Cuts a piece of text; `isFirst` where it begins where the text does. */

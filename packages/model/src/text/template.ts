@@ -3,8 +3,8 @@
  * stranger wrote. How long it is, what it may compute and how much it may write is limited, and it sees no clock.
  */
 
+import { brief } from '@seal/files';
 import * as library from '@huggingface/jinja';
-import { brief } from '../problems.ts';
 
 /** What the library computes with; its declarations do not reach this. */
 interface RuntimeValue {

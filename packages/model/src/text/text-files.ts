@@ -3,10 +3,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { problemsOf } from '@seal/files';
+import { fileProblem } from '@seal/files/node';
 import { type } from 'arktype';
 import { createChatTemplate, type ChatTemplate } from './chat.ts';
-import { CheckpointError, fileProblem, readJson } from '../files/directory.ts';
-import { problemsOf } from '../problems.ts';
+import { CheckpointError, readJson } from '../files/directory.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** How a model reads and writes text. */

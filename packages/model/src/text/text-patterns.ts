@@ -1,8 +1,8 @@
 /** Patterns of `tokenizer.json`: Oniguruma expressions and plain strings, as JavaScript's. */
 
+import { problemsOf, quoted } from '@seal/files';
 import * as library from '@huggingface/tokenizers';
 import { type } from 'arktype';
-import { problemsOf, quoted } from '../problems.ts';
 
 /** The library's declarations do not reach what it re-exports. */
 const { SplitPreTokenizer } = library as unknown as { readonly SplitPreTokenizer: new (config: object) => { readonly pattern: RegExp | null } };

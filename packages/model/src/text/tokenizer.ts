@@ -10,6 +10,7 @@
  * differ in some scripts of Unicode 16 and 17.
  */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
 import { readAddedTokens } from './added-tokens.ts';
 import { readBpe } from './bpe.ts';
@@ -17,7 +18,6 @@ import { decodeEnd, decodePiece, readDecoder } from './decoders.ts';
 import { readNormalizer } from './normalizers.ts';
 import { readPostProcessor } from './post-processors.ts';
 import { readPreTokenizer } from './pre-tokenizers.ts';
-import { problemsOf, quoted } from '../problems.ts';
 import { unsupported } from './text-patterns.ts';
 import { readVocabulary } from './vocabulary.ts';
 import { remembered } from './word-cache.ts';

@@ -1,7 +1,7 @@
 /** The tokens of a model and their ids, both ways. */
 
-import { quoted } from '../problems.ts';
 
+import { quoted } from '@seal/files';
 /** Ids above this are refused: pairs of ids are packed into one number. */
 const MAX_ID = 2 ** 24 - 1;
 

@@ -1,7 +1,7 @@
 /** WordPiece: the longest token at the start of a word, then the longest continuation, and so on. */
 
+import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import { problemsOf, quoted } from '../problems.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 const fileSchema = type({

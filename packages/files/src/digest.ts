@@ -9,12 +9,14 @@ const PIECE_BYTES = 2 ** 30;
  * SHA-256 in lower-case hexadecimal: of the bytes themselves for a Uint8Array, of the UTF-8 canonical JSON otherwise.
  * A string is a JSON value here, so its digest is that of its quoted form.
  */
-export const digest = (value: unknown): string => {
+export function digest(value: unknown): string {
   const bytes = value instanceof Uint8Array ? value : new TextEncoder().encode(canonicalJson(value));
   const hash = createHash('sha256');
   for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) hash.update(bytes.subarray(start, start + PIECE_BYTES));
   return hash.digest('hex');
-};
+}
 
 /** The first 16 hexadecimal digits of `digest(value)`: the id of a record. */
-export const digestId = (value: unknown): string => digest(value).slice(0, 16);
+export function digestId(value: unknown): string {
+  return digest(value).slice(0, 16);
+}

@@ -2,9 +2,9 @@
  * Writing so that a reader never sees half of anything: whole lines appended, whole files put in place by a rename.
  * The two system calls that fail on a full disk are taken through `Disk`, so that a test can fill it.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { errorCode, storageError } from './errors.ts';
+import { errorCode, writeProblem } from './errors.ts';
 
 /** The calls that move bytes to the disk. */
 export interface Disk {
@@ -15,7 +15,8 @@ export interface Disk {
 }
 
 export const realDisk: Disk = {
-  write: (file, bytes, offset) => writeSync(file, bytes, offset, bytes.byteLength - offset),
+  // The system takes less than 2 GiB at once.
+  write: (file, bytes, offset) => writeSync(file, bytes, offset, Math.min(bytes.byteLength - offset, 2 ** 30)),
   sync: (file) => fsyncSync(file),
 };
 
@@ -23,7 +24,7 @@ export const realDisk: Disk = {
  * Makes a directory and those above it that are missing. Throws what the system says. (Node's own way of doing so never
  * returns in file systems that take no directories, such as /proc.)
  */
-export const makeDirectory = (path: string): void => {
+export function makeDirectory(path: string): void {
   const place = resolve(path);
   if (existsSync(place)) return;
   makeDirectory(dirname(place));
@@ -36,30 +37,30 @@ export const makeDirectory = (path: string): void => {
     if (errorCode(cause) !== 'ENOENT') throw cause;
     throw Object.assign(new Error('its file system takes no directories', { cause }), { code: 'ENOTSUP', syscall: 'mkdir' });
   }
-};
+}
 
-const writeAll = (disk: Disk, file: number, bytes: Uint8Array): void => {
+function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
   let offset = 0;
   while (offset < bytes.byteLength) {
     const written = disk.write(file, bytes, offset);
     if (written <= 0) throw Object.assign(new Error('no byte was written'), { code: 'ENOSPC' });
     offset += written;
   }
-};
+}
 
 /** Appends one whole line to an open file; on failure the file is cut back to what it held before. */
-export const appendLine = (disk: Disk, file: number, path: string, line: string): void => {
+export function appendLine(disk: Disk, file: number, path: string, line: string): void {
   const before = fstatSync(file).size;
   try {
     writeAll(disk, file, new TextEncoder().encode(`${line}\n`));
   } catch (cause) {
     ftruncateSync(file, before);
-    throw storageError('append to', path, cause);
+    throw writeProblem('append to', path, cause);
   }
-};
+}
 
 /** Makes the entries of a directory durable; file systems that cannot sync a directory are left as they are. */
-export const syncDirectory = (path: string): void => {
+export function syncDirectory(path: string): void {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -74,10 +75,10 @@ export const syncDirectory = (path: string): void => {
   } finally {
     closeSync(file);
   }
-};
+}
 
 /** Writes and syncs a new file at `path`; on failure no file is left there. */
-export const writeNewFile = (disk: Disk, path: string, bytes: Uint8Array): void => {
+export function writeNewFile(disk: Disk, path: string, bytes: Uint8Array): void {
   const file = openSync(path, 'w');
   let complete = false;
   try {
@@ -88,20 +89,7 @@ export const writeNewFile = (disk: Disk, path: string, bytes: Uint8Array): void 
     closeSync(file);
     if (!complete) rmSync(path, { force: true });
   }
-};
+}
 
-/** Names of files that are not in place yet; a crash may leave some, opening the run removes them. */
+/** How names of files end that are not in place yet. A crash may leave some. */
 export const TEMPORARY_SUFFIX = '.partial';
-
-/** Writes `bytes` to `path` so that at every moment the path holds either the old content or the new. */
-export const replaceFile = (disk: Disk, path: string, bytes: Uint8Array): void => {
-  const temporary = `${path}${TEMPORARY_SUFFIX}`;
-  try {
-    writeNewFile(disk, temporary, bytes);
-    renameSync(temporary, path);
-    syncDirectory(dirname(path));
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    throw storageError('write', path, cause);
-  }
-};

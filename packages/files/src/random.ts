@@ -110,6 +110,14 @@ function logarithm(value: number): number {
   return 2 * ratio * series + exponent * LN_2;
 }
 
+/** Names a stream by a seed and names, so that it can be written down, kept and sent: `streamOf` opens it. */
+export type StreamName = readonly [seed: number, ...names: (string | number)[]];
+
+/** The stream of a name; throws as `stream` does. */
+export function streamOf([seed, ...names]: StreamName): Random {
+  return stream(seed, ...names);
+}
+
 /**
  * The stream of a seed and a list of names; the same arguments give the same numbers everywhere, different ones give
  * unrelated numbers. `1` and `'1'` are different names.

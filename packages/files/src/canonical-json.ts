@@ -4,14 +4,16 @@
  * Departs from it in that a property whose value is `undefined` is left out, as `JSON.stringify` does.
  */
 
-const place = (path: string): string => (path === '' ? 'the value' : path);
+function place(path: string): string {
+  return path === '' ? 'the value' : path;
+}
 
-const isPlainObject = (value: object): value is Record<string, unknown> => {
+function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
-};
+}
 
-const write = (value: unknown, path: string, parents: readonly object[]): string => {
+function write(value: unknown, path: string, parents: readonly object[]): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new RangeError(`Cannot write ${place(path)} as JSON: ${value} is not finite`);
@@ -37,7 +39,7 @@ const write = (value: unknown, path: string, parents: readonly object[]): string
     members.push(`${JSON.stringify(key)}:${write(member, path === '' ? key : `${path}.${key}`, inside)}`);
   }
   return `{${members.join(',')}}`;
-};
+}
 
 /**
  * The canonical JSON text of `value`.
@@ -46,4 +48,6 @@ const write = (value: unknown, path: string, parents: readonly object[]): string
  *
  * @example canonicalJson({ b: 1, a: [true, null] }) // '{"a":[true,null],"b":1}'
  */
-export const canonicalJson = (value: unknown): string => write(value, '', []);
+export function canonicalJson(value: unknown): string {
+  return write(value, '', []);
+}

@@ -7,7 +7,7 @@ import { closeSync, existsSync, ftruncateSync, openSync, readFileSync } from 'no
 const LINE_FEED = 0x0a;
 
 /** Cuts a torn last line off the file and returns how many bytes it had, 0 if the file ends with a whole line. */
-export const cutTornLine = (path: string): number => {
+export function cutTornLine(path: string): number {
   if (!existsSync(path)) return 0;
   const bytes = readFileSync(path);
   const whole = bytes.lastIndexOf(LINE_FEED) + 1;
@@ -20,14 +20,14 @@ export const cutTornLine = (path: string): number => {
     closeSync(file);
   }
   return torn;
-};
+}
 
 /**
  * The documents of the whole lines of a file, each passed through `check`; none if there is no such file.
  *
  * Throws SyntaxError naming file and line for a line that is not JSON, and for one that `check` throws a TypeError for.
  */
-export const readLines = <T>(path: string, check: (value: unknown) => T): T[] => {
+export function readLines<T>(path: string, check: (value: unknown) => T): T[] {
   if (!existsSync(path)) return [];
   const bytes = readFileSync(path);
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -52,4 +52,4 @@ export const readLines = <T>(path: string, check: (value: unknown) => T): T[] =>
     }
     start = end + 1;
   }
-};
+}

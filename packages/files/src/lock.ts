@@ -1,5 +1,5 @@
 /**
- * One process at a time works in a run directory. The file `lock` names the holder; a holder that is known to be dead
+ * One process at a time works in a directory. The file `lock` names the holder; a holder that is known to be dead
  * is replaced. A holder on another machine cannot be probed, so it is believed.
  */
 import {
@@ -16,7 +16,7 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { errorCode, RunHeldError, storageError } from './errors.ts';
+import { errorCode, HeldError, writeProblem } from './errors.ts';
 
 /** Names a process beyond its id, which is soon reused: by machine and, where the system tells, by start time. */
 interface Holder {
@@ -26,7 +26,7 @@ interface Holder {
 }
 
 /** Boot id and start time of a process, from Linux' procfs; null on systems without it. */
-const startOf = (pid: number): string | null => {
+function startOf(pid: number): string | null {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command name, field 2, is in parentheses and may hold spaces; start time is field 22.
@@ -36,18 +36,19 @@ const startOf = (pid: number): string | null => {
   } catch {
     return null;
   }
-};
+}
 
-const isRunning = (pid: number): boolean => {
+/** Whether a process of this machine lives. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return errorCode(error) === 'EPERM';
   }
-};
+}
 
-const parseHolder = (text: string): Holder | null => {
+function parseHolder(text: string): Holder | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || !('pid' in value) || !('host' in value)) return null;
@@ -58,16 +59,16 @@ const parseHolder = (text: string): Holder | null => {
   } catch {
     return null;
   }
-};
+}
 
-const isAlive = (holder: Holder): boolean => {
+function isAlive(holder: Holder): boolean {
   if (holder.host !== hostname()) return true;
   if (!isRunning(holder.pid)) return false;
   const started = startOf(holder.pid);
   return started === null || holder.started === null || started === holder.started;
-};
+}
 
-const held = (path: string, holder: Holder): RunHeldError => {
+function held(path: string, holder: Holder): HeldError {
   const who =
     holder.host !== hostname()
       ? `process ${holder.pid} on ${holder.host}`
@@ -78,17 +79,17 @@ const held = (path: string, holder: Holder): RunHeldError => {
     holder.host !== hostname()
       ? `If that process has ended, delete ${path} and try again`
       : 'Wait until it ends, stop it, or use another directory';
-  return new RunHeldError(`Cannot open the run in ${join(path, '..')}: it is held by ${who}. ${remedy}`);
-};
+  return new HeldError(`Cannot open the run in ${join(path, '..')}: it is held by ${who}. ${remedy}`);
+}
 
-const readText = (path: string): string | null => {
+function readText(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
-};
+}
 
 /** A taken lock and whom it was taken over from. */
 export interface Lock {
@@ -97,8 +98,8 @@ export interface Lock {
   readonly release: () => void;
 }
 
-/** Takes the lock of a run directory, or throws RunHeldError naming the live holder. */
-export const takeLock = (dir: string): Lock => {
+/** Takes the lock of a directory, or throws HeldError naming the live holder. */
+export function takeLock(dir: string): Lock {
   const path = join(dir, 'lock');
   const own: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
   const text = JSON.stringify(own);
@@ -113,7 +114,7 @@ export const takeLock = (dir: string): Lock => {
     try {
       renameSync(path, aside);
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw storageError('take', path, error);
+      if (errorCode(error) !== 'ENOENT') throw writeProblem('take', path, error);
     }
     const moved = readText(aside);
     if (moved !== null && moved !== stale) copyFileSync(aside, path, constants.COPYFILE_EXCL);
@@ -129,14 +130,14 @@ export const takeLock = (dir: string): Lock => {
     if (file === null && errorCode(error) === 'EEXIST') {
       const holder = parseHolder(readText(path) ?? '');
       if (holder !== null) throw held(path, holder);
-      throw new RunHeldError(`Cannot open the run in ${dir}: another process is just taking it`);
+      throw new HeldError(`Cannot open the run in ${dir}: another process is just taking it`);
     }
     if (file !== null) rmSync(path, { force: true });
-    throw storageError('write', path, error);
+    throw writeProblem('write', path, error);
   } finally {
     if (file !== null) closeSync(file);
   }
-  if (readText(path) !== text) throw new RunHeldError(`Cannot open the run in ${dir}: another process took it first`);
+  if (readText(path) !== text) throw new HeldError(`Cannot open the run in ${dir}: another process took it first`);
 
   return {
     takenFrom,
@@ -144,4 +145,4 @@ export const takeLock = (dir: string): Lock => {
       if (existsSync(path) && readText(path) === text) rmSync(path, { force: true });
     },
   };
-};
+}

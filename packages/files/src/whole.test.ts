@@ -4,8 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { EXIT } from './failure.ts';
-import { readWhole, writeDirectory, writeWhole } from './files.ts';
+import { readWhole, writeDirectory, writeWhole } from './whole.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'seal-files-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -33,8 +32,8 @@ it('keeps what another process wrote into the place meanwhile', async () => {
     mkdirSync(path);
     writeFileSync(join(path, 'file'), 'first');
   });
-  await expect(written).rejects.toMatchObject({ exitCode: EXIT.usage, message: `Cannot write ${path}: it is not empty; choose another directory` });
+  await expect(written).rejects.toMatchObject({ kind: 'usage', message: `Cannot write ${path}: it is not empty; choose another directory` });
   expect(readFileSync(join(path, 'file'), 'utf8')).toBe('first');
   expect(readdirSync(root).filter((name) => name.startsWith('raced'))).toEqual(['raced']);
-  expect(existsSync(`${path}.${process.pid}.tmp`)).toBe(false);
+  expect(existsSync(`${path}.${process.pid}.partial`)).toBe(false);
 });
