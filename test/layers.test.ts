@@ -51,6 +51,24 @@ test('every room is private to the repository, named after its folder, and has o
   }
 });
 
+test('every room checks and tests itself, for turbo to run and to remember', () => {
+  for (const { folder } of rooms) {
+    const { scripts } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Record<string, unknown>;
+    const up = folder.includes('/') ? '../..' : '..';
+    const tests = folder === 'test' ? 'test/ scripts/' : `${folder}/ --passWithNoTests`;
+    expect(scripts, folder).toMatchObject({
+      check: 'tsc -b && oxlint --type-aware --deny-warnings',
+      test: `cd ${up} && vitest run ${tests}`,
+    });
+  }
+});
+
+test('the tests that span rooms run again after a change in any room', () => {
+  const own = rooms.find(({ folder }) => folder === 'test');
+  const others = rooms.filter(({ folder }) => folder !== 'test').map(({ name }) => name);
+  expect(own?.dependencies).toEqual(expect.arrayContaining(others));
+});
+
 test('the project references agree with the declared dependencies', () => {
   execFileSync(process.execPath, [join(root, 'scripts', 'references.js'), '--check'], { stdio: 'pipe' });
 });
