@@ -1,6 +1,8 @@
 /** What an app hands to every verb: nothing here or below reads the environment, a command line or a configuration of the user's. */
 
-import type { Gpu } from '@seal/device';
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { openGpu, type Gpu } from '@seal/device';
 import type { OpenExecutor } from './executor/open.ts';
 import type { Presets } from './presets/preset.ts';
 
@@ -28,4 +30,22 @@ export interface Deps {
   readonly presets?: Presets | undefined;
   /** How the long work is executed; in a process of its own unless given. */
   readonly openExecutor?: OpenExecutor | undefined;
+}
+
+/**
+ * Deps of a program that is no app: the best device there is, models of the hub in `cacheDirectory`, the version of this
+ * package, the clock, and the memory of the machine. Nothing measured is used or kept. What differs is put on top of them.
+ *
+ * @example
+ * const { answer } = await ask({ question: 'who plays the theremin ?' }, libraryDeps('models'));
+ */
+export function libraryDeps(cacheDirectory: string): Deps {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  return {
+    openGpu: () => openGpu(),
+    hub: { cacheDirectory },
+    version: { package: version },
+    totalMemory: totalmem(),
+    now: () => new Date(),
+  };
 }

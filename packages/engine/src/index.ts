@@ -1,6 +1,6 @@
 /** Every verb of SEAL as `(request, deps, { signal, onEvent }) => document`: what a command is without a terminal. */
 
-export type { Deps, HubAccess } from './deps.ts';
+export { libraryDeps, type Deps, type HubAccess } from './deps.ts';
 export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts';
 export { convert, merge, type ConvertDocument, type ConvertRequest, type MergeDocument, type MergeRequest } from './convert.ts';
 export { generate, type GenerateDocument, type GenerateRequest } from './generate.ts';
