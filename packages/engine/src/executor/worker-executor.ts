@@ -111,6 +111,10 @@ class WorkerProcess {
     return promise as Promise<Calls[Name]['result']>;
   }
 
+  dropDevice(): void {
+    this.#send({ type: 'drop-device' });
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL');
   }
@@ -183,6 +187,11 @@ export class WorkerExecutor implements Executor {
   /** The id of the process; another one once it had to be replaced. */
   get pid(): number | undefined {
     return this.#worker.pid;
+  }
+
+  /** Loses the device of the process, for what wants to see what becomes of that. */
+  dropDevice(): void {
+    this.#worker.dropDevice();
   }
 
   baseDigest(): Promise<string> {
