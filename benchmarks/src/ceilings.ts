@@ -2,10 +2,9 @@
 
 import type { Gpu } from '@seal/device';
 import { fold } from '@seal/kernels';
+import { takeTurns, type Contestant, type Launch, type Stopwatch, type Timing } from '@seal/tuner';
 import copyCode from './copy.wgsl.ts';
 import multiplyAddCode from './multiply-add.wgsl.ts';
-import type { Launch, Stopwatch } from './stopwatch.ts';
-import { takeTurns, type Contestant, type Timing } from './turns.ts';
 
 /** Measured in the same run as the rows that they are compared with. */
 export interface Ceilings {

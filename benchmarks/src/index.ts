@@ -5,5 +5,3 @@ export { knownPeers, Peers, type PeerRecord, type PeerRow } from './peers.ts';
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
-export { modelCases } from './model-cases.ts';
-export { tuneKernels, type TuneOptions, type TunedRow } from './tune.ts';

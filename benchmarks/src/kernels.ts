@@ -11,12 +11,10 @@ import {
   type AnyOp,
   type Operand,
 } from '@seal/kernels';
+import { measureCase, measureSequences, speedOver, Stopwatch, type Bench, type Clock, type Measured, type Rivals, type Timing } from '@seal/tuner';
 import { kernelCases, PLAIN_TILE, type BenchCase, type Layout } from './cases.ts';
-import { measureCeilings, type Ceilings } from './ceilings.ts';
-import { measureCase, measureSequences, type Bench, type Measured, type Rivals } from './measure.ts';
+import { Copies, measureCeilings, type Ceilings } from './ceilings.ts';
 import type { PeerRecord, Peers } from './peers.ts';
-import { Stopwatch, type Clock } from './stopwatch.ts';
-import { speedOver, type Timing } from './turns.ts';
 
 /** One variant at one shape. */
 export interface KernelRow {
@@ -115,8 +113,7 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
     for (const one of cases) {
       signal?.throwIfAborted();
       const chosen = kernels.variantOf(one.op, one.sizes).name;
-      const rivals: Rivals | null = peers && one.compared ? (inputs, expected) => peers.contestants(one, inputs, expected) : null;
-      const measured = await measureCase(bench, one, { copyRun, ...(rivals && { rivals }) });
+      const measured = await measureBeside(bench, one, copyRun, peers);
       const overNN = layouts.get(one);
       for (const row of rowsOf(one, measured, chosen, ceilings)) {
         add(row.chosen && overNN !== undefined ? { ...row, ratios: { ...row.ratios, nn: overNN } } : row);
@@ -140,6 +137,21 @@ export async function benchKernels(gpu: Gpu, options: BenchKernelsOptions): Prom
   } finally {
     watch.destroy();
     kernels.destroy();
+  }
+}
+
+/** A case in turns with the copies that it asks for and with other libraries. */
+async function measureBeside({ gpu, watch, ...bench }: Bench, one: BenchCase, copyRun: number, peers: Peers | undefined): Promise<Measured> {
+  const copiedBytes = 4 * (one.copied ?? 0);
+  const copies = one.copied === undefined ? null : new Copies(gpu, watch, copiedBytes);
+  const rivals: Rivals = async (inputs, expected) => [
+    ...(copies ? [copies.contestant('copy', copiedBytes, 1), copies.contestant('fastest-copy', copiedBytes, copyRun)] : []),
+    ...(peers && one.compared ? await peers.contestants(one, inputs, expected) : []),
+  ];
+  try {
+    return await measureCase({ gpu, watch, ...bench }, one, { rivals });
+  } finally {
+    copies?.destroy();
   }
 }
 

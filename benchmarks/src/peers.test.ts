@@ -4,13 +4,12 @@ import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { openGpu } from '@seal/device';
 import type { Numbers } from '@seal/kernels';
+import { draw, takeTurns } from '@seal/tuner';
 import { kernelCases, type BenchCase } from './cases.ts';
 import { benchKernels } from './kernels.ts';
-import { draw } from './operands.ts';
 import { installPeers } from './peers-install.ts';
 import { operandsFor } from './peers-operands.ts';
 import { knownPeers, Peers, type PeerCommand } from './peers.ts';
-import { speedOver, takeTurns, type Contestant } from './turns.ts';
 
 /** A peer that computes RMSNorm in JavaScript; its argument says how it behaves. */
 const FAKE = `
@@ -119,17 +118,6 @@ test('leaves a case out that a peer cannot express, and one that would take it t
   } finally {
     peers.close();
   }
-});
-
-test('takes the ratio of each turn and their median', async () => {
-  const scripted = (name: string, times: readonly number[]): Contestant => {
-    // The first three runs estimate.
-    const rest = [20, 20, 20, ...times];
-    return { name, run: () => Promise.resolve({ wallMs: rest.shift() ?? NaN, gpuMs: null }) };
-  };
-  const [ours, theirs] = await takeTurns([scripted('ours', [10, 20, 40, 10, 10]), scripted('theirs', [20, 40, 80, 50, 1])], 5);
-  // Turn by turn 2, 2, 2, 5 and 0.1; the medians, 10 and 40 ms, would say 4.
-  expect(ours && theirs && speedOver(ours, theirs)).toBe(2);
 });
 
 test('cuts arenas to one matrix an adapter', () => {

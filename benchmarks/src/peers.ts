@@ -10,13 +10,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Numbers } from '@seal/kernels';
+import { GATE, relativeError, type Contestant, type Sample, type Timing } from '@seal/tuner';
 import type { BenchCase } from './cases.ts';
-import { GATE } from './measure.ts';
-import { relativeError } from './operands.ts';
 import { PeerProcess } from './peer-process.ts';
 import { installPeers } from './peers-install.ts';
 import { operandsFor } from './peers-operands.ts';
-import type { Contestant, Sample, Timing } from './turns.ts';
 
 /** How a peer is started. */
 export interface PeerCommand {

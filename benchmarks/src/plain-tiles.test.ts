@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { Kernels, matmulNN, type AnyOp, type Sizes } from '@seal/kernels';
+import { measureCase, Stopwatch } from '@seal/tuner';
 import { PLAIN_TILE } from './cases.ts';
-import { measureCase } from './measure.ts';
 import { plainTileOps, usePlainTiles } from './plain-tiles.ts';
-import { Stopwatch } from './stopwatch.ts';
 
 let gpu: Gpu;
 let kernels: Kernels;

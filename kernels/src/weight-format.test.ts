@@ -1,9 +1,9 @@
-/** Packed weights: how far they are from what was packed, what is refused, and that they are read back as defined. */
+/** Quantised weights: how far they are from what was given, what is refused, and that they are read back as defined. */
 
 import { describe, expect, it } from 'vitest';
 import { unpack } from './dequantise/reference.ts';
 import { roundToHalf } from './half.ts';
-import { GROUP, packedShape, packRows, unpackRows, WEIGHT_FORMATS, type WeightFormat } from './weight-format.ts';
+import { GROUP, quantisedShape, quantiseRows, dequantiseRows, WEIGHT_FORMATS, type WeightFormat } from './weight-format.ts';
 
 /** Uniform numbers in [0, 1) of a linear congruential generator. */
 function uniformFrom(seed: number): () => number {
@@ -17,7 +17,7 @@ const draw = (length: number, magnitude: number, shift: number, uniform: () => n
 /** The scale of every weight's group, read by the reference's formula: with minimum and step 1 it is w(1) - w(0). */
 function stepsOf(format: WeightFormat, scales: Uint32Array, N: number, K: number): Float64Array {
   const index = WEIGHT_FORMATS.indexOf(format);
-  const { words } = packedShape(format, K);
+  const { words } = quantisedShape(format, K);
   const [zeros, ones] = [0, format === 'int8' ? 0x01010101 : 0x11111111].map((word) =>
     unpack(N, K, index, new Uint32Array(N * words).fill(word), scales),
   );
@@ -34,9 +34,9 @@ describe.each(['int8', 'int4'] as const)('%s', (format) => {
       for (let power = -20; power <= 14; power += 2) {
         const values = draw(N * K, 2 ** power, [0, 0.5, 3, -40][(power + 20) / 2 % 4], uniform);
         if (values.some((value) => Math.abs(value) > 60_000)) continue;
-        const packed = packRows(format, values, K);
-        const back = unpackRows(format, packed, K);
-        const steps = stepsOf(format, packed.scales, N, K);
+        const quantised = quantiseRows(format, values, K);
+        const back = dequantiseRows(format, quantised, K);
+        const steps = stepsOf(format, quantised.scales, N, K);
         for (let i = 0; i < values.length; i++) {
           const slack = 2 ** -23 * Math.abs(values[i]);
           const flat = 2 ** -11 * Math.abs(values[i]) + 2 ** -25;
@@ -55,17 +55,17 @@ describe.each(['int8', 'int4'] as const)('%s', (format) => {
 
   it('has no steps in a group of equal weights, and gives the nearest f16', () => {
     for (const value of [0, -0, 0.3, -7.001, 65_504, -65_504, 2 ** -24, -3e-6]) {
-      const packed = packRows(format, new Float32Array(130).fill(value), 130);
-      expect(packed.scales.map((scale) => scale & 0xffff)).toEqual(new Uint32Array(3));
-      expect(unpackRows(format, packed, 130)).toEqual(new Float32Array(130).fill(roundToHalf(Math.fround(value)) + 0));
+      const quantised = quantiseRows(format, new Float32Array(130).fill(value), 130);
+      expect(quantised.scales.map((scale) => scale & 0xffff)).toEqual(new Uint32Array(3));
+      expect(dequantiseRows(format, quantised, 130)).toEqual(new Float32Array(130).fill(roundToHalf(Math.fround(value)) + 0));
     }
   });
 
   it('takes weights far above zero and refuses minima below what f16 holds', () => {
     const far = Float32Array.from({ length: 64 }, (_, i) => 3_000 * i);
-    const back = unpackRows(format, packRows(format, far, 64), 64);
+    const back = dequantiseRows(format, quantiseRows(format, far, 64), 64);
     far.forEach((value, i) => expect(Math.abs(value - back[i])).toBeLessThanOrEqual(format === 'int8' ? 371 : 6_304));
-    expect(() => packRows(format, Float32Array.of(1, 2, -70_000, 4), 2)).toThrow(
+    expect(() => quantiseRows(format, Float32Array.of(1, 2, -70_000, 4), 2)).toThrow(
       `Cannot hold weights from -70000 to 4 (row 1, columns 0 to 1) as ${format}: f16 ends at 65504; hold them as f32`,
     );
   });
@@ -75,21 +75,21 @@ describe('f16', () => {
   it('keeps every f16 and rounds halfway to even', () => {
     const halves = Uint32Array.from({ length: 2 ** 15 }, (_, i) => (2 * i) | ((2 * i + 1) << 16));
     const finite = halves.filter((word) => (word & 0x7c00) !== 0x7c00);
-    const values = unpackRows('f16', { data: finite, scales: new Uint32Array(0) }, GROUP);
-    expect(packRows('f16', values, GROUP).data).toEqual(finite);
+    const values = dequantiseRows('f16', { data: finite, scales: new Uint32Array(0) }, GROUP);
+    expect(quantiseRows('f16', values, GROUP).data).toEqual(finite);
     for (let i = 0; i < values.length; i++) expect(values[i] + 0).toBe(roundToHalf(values[i]) + 0);
     const uniform = uniformFrom(3);
     const between = Float32Array.from({ length: 64 * 2_000 }, (_, i) => {
       const value = values[i % values.length];
       return [0.5, 1 - 2 ** -12, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + (uniform() - 0.5) / 512][i % 5] * value;
     }).map((value) => (Math.abs(value) > 65_504 ? 1 : value));
-    const back = unpackRows('f16', packRows('f16', between, GROUP), GROUP);
+    const back = dequantiseRows('f16', quantiseRows('f16', between, GROUP), GROUP);
     for (let i = 0; i < between.length; i++) expect(back[i] + 0).toBe(roundToHalf(between[i]) + 0);
   });
 
   it('refuses what becomes infinite', () => {
-    expect(unpackRows('f16', packRows('f16', Float32Array.of(65_519, -65_519), 2), 2)).toEqual(Float32Array.of(65_504, -65_504));
-    expect(() => packRows('f16', Float32Array.of(0, 1, 65_520, 3), 4)).toThrow(
+    expect(dequantiseRows('f16', quantiseRows('f16', Float32Array.of(65_519, -65_519), 2), 2)).toEqual(Float32Array.of(65_504, -65_504));
+    expect(() => quantiseRows('f16', Float32Array.of(0, 1, 65_520, 3), 4)).toThrow(
       'Cannot hold weights from 0 to 65520 (row 0, columns 0 to 3) as f16: f16 ends at 65504; hold them as f32',
     );
   });
@@ -100,14 +100,14 @@ describe.each(WEIGHT_FORMATS)('%s', (format) => {
     const uniform = uniformFrom(5);
     for (const [N, K] of shapes) {
       const values = draw(N * K, 0.1, 0.1, uniform);
-      const packed = packRows(format, values, K);
-      const { words, groups } = packedShape(format, K);
-      const back = unpackRows(format, packed, K);
-      const expected = unpack(N, K, WEIGHT_FORMATS.indexOf(format), packed.data, packed.scales);
+      const quantised = quantiseRows(format, values, K);
+      const { words, groups } = quantisedShape(format, K);
+      const back = dequantiseRows(format, quantised, K);
+      const expected = unpack(N, K, WEIGHT_FORMATS.indexOf(format), quantised.data, quantised.scales);
       expect(back).toEqual(Float32Array.from(expected));
-      const last = packRows(format, values.subarray((N - 1) * K), K);
-      expect(last.data).toEqual(packed.data.subarray((N - 1) * words));
-      expect(last.scales).toEqual(packed.scales.subarray((N - 1) * groups));
+      const last = quantiseRows(format, values.subarray((N - 1) * K), K);
+      expect(last.data).toEqual(quantised.data.subarray((N - 1) * words));
+      expect(last.scales).toEqual(quantised.scales.subarray((N - 1) * groups));
     }
   });
 
@@ -115,8 +115,8 @@ describe.each(WEIGHT_FORMATS)('%s', (format) => {
     for (const bad of [NaN, Infinity, -Infinity]) {
       const values = new Float32Array(3 * 70).fill(0.5);
       values[2 * 70 + 67] = bad;
-      expect(() => packRows(format, values, 70)).toThrow(`Cannot hold ${bad} (row 2, column 67) as ${format}: it is not finite`);
+      expect(() => quantiseRows(format, values, 70)).toThrow(`Cannot hold ${bad} (row 2, column 67) as ${format}: it is not finite`);
     }
-    expect(() => packRows(format, new Float32Array(7), 3)).toThrow('Cannot pack 7 weights: they are not whole rows of 3');
+    expect(() => quantiseRows(format, new Float32Array(7), 3)).toThrow('Cannot quantise 7 weights: they are not whole rows of 3');
   });
 });

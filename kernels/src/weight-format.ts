@@ -1,5 +1,5 @@
 /**
- * Formats in which frozen weights are held: a row of K weights in groups of 64, the last one filled up. `f16` packs two
+ * Formats of frozen weights: a row of K weights in groups of 64, the last one filled up. `f16` packs two
  * weights to a word. `int8` and `int4` pack unsigned steps q, four or eight to a word, little end first, and one word a
  * group with two f16, the scale in the low half, the minimum in the high one: w = minimum + scale q, which a float32
  * holds or rounds once. Scale and minimum are rounded outwards before q is chosen, so that every weight of a group lies
@@ -8,7 +8,7 @@
 
 export const WEIGHT_FORMATS = ['f16', 'int8', 'int4'] as const;
 
-/** A format of held weights; ops take its place in `WEIGHT_FORMATS`. */
+/** A format of quantised weights; ops take its place in `WEIGHT_FORMATS`. */
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
 
 /** Weights of a group, which share a scale and a minimum. */
@@ -18,19 +18,19 @@ export const GROUP = 64;
 const BITS: Readonly<Record<WeightFormat, number>> = { f16: 16, int8: 8, int4: 4 };
 
 /** u32 numbers of one row: `words` of weights and `groups` of scales. */
-export interface PackedShape {
+export interface QuantisedShape {
   readonly words: number;
   readonly groups: number;
 }
 
-/** Whole rows of weights as a format holds them: data (rows, words), scales (rows, groups). */
-export interface PackedRows {
+/** Whole rows of weights in a format: data (rows, words), scales (rows, groups). */
+export interface QuantisedRows {
   readonly data: Uint32Array<ArrayBuffer>;
   readonly scales: Uint32Array<ArrayBuffer>;
 }
 
 /** How many u32 a row of K weights takes; `f16` has no scales. */
-export function packedShape(format: WeightFormat, K: number): PackedShape {
+export function quantisedShape(format: WeightFormat, K: number): QuantisedShape {
   const groups = Math.ceil(K / GROUP);
   return { words: (groups * GROUP * BITS[format]) / 32, groups: format === 'f16' ? 0 : groups };
 }
@@ -92,28 +92,28 @@ function refuse(format: WeightFormat, values: Float32Array, K: number, start: nu
  * a unit in its last place, a group of equal weights by that too. Throws RangeError where a weight is not finite or
  * beyond f16's range.
  */
-export function packRows(format: WeightFormat, values: Float32Array, K: number): PackedRows {
+export function quantiseRows(format: WeightFormat, values: Float32Array, K: number): QuantisedRows {
   const rows = values.length / K;
-  if (!Number.isInteger(rows)) throw new RangeError(`Cannot pack ${values.length} weights: they are not whole rows of ${K}`);
-  const { words, groups } = packedShape(format, K);
-  const packed = { data: new Uint32Array(rows * words), scales: new Uint32Array(rows * groups) };
+  if (!Number.isInteger(rows)) throw new RangeError(`Cannot quantise ${values.length} weights: they are not whole rows of ${K}`);
+  const { words, groups } = quantisedShape(format, K);
+  const quantised = { data: new Uint32Array(rows * words), scales: new Uint32Array(rows * groups) };
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < K; column += GROUP) {
       const start = row * K + column;
       const end = Math.min(start + GROUP, (row + 1) * K);
       const word = row * words + (column * BITS[format]) / 32;
-      const held =
+      const fits =
         format === 'f16'
-          ? packHalves(values, start, end, packed.data, word)
-          : packSteps(BITS[format], values, start, end, packed, word, row * groups + column / GROUP);
-      if (!held) refuse(format, values, K, start, end);
+          ? writeHalves(values, start, end, quantised.data, word)
+          : writeSteps(BITS[format], values, start, end, quantised, word, row * groups + column / GROUP);
+      if (!fits) refuse(format, values, K, start, end);
     }
   }
-  return packed;
+  return quantised;
 }
 
 /** Writes weights as f16; false where one becomes infinite. */
-function packHalves(values: Float32Array, start: number, end: number, data: Uint32Array, word: number): boolean {
+function writeHalves(values: Float32Array, start: number, end: number, data: Uint32Array, word: number): boolean {
   let finite = true;
   for (let i = start; i < end; i += 2, word++) {
     const low = halfBits(values[i]);
@@ -125,12 +125,12 @@ function packHalves(values: Float32Array, start: number, end: number, data: Uint
 }
 
 /** Writes one group as steps; false where its minimum or scale is not a finite f16. */
-function packSteps(
+function writeSteps(
   width: number,
   values: Float32Array,
   start: number,
   end: number,
-  { data, scales }: PackedRows,
+  { data, scales }: QuantisedRows,
   word: number,
   group: number,
 ): boolean {
@@ -154,16 +154,16 @@ function packSteps(
   const perWord = 32 / width;
   for (let i = start; i < end; i += perWord, word++) {
     const stop = Math.min(i + perWord, end);
-    let packed = 0;
-    for (let j = i, shift = 0; j < stop; j++, shift += width) packed |= ((values[j] - base) * inverse + 0.5) << shift;
-    data[word] = packed;
+    let steps = 0;
+    for (let j = i, shift = 0; j < stop; j++, shift += width) steps |= ((values[j] - base) * inverse + 0.5) << shift;
+    data[word] = steps;
   }
   return true;
 }
 
-/** The weights (rows, K) that `packRows` holds, as the kernels read them, bit for bit. */
-export function unpackRows(format: WeightFormat, { data, scales }: PackedRows, K: number): Float32Array<ArrayBuffer> {
-  const { words, groups } = packedShape(format, K);
+/** The weights (rows, K) that `quantiseRows` was given, as far as a format keeps them: as the kernels read them, bit for bit. */
+export function dequantiseRows(format: WeightFormat, { data, scales }: QuantisedRows, K: number): Float32Array<ArrayBuffer> {
+  const { words, groups } = quantisedShape(format, K);
   const rows = data.length / words;
   const values = new Float32Array(rows * K);
   const width = BITS[format];

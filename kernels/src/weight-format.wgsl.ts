@@ -1,4 +1,4 @@
-// Reads weights as weight-format.ts packs them, four at a time. A kernel binds data: array<u32> and scales: array<u32>.
+// Reads weights as weight-format.ts writes them, four at a time. A kernel binds data: array<u32> and scales: array<u32>.
 // Scales and minima are decoded bit by bit: unpack2x16float may flush subnormal f16, which scales of small weights are.
 // Prelude: FORMAT (0 f16, 1 int8, 2 int4).
 const code: string = /* wgsl */ `

@@ -1,16 +1,16 @@
-/** What ops over held weights share: shapes and test values of their operands, and the prelude of weight-format.wgsl.ts. */
+/** What ops over quantised weights share: shapes and test values of their operands, and the prelude of weight-format.wgsl.ts. */
 
-import { packedShape, packRows, WEIGHT_FORMATS, type PackedRows } from './weight-format.ts';
+import { quantisedShape, quantiseRows, WEIGHT_FORMATS, type QuantisedRows } from './weight-format.ts';
 
 interface WeightSizes {
   /** Place in `WEIGHT_FORMATS`. */
   readonly format: number;
 }
 
-/** Data and scales of N rows of K weights held in a format. */
-export function heldWeights<Z extends WeightSizes>(rows: (sizes: Z) => number, width: (sizes: Z) => number) {
-  const shape = (sizes: Z) => packedShape(formatOf(sizes), width(sizes));
-  const draw = (sizes: Z, uniform: () => number): PackedRows => {
+/** Data and scales of N rows of K weights in a format. */
+export function quantisedWeights<Z extends WeightSizes>(rows: (sizes: Z) => number, width: (sizes: Z) => number) {
+  const shape = (sizes: Z) => quantisedShape(formatOf(sizes), width(sizes));
+  const draw = (sizes: Z, uniform: () => number): QuantisedRows => {
     const K = width(sizes);
     // Groups of very different sizes, some of whose scales are subnormal f16, and one of equal weights in every ninth row.
     const magnitude = Float64Array.from({ length: 7 }, () => 2 ** (4 - 20 * uniform() ** 3));
@@ -18,7 +18,7 @@ export function heldWeights<Z extends WeightSizes>(rows: (sizes: Z) => number, w
       const row = Math.floor(i / K);
       return row % 9 === 8 ? 0.3 : magnitude[row % 7] * (uniform() - 0.4);
     });
-    return packRows(formatOf(sizes), values, K);
+    return quantiseRows(formatOf(sizes), values, K);
   };
   return {
     data: {

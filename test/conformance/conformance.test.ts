@@ -5,10 +5,10 @@
 
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { canRun, enableLines, operandsOf, type AdapterProfile, type AnyOp, type Variant } from '@seal/kernels';
+import { canRun, enableLines, operandsOf, uniformFrom, type AdapterProfile, type AnyOp, type Variant } from '@seal/kernels';
 import * as kernels from '@seal/kernels';
 import { openKernels } from './device.ts';
-import { centralDifferences, drawBefore, drawInputs, relativeError, runOnGpu, uniformFrom } from './harness.ts';
+import { centralDifferences, drawBefore, drawInputs, relativeError, runOnGpu } from './harness.ts';
 
 const ops = Object.values(kernels).filter(
   (value): value is AnyOp => typeof value === 'object' && value !== null && 'variants' in value && 'reference' in value,

@@ -1,49 +1,26 @@
 /** Runs one op at one case on a device and compares it with its float64 reference. */
 
-import { elementCount, Kernels, type AnyOp, type Numbers, type Sizes } from '@seal/kernels';
+import { drawOperands, elementCount, Kernels, type AnyOp, type Numbers, type Sizes } from '@seal/kernels';
 
 const GUARD_BYTES = 256;
 const GUARD = 0x5ea15ea1;
 
-/** Mulberry32: uniform numbers in [0, 1) from a 32-bit seed. */
-export function uniformFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function normal(uniform: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
 /** Float64 numbers that are exactly representable in float32. */
 export function drawInputs(op: AnyOp, sizes: Sizes<string>, seed: number): Record<string, Numbers> {
-  const inputs: Record<string, Numbers> = {};
-  Object.entries(op.inputs).forEach(([name, operand], index) => {
-    const uniform = uniformFrom(seed * 1_000 + index);
-    const length = elementCount(operand.shape(sizes));
-    if (!operand.draw && operand.type === 'u32') throw new TypeError(`${op.name}: u32 input ${name} needs draw`);
-    const values = operand.draw?.(sizes, uniform) ?? Float64Array.from({ length }, () => normal(uniform));
-    if (values.length !== length) throw new RangeError(`${op.name}: ${name} drew ${values.length} of ${length} values`);
-    inputs[name] = operand.type === 'u32' ? Uint32Array.from(values) : Float64Array.from(values, Math.fround);
-  });
-  return inputs;
+  for (const [name, { type, draw }] of Object.entries(op.inputs)) {
+    if (!draw && type === 'u32') throw new TypeError(`${op.name}: u32 input ${name} needs draw`);
+  }
+  return drawOperands(op.inputs, sizes, 1_000 * seed);
 }
 
 /** What the outputs hold before the op runs: nothing known for `overwrite`, drawn numbers for `update`. */
 export function drawBefore(op: AnyOp, sizes: Sizes<string>, seed: number): Record<string, Float64Array> {
-  const before: Record<string, Float64Array> = {};
-  Object.entries(op.outputs).forEach(([name, output], index) => {
-    const uniform = uniformFrom(seed * 1_000 + 500 + index);
-    const length = elementCount(output.shape(sizes));
-    const drawn = output.draw?.(sizes, uniform) ?? Float64Array.from({ length }, () => normal(uniform));
-    before[name] = output.mode === 'update' ? Float64Array.from(drawn, Math.fround) : new Float64Array(length).fill(NaN);
-  });
-  return before;
+  return Object.fromEntries(
+    Object.entries(drawOperands(op.outputs, sizes, 1_000 * seed + 500)).map(([name, drawn]) => [
+      name,
+      op.outputs[name].mode === 'update' ? Float64Array.from(drawn) : new Float64Array(drawn.length).fill(NaN),
+    ]),
+  );
 }
 
 /** Outputs of one GPU run. Throws when a guard behind a buffer changed or the device reported an error. */

@@ -1,7 +1,7 @@
 /** `seal doctor`: runtime, adapter, a check that it computes, the model, what it will take, and the kernels that run. */
 
 import { writeWhole } from '@seal/files/node';
-import { modelCases } from '@seal/benchmarks';
+import { modelCases } from '@seal/tuner';
 import { checkDevice, type DeviceCheck, type GpuDescription } from '@seal/device';
 import { selectVariant, type Choice } from '@seal/kernels';
 import type { ModelConfig } from '@seal/model';
@@ -10,7 +10,7 @@ import type { CommandOf } from './options.ts';
 import { checkModel, modelLine, parseMemory, planLines, planModel, type ModelCheck } from './plan.ts';
 import { SHIPPED_MODEL } from './session.ts';
 import { print } from './terminal.ts';
-import { readTuning } from './tuning.ts';
+import { keptTuning } from './tuning.ts';
 import { packageVersion, sourceCommit } from './version.ts';
 
 /** Which variants run. `choices` is empty where there is no device or no model. */
@@ -41,7 +41,7 @@ export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
 
 /** The variant of every op at the model's shapes, as a command with that model would run it. */
 function checkKernels(gpu: GpuDescription, config: ModelConfig): KernelCheck {
-  const tuning = readTuning(gpu);
+  const tuning = keptTuning(gpu);
   const choices = modelCases(config, TOKENS, RANK).map(({ op, sizes }) => ({
     op: op.name,
     sizes,

@@ -15,7 +15,7 @@ import { stopSignal } from './stop.ts';
 import { duration, print, say } from './terminal.ts';
 import { LOCK, lockDirectory } from './training-directory.ts';
 import { sourceCommit } from './version.ts';
-import { readTuning } from './tuning.ts';
+import { keptTuning } from './tuning.ts';
 
 const SAVE_EVERY = 100;
 const STATE = 'pretraining-state.safetensors';
@@ -62,7 +62,7 @@ async function trainIn({ dir, seed, json }: CommandOf<'pretrain'>, settings: Set
   // The code that runs is that of the start, whatever is committed meanwhile.
   const commit = sourceCommit() ?? null;
   const gpu = await openDevice();
-  const model = new Model(gpu, config, readTuning(gpu.description) ?? {});
+  const model = new Model(gpu, config, keptTuning(gpu.description) ?? {});
   try {
     if (from) {
       say(`Going on from step ${from.step} of ${settings.steps}`);

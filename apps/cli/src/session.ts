@@ -10,7 +10,7 @@ import { hostWeights, loadModel, readCheckpoint, type Checkpoint, type WeightFor
 import { weightsDigest, type Policy } from '@seal/trainer';
 import { modelDirectory } from './hub.ts';
 import { say } from './terminal.ts';
-import { readTuning } from './tuning.ts';
+import { keptTuning } from './tuning.ts';
 
 /** The shipped tiny model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL('../../../packages/tiny/checkpoint', import.meta.url));
@@ -81,7 +81,7 @@ export async function openSession(
 ): Promise<Session> {
   const checkpoint = read ?? (await openCheckpoint(directory));
   const gpu = await openDevice();
-  const tuning = readTuning(gpu.description);
+  const tuning = keptTuning(gpu.description);
   const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && { onTensor: sayTensor }) };
   let model: Model;
   try {

@@ -3,14 +3,14 @@
 import { join } from 'node:path';
 import { readJson } from '@seal/files/node';
 import { messageOf, Problem, problemsAs, Stopped } from '@seal/files';
-import { tuneKernels, type TunedRow } from '@seal/benchmarks';
 import { parseConfig } from '@seal/model';
+import { forgetTuning, tuneKernels, tuningPath, writeTuning, type TunedRow } from '@seal/tuner';
 import { modelDirectory } from './hub.ts';
 import type { CommandOf } from './options.ts';
 import { openDevice, SHIPPED_MODEL } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { print, say } from './terminal.ts';
-import { forgetTuning, tuningPath, writeTuning } from './tuning.ts';
+import { tuningPlace } from './tuning.ts';
 
 /** Nothing is written unless everything was measured. */
 export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Promise<void> {
@@ -25,7 +25,7 @@ export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Pro
     );
     if (rows.length === 0) throw new Problem('unavailable', 'Cannot tune: every op has one variant that runs on this adapter');
     const choices = rows.map(({ op, sizes, variant }) => ({ op, sizes, variant }));
-    const kept = writeTuning(gpu.description, f16, choices);
+    const kept = writeTuning(tuningPlace(), gpu.description, f16, choices);
     const changed = rows.filter(({ variant, standard }) => variant !== standard).length;
     if (json) print(JSON.stringify({ adapter: gpu.description.description, file: kept, halfOperands: f16, changed, rows }));
     else print(`${rows.length} shapes measured, ${changed} of them faster with another variant than the usual one; kept in ${kept}`);
@@ -41,8 +41,8 @@ export async function tune({ model, f16, forget, json }: CommandOf<'tune'>): Pro
 async function forgetChoices(json: boolean): Promise<void> {
   const gpu = await openDevice();
   try {
-    const file = tuningPath(gpu.description);
-    const forgotten = forgetTuning(gpu.description);
+    const file = tuningPath(tuningPlace(), gpu.description);
+    const forgotten = forgetTuning(tuningPlace(), gpu.description);
     if (json) print(JSON.stringify({ adapter: gpu.description.description, file, forgotten }));
     else print(forgotten ? `Removed ${file}` : `Nothing was measured on ${gpu.description.description}`);
   } finally {

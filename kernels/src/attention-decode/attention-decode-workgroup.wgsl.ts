@@ -5,16 +5,6 @@
 // Workgroups: x over B, y over K, z over the groups of four heads that share a key. Workgroup memory: 9,344 bytes at 64
 // keys. Barriers: five a block, two at the end. D a multiple of 4, at most 512.
 const code: string = /* wgsl */ `
-struct Params { b: u32, h: u32, k: u32, d: u32, s: u32, slots: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> key_cache: array<vec4f>;
-@group(0) @binding(2) var<storage, read> value_cache: array<vec4f>;
-@group(0) @binding(3) var<storage, read> slot: array<u32>;
-@group(0) @binding(4) var<storage, read> length: array<u32>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(6) var<uniform> params: Params;
-
 // Partial products of every key, and at the end the sums of every slice.
 var<workgroup> partial: array<vec4f, 8u * KEYS>;
 // Scores, then probabilities of the block's keys, and at the end the totals of every slice.

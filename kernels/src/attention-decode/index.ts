@@ -4,6 +4,7 @@ import { ceilDiv, defineOp, fold } from '../op.ts';
 import groupCode from './attention-decode-group.wgsl.ts';
 import plainCode from './attention-decode-plain.wgsl.ts';
 import workgroupCode from './attention-decode-workgroup.wgsl.ts';
+import operandsCode from './operands.wgsl.ts';
 import * as reference from './reference.ts';
 
 type Rows = { readonly B: number; readonly H: number; readonly K: number; readonly D: number };
@@ -46,14 +47,14 @@ export const attentionDecode = defineOp({
   variants: [
     {
       name: 'group',
-      code: groupCode,
+      code: operandsCode + groupCode,
       prelude: (sizes) => `const D4 = ${sizes.D / 4}u;\nconst HEADS = ${groupHeads(sizes)}u;\n`,
       supports: ({ subgroupSize }, sizes) => subgroupSize === 8 && groupHeads(sizes) > 1,
       workgroups: ({ B, ...sizes }: Rows) => fold(ceilDiv(B * (sizes.H / groupHeads(sizes)), 8)),
     },
     {
       name: 'workgroup',
-      code: workgroupCode,
+      code: operandsCode + workgroupCode,
       prelude: (sizes) => `const D4 = ${sizes.D / 4}u;\nconst KEYS = ${KEYS}u;\nconst SLICES = ${slices(sizes)}u;\n`,
       workgroupBytes: () => 16 * (8 * KEYS + KEYS + 8),
       supports: (_, { D }) => D <= 512,
@@ -61,7 +62,7 @@ export const attentionDecode = defineOp({
     },
     {
       name: 'plain',
-      code: plainCode,
+      code: operandsCode + plainCode,
       prelude: ({ D }) => `const D4 = ${D / 4}u;\n`,
       workgroups: ({ B, H }: Rows) => fold(ceilDiv(B * H, 8)),
     },

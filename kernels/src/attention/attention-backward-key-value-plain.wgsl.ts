@@ -3,14 +3,6 @@
 // dk += scale p (dy.v - delta) q, always in that order. Prelude: D4, the head's vec4s. No workgroup memory, no
 // barriers. D a multiple of 4.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(5) var<storage, read> bounds: array<vec2u>;
 @group(0) @binding(6) var<storage, read_write> dk: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> dv: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;

@@ -3,14 +3,6 @@
 // log_sum_exp), dv += p dy, dk += scale p (dy.v - delta) q; workgroup-tile.wgsl.ts says who holds what.
 // Workgroups: x over T / ROWS, y over K. Barriers: four for every CHUNK of a head, four for every VALUES queries.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(5) var<storage, read> bounds: array<vec2u>;
 @group(0) @binding(6) var<storage, read_write> dk: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> dv: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;
@@ -58,7 +50,7 @@ fn main(
     rows = vec2u(at, end);
     let end_query = query_end(tokens.y, end - 1u);
     stop = end_query;
-    let held = (s >= vec4u(at)) & (s < vec4u(end));
+    let inside = (s >= vec4u(at)) & (s < vec4u(end));
     var query_ends: vec4u;
     for (var r = 0u; r < 4u; r++) { query_ends[r] = query_end(tokens.y, s[r]); }
     var key_sums: Sums;
@@ -76,7 +68,7 @@ fn main(
         for (var j = 0u; j < SCORES; j++) {
           let t = query + local.x + j * COLUMN_GROUPS;
           let stat = stats[min(t, params.t - 1u) * params.h + h];
-          let seen = held & (vec4u(t) < query_ends) & (s <= vec4u(t));
+          let seen = inside & (vec4u(t) < query_ends) & (s <= vec4u(t));
           let p = select(vec4f(), exp(params.scale * scores[j] - stat.x), seen);
           keep_weight(0u, j, local, p);
           keep_weight(COLUMNS * ROW_GROUPS, j, local, select(vec4f(), params.scale * p * (dp[j] - stat.y), seen));
@@ -87,7 +79,7 @@ fn main(
       }
     }
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;
         if (d < D4) {

@@ -2,22 +2,8 @@
 // in order: p = exp(scale q.k - log_sum_exp), dq += scale p (dy.v - delta) k; workgroup-tile.wgsl.ts says who holds what.
 // Workgroups: x over T / ROWS, y over H. Barriers: four for every CHUNK of a head, two for every VALUES keys.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
-@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(5) var<storage, read> bounds: array<vec2u>;
 @group(0) @binding(6) var<storage, read_write> dq: array<vec4f>;
 @group(0) @binding(7) var<uniform> params: Params;
-
-// The tile's head, its first query, the queries [rows.x, rows.y) of the sequence at work, and the block's first key.
-var<private> head: u32;
-var<private> first: u32;
-var<private> rows: vec2u;
-var<private> block: u32;
 
 fn load_row(operand: u32, row: u32, d: u32) -> vec4f {
   let t = first + row;
@@ -25,14 +11,6 @@ fn load_row(operand: u32, row: u32, d: u32) -> vec4f {
   let at = (t * params.h + head) * D4 + d;
   if (operand == 0u) { return q[at]; }
   return dy[at];
-}
-
-fn load_column(operand: u32, column: u32, d: u32) -> vec4f {
-  let s = block + column;
-  if (s >= rows.y || d >= D4) { return vec4f(); }
-  let at = (s * params.k + head * params.k / params.h) * D4 + d;
-  if (operand == 0u) { return k[at]; }
-  return v[at];
 }
 
 @compute @workgroup_size(COLUMN_GROUPS, ROW_GROUPS)
@@ -57,7 +35,7 @@ fn main(
     let tokens = sequence(at, params.t);
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
-    let held = (t >= vec4u(at)) & (t < vec4u(end));
+    let inside = (t >= vec4u(at)) & (t < vec4u(end));
     var start: vec4u;
     for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
@@ -68,14 +46,14 @@ fn main(
       let dp = products(1u, local, index);
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         let p = exp(params.scale * scores[j] - log_sum_exp);
         keep_weight(0u, j, local, select(vec4f(), params.scale * p * (dp[j] - delta), seen));
       }
       add_weighted(0u, 0u, min(COLUMNS, end - key), &sums, local, index);
     }
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;
         if (d < D4) { dq[(t[r] * params.h + head) * D4 + d] = sums[4u * p + r]; }

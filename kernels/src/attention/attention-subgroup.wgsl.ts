@@ -8,11 +8,6 @@
 // memory, no barriers. D a multiple of 4; subgroups of exactly 8.
 // Arrays declared in a loop are given a value there: some drivers zero a bare declaration only once.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bounds: array<vec2u>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> log_sum_exp: array<f32>;

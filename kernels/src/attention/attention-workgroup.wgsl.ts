@@ -4,34 +4,15 @@
 // Workgroups: x over T / ROWS, y over H. Barriers: two for every CHUNK of a head, two for the maximum, two for every
 // VALUES keys.
 const code: string = /* wgsl */ `
-struct Params { t: u32, h: u32, k: u32, d: u32, window: u32, scale: f32 }
-
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read> v: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bounds: array<vec2u>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> log_sum_exp: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
-// The tile's head, its first query, the queries [rows.x, rows.y) of the sequence at work, and the block's first key.
-var<private> head: u32;
-var<private> first: u32;
-var<private> rows: vec2u;
-var<private> block: u32;
-
 fn load_row(operand: u32, row: u32, d: u32) -> vec4f {
   let t = first + row;
   if (t < rows.x || t >= rows.y || d >= D4) { return vec4f(); }
   return q[(t * params.h + head) * D4 + d];
-}
-
-fn load_column(operand: u32, column: u32, d: u32) -> vec4f {
-  let s = block + column;
-  if (s >= rows.y || d >= D4) { return vec4f(); }
-  let at = (s * params.k + head * params.k / params.h) * D4 + d;
-  if (operand == 0u) { return k[at]; }
-  return v[at];
 }
 
 fn largest(value: vec4f, local: vec2u) -> vec4f {
@@ -67,7 +48,7 @@ fn main(
     let tokens = sequence(at, params.t);
     let end = min(tokens.y, last);
     rows = vec2u(at, end);
-    let held = (t >= vec4u(at)) & (t < vec4u(end));
+    let inside = (t >= vec4u(at)) & (t < vec4u(end));
     var start: vec4u;
     for (var r = 0u; r < 4u; r++) { start[r] = first_key(tokens.x, t[r]); }
     var sums: Sums;
@@ -80,7 +61,7 @@ fn main(
       var own = vec4f(-3.0e38);
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         scores[j] = params.scale * scores[j];
         own = max(own, select(vec4f(-3.0e38), scores[j], seen));
       }
@@ -89,7 +70,7 @@ fn main(
       total *= shrink;
       for (var j = 0u; j < SCORES; j++) {
         let s = vec4u(key + local.x + j * COLUMN_GROUPS);
-        let seen = held & (s >= start) & (s <= t);
+        let seen = inside & (s >= start) & (s <= t);
         let p = select(vec4f(), exp(scores[j] - next), seen);
         total += p;
         keep_weight(0u, j, local, p);
@@ -100,7 +81,7 @@ fn main(
     }
     let row_total = sum_of(total, local);
     for (var r = 0u; r < 4u; r++) {
-      if (!held[r]) { continue; }
+      if (!inside[r]) { continue; }
       let row = t[r] * params.h + head;
       for (var p = 0u; p < PARTS; p++) {
         let d = local.x + p * COLUMN_GROUPS;

@@ -16,11 +16,18 @@ import deltaCode from './attention-delta.wgsl.ts';
 import plainCode from './attention-plain.wgsl.ts';
 import code from './attention-subgroup.wgsl.ts';
 import workgroupCode from './attention-workgroup.wgsl.ts';
+import backwardOperandsCode from './backward-operands.wgsl.ts';
 import broadcastCode from './broadcast.wgsl.ts';
+import operandsCode from './operands.wgsl.ts';
+import queryTileCode from './query-tile.wgsl.ts';
 import * as reference from './reference.ts';
 import windowCode from './window.wgsl.ts';
 import { attentionTileBytes, attentionTilePrelude, keyTile, queryTile } from './workgroup-tile.ts';
 import workgroupTileCode from './workgroup-tile.wgsl.ts';
+
+/** What every variant of a pass begins with. */
+const forwardCode = operandsCode + windowCode;
+const backwardCode = operandsCode + backwardOperandsCode + windowCode;
 
 type Heads = Readonly<Record<'T' | 'H' | 'K' | 'D' | 'window' | 'scale', number>>;
 
@@ -138,9 +145,9 @@ export const attention = defineOp({
     logSumExp: { type: 'f32', mode: 'overwrite', shape: ({ T, H }) => [T, H] },
   },
   variants: [
-    { ...queryPerLane(64), code: windowCode + broadcastCode + code },
-    { ...queriesPerWorkgroup, code: windowCode + workgroupTileCode + workgroupCode },
-    { ...queryPerInvocation, code: windowCode + plainCode },
+    { ...queryPerLane(64), code: forwardCode + broadcastCode + code },
+    { ...queriesPerWorkgroup, code: forwardCode + workgroupTileCode + queryTileCode + workgroupCode },
+    { ...queryPerInvocation, code: forwardCode + plainCode },
   ],
   reference: (sizes, { q, k, v, bounds }) => reference.forward(sizes, q, k, v, bounds),
   gradient: {
@@ -193,9 +200,9 @@ export const attentionBackwardQuery = defineOp({
   inputs: backwardInputs,
   outputs: { dq: { ...queries, mode: 'overwrite' } },
   variants: [
-    { ...queryPerLane(32), code: windowCode + broadcastCode + queryCode },
-    { ...queriesPerWorkgroup, code: windowCode + workgroupTileCode + queryWorkgroupCode },
-    { ...queryPerInvocation, code: windowCode + queryPlainCode },
+    { ...queryPerLane(32), code: backwardCode + broadcastCode + queryCode },
+    { ...queriesPerWorkgroup, code: backwardCode + workgroupTileCode + queryTileCode + queryWorkgroupCode },
+    { ...queryPerInvocation, code: backwardCode + queryPlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => ({
     dq: reference.backward(sizes, q, k, v, dy, stats, bounds).dq,
@@ -217,9 +224,9 @@ export const attentionBackwardKeyValue = defineOp({
   inputs: backwardInputs,
   outputs: { dk: { ...keys, mode: 'overwrite' }, dv: { ...keys, mode: 'overwrite' } },
   variants: [
-    { ...keyPerLane, code: windowCode + broadcastCode + keyValueCode },
-    { ...keysPerWorkgroup, code: windowCode + workgroupTileCode + keyValueWorkgroupCode },
-    { ...keyPerInvocation, code: windowCode + keyValuePlainCode },
+    { ...keyPerLane, code: backwardCode + broadcastCode + keyValueCode },
+    { ...keysPerWorkgroup, code: backwardCode + workgroupTileCode + keyValueWorkgroupCode },
+    { ...keyPerInvocation, code: backwardCode + keyValuePlainCode },
   ],
   reference: (sizes, { q, k, v, dy, stats, bounds }) => {
     const { dk, dv } = reference.backward(sizes, q, k, v, dy, stats, bounds);

@@ -2,11 +2,6 @@
 // long row loses no digits), then weight (softmax - onehot) in the place of the logits; loss = -weight log softmax at
 // the target. Rows of weight 0 give zeros unread. No workgroup memory, no barriers; any V.
 const code: string = /* wgsl */ `
-struct Params { t: u32, v: u32 }
-
-@group(0) @binding(0) var<storage, read> targets: array<u32>;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 

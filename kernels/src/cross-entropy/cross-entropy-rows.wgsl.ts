@@ -7,11 +7,6 @@
 const code: string = /* wgsl */ `
 const WIDTH = 8u;
 
-struct Params { t: u32, v: u32 }
-
-@group(0) @binding(0) var<storage, read> targets: array<u32>;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
 

@@ -3,11 +3,6 @@
 // target. Rows of weight 0 give zeros unread. Every invocation reads and writes its own elements alone, so the one that
 // holds the target gives the loss. For long rows, or where the subgroup size is not known. Any V.
 const code: string = /* wgsl */ `
-struct Params { t: u32, v: u32 }
-
-@group(0) @binding(0) var<storage, read> targets: array<u32>;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 

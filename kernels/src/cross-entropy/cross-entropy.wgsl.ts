@@ -6,11 +6,6 @@ const code: string = /* wgsl */ `
 override WIDTH: u32;
 override ROWS: u32;
 
-struct Params { t: u32, v: u32 }
-
-@group(0) @binding(0) var<storage, read> targets: array<u32>;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
 

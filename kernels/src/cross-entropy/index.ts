@@ -7,6 +7,7 @@ import plainCode from './cross-entropy-plain.wgsl.ts';
 import workgroupCode from './cross-entropy-workgroup.wgsl.ts';
 import rowsCode from './cross-entropy-rows.wgsl.ts';
 import code from './cross-entropy.wgsl.ts';
+import operandsCode from './operands.wgsl.ts';
 import { crossEntropy as reference } from './reference.ts';
 
 interface LogitSizes {
@@ -49,10 +50,10 @@ export const crossEntropy = defineOp({
     },
   },
   variants: [
-    { ...rowsPerSubgroup(rows, ({ V }: LogitSizes) => V), code: rowsCode },
-    { ...subgroupPerRow(rows, ({ V }) => V % 4 === 0), code },
-    { ...workgroupPerRow(rows, ({ V }) => V), code: reductionCode + workgroupCode },
-    { ...invocationPerRow(rows), code: plainCode },
+    { ...rowsPerSubgroup(rows, ({ V }: LogitSizes) => V), code: operandsCode + rowsCode },
+    { ...subgroupPerRow(rows, ({ V }) => V % 4 === 0), code: operandsCode + code },
+    { ...workgroupPerRow(rows, ({ V }) => V), code: operandsCode + reductionCode + workgroupCode },
+    { ...invocationPerRow(rows), code: operandsCode + plainCode },
   ],
   reference: ({ T, V }, { targets, weight }, { logits }) => {
     const { loss, dLogits } = reference(T, V, logits, targets, weight);

@@ -16,8 +16,8 @@ fn main(
   let at = (group.y * groups.x + group.x) * 64u + local;
   if (at >= params.n * params.k) { return; }
   let column = at % params.k;
-  let held = at / params.k * groups_of(params.k) + column / 64u;
-  y[at] = weights_of(held, column % 64u / 4u, scale_of(held))[column % 4u];
+  let group_at = at / params.k * groups_of(params.k) + column / 64u;
+  y[at] = weights_of(group_at, column % 64u / 4u, scale_of(group_at))[column % 4u];
 }
 `;
 export default code;

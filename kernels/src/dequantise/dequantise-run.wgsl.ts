@@ -14,14 +14,14 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let held = (group.y * groups.x + group.x) * 64u + local;
+  let group_at = (group.y * groups.x + group.x) * 64u + local;
   let count = groups_of(params.k);
-  if (held >= params.n * count) { return; }
+  if (group_at >= params.n * count) { return; }
   let k4 = params.k / 4u;
-  let first = held % count * 16u;
-  let at = held / count * k4 + first;
-  let scale = scale_of(held);
-  for (var i = 0u; i < min(16u, k4 - first); i++) { y[at + i] = weights_of(held, i, scale); }
+  let first = group_at % count * 16u;
+  let at = group_at / count * k4 + first;
+  let scale = scale_of(group_at);
+  for (var i = 0u; i < min(16u, k4 - first); i++) { y[at + i] = weights_of(group_at, i, scale); }
 }
 `;
 export default code;

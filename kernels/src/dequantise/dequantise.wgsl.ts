@@ -17,8 +17,8 @@ fn main(
   let k4 = params.k / 4u;
   if (at >= params.n * k4) { return; }
   let column = at % k4;
-  let held = at / k4 * groups_of(params.k) + column / 16u;
-  y[at] = weights_of(held, column % 16u, scale_of(held));
+  let group_at = at / k4 * groups_of(params.k) + column / 16u;
+  y[at] = weights_of(group_at, column % 16u, scale_of(group_at));
 }
 `;
 export default code;

@@ -1,8 +1,8 @@
-/** Held weights back to float32. */
+/** Quantised weights back to float32. */
 
 import { defineOp, ceilDiv, fold, type AdapterProfile } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, heldWeights } from '../weight-operands.ts';
+import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './dequantise-plain.wgsl.ts';
 import runCode from './dequantise-run.wgsl.ts';
 import code from './dequantise.wgsl.ts';
@@ -21,7 +21,7 @@ export const dequantise = defineOp({
   formula: 'y = minimum + scale q',
   source: 'Dettmers et al. 2023, arXiv 2305.14314, section 2, with asymmetric steps',
   params: { N: 'u32', K: 'u32', format: 'u32' },
-  inputs: heldWeights(({ N }: Rows) => N, ({ K }) => K),
+  inputs: quantisedWeights(({ N }: Rows) => N, ({ K }) => K),
   outputs: { y: { type: 'f32', mode: 'overwrite', shape: ({ N, K }) => [N, K] } },
   variants: [
     {
@@ -41,7 +41,7 @@ export const dequantise = defineOp({
     { name: 'plain', code: formatCode + plainCode, prelude: formatPrelude, workgroups: ({ N, K }) => fold(ceilDiv(N * K, 64)) },
   ],
   reference: ({ N, K, format }, { data, scales }) => ({ y: unpack(N, K, format, data, scales) }),
-  gradient: { none: 'weights that are held in these formats are frozen' },
+  gradient: { none: 'quantised weights are frozen' },
   cases: [0, 1, 2].flatMap((format) => [
     { N: 1, K: 1, format },
     { N: 33, K: 97, format },

@@ -8,7 +8,7 @@ function half(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15));
 }
 
-/** Weights (N, K) of rows held as 0 f16, 1 int8 or 2 int4: w = minimum + scale q, one scale and minimum for 64 weights. */
+/** Weights (N, K) of rows in format 0 f16, 1 int8 or 2 int4: w = minimum + scale q, one scale and minimum for 64 weights. */
 export function unpack(N: number, K: number, format: number, data: Numbers, scales: Numbers): Float64Array {
   const w = new Float64Array(N * K);
   const groups = Math.ceil(K / 64);

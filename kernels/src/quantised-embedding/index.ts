@@ -1,8 +1,8 @@
-/** Token embedding from a table of held weights. */
+/** Token embedding from a table of quantised weights. */
 
 import { ceilDiv, defineOp, fold } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, heldWeights } from '../weight-operands.ts';
+import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './quantised-embedding-plain.wgsl.ts';
 import code from './quantised-embedding.wgsl.ts';
 import { forward } from './reference.ts';
@@ -27,7 +27,7 @@ export const quantisedEmbedding = defineOp({
       draw: ({ T, V, first }, uniform) =>
         Uint32Array.from({ length: T }, () => Math.floor(uniform() * (first > 0 ? first + V + 9 : V))),
     },
-    ...heldWeights(({ V }: Table) => V, ({ C }) => C),
+    ...quantisedWeights(({ V }: Table) => V, ({ C }) => C),
   },
   outputs: { y: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
@@ -41,7 +41,7 @@ export const quantisedEmbedding = defineOp({
     { name: 'plain', code: formatCode + plainCode, prelude: formatPrelude, workgroups: ({ T, C }) => fold(ceilDiv(T * C, 64)) },
   ],
   reference: (sizes, { tokens, data, scales }, { y }) => ({ y: forward(sizes, tokens, data, scales, y) }),
-  gradient: { none: 'weights that are held in these formats are frozen' },
+  gradient: { none: 'quantised weights are frozen' },
   cases: [0, 1, 2].flatMap((format) => [
     { T: 7, V: 33, C: 97, first: 0, format },
     { T: 129, V: 33, C: 68, first: 20, format },

@@ -21,8 +21,8 @@ fn main(
   let source = tokens[at / params.c] - params.first;
   if (source >= params.v) { return; }
   let column = at % params.c;
-  let held = source * groups_of(params.c) + column / 64u;
-  y[at] = weights_of(held, column % 64u / 4u, scale_of(held))[column % 4u];
+  let group_at = source * groups_of(params.c) + column / 64u;
+  y[at] = weights_of(group_at, column % 64u / 4u, scale_of(group_at))[column % 4u];
 }
 `;
 export default code;

@@ -22,8 +22,8 @@ fn main(
   let source = tokens[at / c4] - params.first;
   if (source >= params.v) { return; }
   let column = at % c4;
-  let held = source * groups_of(params.c) + column / 16u;
-  y[at] = weights_of(held, column % 16u, scale_of(held));
+  let group_at = source * groups_of(params.c) + column / 16u;
+  y[at] = weights_of(group_at, column % 16u, scale_of(group_at));
 }
 `;
 export default code;

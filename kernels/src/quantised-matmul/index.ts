@@ -1,4 +1,4 @@
-/** Product of a few rows with held weights, which are converted where they are multiplied: decoding reads them as packed. */
+/** Product of a few rows with quantised weights, which are converted where they are multiplied: decoding reads them as they are stored. */
 
 import outerProductCode from '../matmul/outer-product.wgsl.ts';
 import { blocksPrelude } from '../matmul/row-blocks.ts';
@@ -7,9 +7,9 @@ import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import workgroupCode from '../matmul/workgroup.wgsl.ts';
 import { ceilDiv, defineOp, type AdapterProfile } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, heldWeights } from '../weight-operands.ts';
+import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './plain.wgsl.ts';
-import { backward, forward, type HeldProductSizes } from './reference.ts';
+import { backward, forward, type QuantisedProductSizes } from './reference.ts';
 import subgroupCode from './subgroup.wgsl.ts';
 import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
 
@@ -27,7 +27,7 @@ export const quantisedMatmulNT = defineOp({
   params: { M: 'u32', N: 'u32', K: 'u32', format: 'u32', hasBias: 'u32', ldc: 'u32' },
   inputs: {
     a: { type: 'f32', shape: ({ M, K }) => [M, K] },
-    ...heldWeights(({ N }: HeldProductSizes) => N, ({ K }) => K),
+    ...quantisedWeights(({ N }: QuantisedProductSizes) => N, ({ K }) => K),
     bias: { type: 'f32', shape: ({ N, hasBias }) => [hasBias ? N : 0], optional: true },
   },
   outputs: {
@@ -41,7 +41,7 @@ export const quantisedMatmulNT = defineOp({
       prelude: (sizes) => formatPrelude(sizes) + blocksPrelude(sizes.M),
       supports: ({ subgroupSize }: AdapterProfile, { N, K, ldc }) =>
         subgroupSize === 8 && [N, K, ldc].every((size) => size % 4 === 0),
-      workgroups: ({ N, ...sizes }: HeldProductSizes) => [ceilDiv(N, 32), ceilDiv(sizes.M, 32)],
+      workgroups: ({ N, ...sizes }: QuantisedProductSizes) => [ceilDiv(N, 32), ceilDiv(sizes.M, 32)],
     },
     {
       name: 'workgroup-thin',

@@ -18,8 +18,8 @@ fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) grou
   let first = column * groups_of(params.k);
   var sums: vec4f;
   for (var k = 0u; k < params.k; k += 4u) {
-    let held = first + k / 64u;
-    let w = weights_of(held, k % 64u / 4u, scale_of(held));
+    let group_at = first + k / 64u;
+    let w = weights_of(group_at, k % 64u / 4u, scale_of(group_at));
     // Rows are filled up with weights that count for nothing.
     for (var j = 0u; j < min(4u, params.k - k); j++) {
       for (var r = 0u; r < 4u; r++) { sums[r] += a[min(row + r, params.m - 1u) * params.k + k + j] * w[j]; }

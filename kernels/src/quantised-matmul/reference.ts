@@ -2,12 +2,12 @@ import { unpack } from '../dequantise/reference.ts';
 import { multiply } from '../matmul/reference.ts';
 import type { Numbers } from '../op.ts';
 
-/** Sizes of c = a W^T + bias with W (N, K) held in `format`; `ldc` as in the products of float32. */
-export type HeldProductSizes = Readonly<Record<'M' | 'N' | 'K' | 'format' | 'hasBias' | 'ldc', number>>;
+/** Sizes of c = a W^T + bias with W (N, K) in `format`; `ldc` as in the products of float32. */
+export type QuantisedProductSizes = Readonly<Record<'M' | 'N' | 'K' | 'format' | 'hasBias' | 'ldc', number>>;
 
-/** c = a W^T + bias over the weights that the held rows stand for. */
+/** c = a W^T + bias over the weights that the quantised rows stand for. */
 export function forward(
-  { format, ...sizes }: HeldProductSizes,
+  { format, ...sizes }: QuantisedProductSizes,
   a: Numbers,
   data: Numbers,
   scales: Numbers,
@@ -19,7 +19,7 @@ export function forward(
 }
 
 /** da = dc W. */
-export function backward({ M, N, K, format, ldc }: HeldProductSizes, data: Numbers, scales: Numbers, dc: Numbers): Float64Array {
+export function backward({ M, N, K, format, ldc }: QuantisedProductSizes, data: Numbers, scales: Numbers, dc: Numbers): Float64Array {
   const w = unpack(N, K, format, data, scales);
   const sizes = { M, N: K, K: N, accumulate: 0, hasBias: 0, lda: ldc, ldc: K };
   return multiply('nn', sizes, dc, w, new Float64Array(0), new Float64Array(M * K));

@@ -36,18 +36,18 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   var c2: array<vec4f, 8>;
   var c3: array<vec4f, 8>;
   for (var g = 0u; g < groups; g++) {
-    let held = first + g;
-    let scale0 = scale_of(held);
-    let scale1 = scale_of(held + groups);
-    let scale2 = scale_of(held + 2u * groups);
-    let scale3 = scale_of(held + 3u * groups);
+    let group_at = first + g;
+    let scale0 = scale_of(group_at);
+    let scale1 = scale_of(group_at + groups);
+    let scale2 = scale_of(group_at + 2u * groups);
+    let scale3 = scale_of(group_at + 3u * groups);
     for (var i = 0u; i < min(16u, k4 - g * 16u); i++) {
       let k = g * 16u + i;
       let block = transpose(mat4x4f(
-        weights_of(held, i, scale0),
-        weights_of(held + groups, i, scale1),
-        weights_of(held + 2u * groups, i, scale2),
-        weights_of(held + 3u * groups, i, scale3),
+        weights_of(group_at, i, scale0),
+        weights_of(group_at + groups, i, scale1),
+        weights_of(group_at + 2u * groups, i, scale2),
+        weights_of(group_at + 3u * groups, i, scale3),
       ));
       multiply_rows(&c0, a[a0 + k], block);
       if (BLOCKS > 1u) { multiply_rows(&c1, a[a1 + k], block); }

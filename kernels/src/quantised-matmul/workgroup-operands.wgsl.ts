@@ -1,4 +1,4 @@
-// Bindings of a product with held weights for the tile of workgroup-tile.wgsl.ts, its operands four values of k at a time,
+// Bindings of a product with quantised weights for the tile of workgroup-tile.wgsl.ts, its operands four values of k at a time,
 // and the store of four sums with bias. Where a row of A is not whole vec4s it is bound as single numbers.
 const code: string = /* wgsl */ `
 struct Params { m: u32, n: u32, k: u32, format: u32, has_bias: u32, ldc: u32 }
@@ -25,8 +25,8 @@ fn load_left(row: u32, k: u32) -> vec4f {
 
 fn load_right(column: u32, k: u32) -> vec4f {
   if (column >= params.n || k >= params.k) { return vec4f(); }
-  let held = column * groups_of(params.k) + k / 64u;
-  return keep(weights_of(held, k % 64u / 4u, scale_of(held)), params.k - k);
+  let group_at = column * groups_of(params.k) + k / 64u;
+  return keep(weights_of(group_at, k % 64u / 4u, scale_of(group_at)), params.k - k);
 }
 
 fn store(row: u32, column: u32, sum: vec4f) {

@@ -1,7 +1,7 @@
 /** Root mean square layer norm (Zhang & Sennrich 2019, arXiv 1910.07467) and its gradients. */
 
-import { rowsPerSubgroup, workgroupPerRow } from '../layout.ts';
-import { ceilDiv, defineOp, fold, type AdapterProfile } from '../op.ts';
+import { invocationPerRow, rowsPerSubgroup, subgroupPerRow, workgroupPerRow } from '../layout.ts';
+import { ceilDiv, defineOp } from '../op.ts';
 import reductionCode from '../row-reduction.wgsl.ts';
 import backwardPlainCode from './rms-norm-backward-plain.wgsl.ts';
 import backwardWeightWorkgroupCode from './rms-norm-backward-weight-workgroup.wgsl.ts';
@@ -15,17 +15,9 @@ import rowsCode from './rms-norm-rows.wgsl.ts';
 import code from './rms-norm.wgsl.ts';
 import * as reference from './reference.ts';
 
-const ROWS = 8;
-const rowPerSubgroup = {
-  name: 'subgroup',
-  needs: ['subgroups'] as const,
-  constants: (_: unknown, profile: AdapterProfile) => ({ WIDTH: profile.subgroupSize ?? 1, ROWS }),
-  supports: (profile: AdapterProfile, { C }: { C: number }) => (profile.subgroupSize ?? 64) <= 32 && C % 4 === 0,
-  workgroups: ({ T }: { T: number }) => fold(ceilDiv(T, ROWS)),
-};
-const rowPerWorkgroup = workgroupPerRow<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
-const severalRows = rowsPerSubgroup<{ T: number; C: number }>(({ T }) => T, ({ C }) => C);
-const rowPerInvocation = { name: 'plain', workgroups: ({ T }: { T: number }) => [ceilDiv(T, 64)] as const };
+type RowSizes = { readonly T: number; readonly C: number };
+const rows = ({ T }: RowSizes) => T;
+const width = ({ C }: RowSizes) => C;
 
 /**
  * y = x / sqrt(mean(x^2) + eps) * weight. x (T, C) f32, weight (C) f32 -> y (T, C) f32, inverseRms (T) f32, both
@@ -45,10 +37,10 @@ export const rmsNorm = defineOp({
     inverseRms: { type: 'f32', mode: 'overwrite', shape: ({ T }) => [T] },
   },
   variants: [
-    { ...severalRows, code: rowsCode },
-    { ...rowPerSubgroup, code },
-    { ...rowPerWorkgroup, code: reductionCode + workgroupCode },
-    { ...rowPerInvocation, code: plainCode },
+    { ...rowsPerSubgroup(rows, width), code: rowsCode },
+    { ...subgroupPerRow(rows, ({ C }) => C % 4 === 0), code },
+    { ...workgroupPerRow(rows, width), code: reductionCode + workgroupCode },
+    { ...invocationPerRow(rows), code: plainCode },
   ],
   reference: ({ T, C, eps }, { x, weight }) => reference.forward(T, C, eps, x, weight),
   gradient: {
@@ -93,10 +85,10 @@ export const rmsNormBackward = defineOp({
   },
   outputs: { dx: { type: 'f32', mode: 'update', shape: ({ T, C }) => [T, C] } },
   variants: [
-    { ...severalRows, code: backwardRowsCode },
-    { ...rowPerSubgroup, code: backwardCode },
-    { ...rowPerWorkgroup, code: reductionCode + backwardWorkgroupCode },
-    { ...rowPerInvocation, code: backwardPlainCode },
+    { ...rowsPerSubgroup(rows, width), code: backwardRowsCode },
+    { ...subgroupPerRow(rows, ({ C }) => C % 4 === 0), code: backwardCode },
+    { ...workgroupPerRow(rows, width), code: reductionCode + backwardWorkgroupCode },
+    { ...invocationPerRow(rows), code: backwardPlainCode },
   ],
   reference: ({ T, C }, { x, weight, inverseRms, dy }, before) => ({
     dx: reference.backward(T, C, x, weight, inverseRms, dy, before.dx),

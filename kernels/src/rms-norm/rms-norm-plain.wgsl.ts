@@ -9,8 +9,12 @@ struct Params { t: u32, c: u32, eps: f32 }
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x;
+fn main(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = (group.y * groups.x + group.x) * 64u + local;
   if (row >= params.t) { return; }
   let start = row * params.c;
   var squares = 0.0;

@@ -1,5 +1,5 @@
 // One invocation computes REPEAT vec4s: with s = sigmoid(gate), dgate = dy up s (1 + gate (1 - s)) and
-// dup = dy gate s. The exponent is held at 80 so that no infinity arises. No workgroup memory, no barriers.
+// dup = dy gate s. The exponent is capped at 80 so that no infinity arises. No workgroup memory, no barriers.
 // Needs T * F to be a multiple of 4.
 const code: string = /* wgsl */ `
 override REPEAT: u32;

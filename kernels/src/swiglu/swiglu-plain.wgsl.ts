@@ -1,4 +1,4 @@
-// One invocation computes one element of y = silu(gate) * up. The exponent is held at 80 so that no
+// One invocation computes one element of y = silu(gate) * up. The exponent is capped at 80 so that no
 // infinity arises. No workgroup memory, no barriers.
 const code: string = /* wgsl */ `
 struct Params { t: u32, f: u32 }

@@ -1,4 +1,4 @@
-// One invocation computes REPEAT vec4s of y = silu(gate) * up. The exponent is held at 80 so that no
+// One invocation computes REPEAT vec4s of y = silu(gate) * up. The exponent is capped at 80 so that no
 // infinity arises. No workgroup memory, no barriers. Needs T * F to be a multiple of 4.
 const code: string = /* wgsl */ `
 override REPEAT: u32;

@@ -1,5 +1,6 @@
 /** A model small enough to read, for the tests. */
 
+import { uniformFrom } from '@seal/kernels';
 import { initialAdapter, type AdapterValues, type LoraLayout, type LoraPack } from './adapters/lora.ts';
 import { packBatch, type Segment } from './batch.ts';
 import { initialWeights } from './files/checkpoint.ts';
@@ -28,16 +29,7 @@ export const smallConfig: ModelConfig = parseConfig(
   'the test',
 );
 
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-export function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+export { uniformFrom as uniform };
 
 /** An adapter as if it were trained: B of initialAdapter, which is zero, is uniform within `spread` / 2 of zero. */
 export function drawnAdapter(layout: LoraLayout, draw: () => number, spread: number): AdapterValues {
@@ -60,7 +52,7 @@ export function relativeL2(actual: ArrayLike<number>, expected: ArrayLike<number
 
 /** Random weights, large enough that the most likely tokens vary. */
 export function smallWeights(config: ModelConfig, seed = 1): Map<string, Float32Array> {
-  const draw = uniform(seed);
+  const draw = uniformFrom(seed);
   return initialWeights(config, () => 8 * (draw() + draw() + draw() - 1.5));
 }
 

@@ -1,7 +1,7 @@
 /** A loaded model: configuration, weights on the device in float32 or quantised, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { Kernels, ropeTable, type ChoiceOptions, type PackedRows, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type QuantisedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
 import type { ModelConfig, Projection } from './model-config.ts';
@@ -84,8 +84,8 @@ export class Model {
     else this.#arena.writeVector(name, values);
   }
 
-  /** Uploads rows of one matrix as `packRows` gives them in its format. */
-  writeQuantisedRows(name: string, first: number, rows: PackedRows): void {
+  /** Uploads rows of one matrix as `quantiseRows` gives them in its format. */
+  writeQuantisedRows(name: string, first: number, rows: QuantisedRows): void {
     if (this.#arena instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
     this.#arena.writeRows(name, first, rows);
   }

@@ -11,7 +11,7 @@ import {
   matmulNN,
   matmulNT,
   matmulTN,
-  packedShape,
+  quantisedShape,
   part,
   quantisedEmbedding,
   quantisedMatmulNT,
@@ -55,7 +55,7 @@ function quantisedOperands({ slice, scales }: MatrixPart, first: number, rows: n
 /** A matrix as float32, piece by piece. */
 function dense(record: Recording<Step>, { columns: K, format, parts }: Matrix): DenseRows[] {
   if (format === 'f32') return parts.map(({ firstRow, rows, slice }) => ({ firstRow, rows, slice: () => slice }));
-  const { words, groups } = packedShape(format, K);
+  const { words, groups } = quantisedShape(format, K);
   const step = Math.max(ROW_MULTIPLE, Math.floor(DENSE_BYTES / 4 / K / ROW_MULTIPLE) * ROW_MULTIPLE);
   return parts.flatMap((own) =>
     Array.from({ length: Math.ceil(own.rows / step) }, (_, i): DenseRows => {
@@ -96,7 +96,7 @@ export function embedTokens(
     if (format === 'f32') {
       record.run(embedding, sizes, { tokens, weight: own.slice, y }, byTokens);
     } else {
-      const { words, groups } = packedShape(format, C);
+      const { words, groups } = quantisedShape(format, C);
       const operands = { tokens, ...quantisedOperands(own, 0, own.rows, words, groups), y };
       record.run(quantisedEmbedding, { ...sizes, format: WEIGHT_FORMATS.indexOf(format) }, operands, byTokens);
     }
@@ -116,7 +116,7 @@ export function multiplyTransposed(
   const ownBias = (firstRow: number) => bias && { bias: columnsFrom(bias, firstRow) };
   const hasBias = Number(bias !== null);
   if (format !== 'f32' && M <= FEW_ROWS) {
-    const { words, groups } = packedShape(format, K);
+    const { words, groups } = quantisedShape(format, K);
     for (const own of w.parts) {
       const { firstRow, rows } = own;
       const sizes = { M, N: rows, K, format: WEIGHT_FORMATS.indexOf(format), hasBias, ldc: N };

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
-import { packRows, unpackRows } from '@seal/kernels';
+import { quantiseRows, dequantiseRows } from '@seal/kernels';
 import { packBatch } from './batch.ts';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel } from './files/checkpoint.ts';
@@ -24,7 +24,7 @@ it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeou
   const stands = new Map(
     [...parameterLayout(large).places.values()].map(({ name: tensor, shape }) => {
       const values = drawn.get(tensor)!;
-      return [tensor, shape.length === 1 ? values : unpackRows('int8', packRows('int8', values, shape[1]!), shape[1]!)];
+      return [tensor, shape.length === 1 ? values : dequantiseRows('int8', quantiseRows('int8', values, shape[1]!), shape[1]!)];
     }),
   );
   // Of both pieces, and more than the few rows that are converted in the product.

@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { packRows, unpackRows, WEIGHT_FORMATS } from '@seal/kernels';
+import { quantiseRows, dequantiseRows, WEIGHT_FORMATS } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel, type TensorReport } from './files/checkpoint.ts';
 import { drawnAdapter, hostSource, relativeL2, scoreLogits, smallConfig, uniform, watchDevice } from './fixture.ts';
@@ -49,7 +49,7 @@ function dequantised(format: QuantisedFormat): HostWeights {
       const { name, shape } = place;
       const held = tensorFormat(format, place);
       const values = weights.get(name)!;
-      return [name, held === 'f32' ? values : unpackRows(held, packRows(held, values, shape[1]!), shape[1]!)];
+      return [name, held === 'f32' ? values : dequantiseRows(held, quantiseRows(held, values, shape[1]!), shape[1]!)];
     }),
   );
 }
@@ -136,7 +136,7 @@ describe.each(WEIGHT_FORMATS)('weights held as %s', (format) => {
       const own = split.matrix(name);
       const values = await source.readRows(name, 0, own.rows);
       if (own.format === 'f32') split.writeRows(name, 0, values);
-      else split.writeQuantisedRows(name, 0, packRows(own.format, values, shape[1]!));
+      else split.writeQuantisedRows(name, 0, quantiseRows(own.format, values, shape[1]!));
     }
     for (const name of ['lm_head.weight', 'model.layers.0.mlp.up_proj.weight', 'model.layers.1.mlp.down_proj.weight']) {
       expect(split.matrix(name).parts.length, name).toBeGreaterThan(1);

@@ -3,7 +3,7 @@
  * Embedding and head decide every token, and are read by one row or once a step: under int4 they are held as int8.
  */
 
-import { packedShape, packRows, unpackRows, type PackedRows } from '@seal/kernels';
+import { quantisedShape, quantiseRows, dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { createStorage, upload } from './buffers.ts';
 import { ParameterArena } from './arena.ts';
 import type { ParameterLayout, TensorPlace } from './parameters.ts';
@@ -37,7 +37,7 @@ export class QuantisedWeights {
 
   #create({ name, shape }: TensorPlace, format: QuantisedFormat, byteLimit: number): Matrix {
     const [rows = 1, columns = 1] = shape;
-    const { words, groups } = packedShape(format, columns);
+    const { words, groups } = quantisedShape(format, columns);
     const most = Math.floor(byteLimit / (words * 4) / ROW_MULTIPLE) * ROW_MULTIPLE;
     const step = rows * words * 4 <= byteLimit ? rows : most;
     if (step === 0) {
@@ -72,10 +72,10 @@ export class QuantisedWeights {
   }
 
   /** Overwrites rows of a matrix from `first` on. */
-  writeRows(name: string, first: number, { data, scales }: PackedRows): void {
+  writeRows(name: string, first: number, { data, scales }: QuantisedRows): void {
     const { columns, format, parts } = this.matrix(name);
     if (format === 'f32') throw new TypeError(`Cannot write packed rows of ${name}: it is held as f32`);
-    const { words, groups } = packedShape(format, columns);
+    const { words, groups } = quantisedShape(format, columns);
     const end = first + data.length / words;
     for (const own of parts) {
       const from = Math.max(first, own.firstRow);
@@ -120,9 +120,9 @@ export function quantiseTensorRows(
   values: Float32Array,
   columns: number,
   { name, start, remedy }: { readonly name: string; readonly start: number; readonly remedy: string },
-): PackedRows {
+): QuantisedRows {
   try {
-    return packRows(format, values, columns);
+    return quantiseRows(format, values, columns);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     const beyond = values.findIndex((value) => Math.abs(value) >= BEYOND_HALF[format]);
@@ -138,11 +138,11 @@ export function quantiseTensorRows(
 export function measureChannels(
   format: QuantisedFormat,
   values: Float32Array,
-  quantised: PackedRows,
+  quantised: QuantisedRows,
   columns: number,
   errors: Float32Array,
 ): void {
-  const kept = unpackRows(format, quantised, columns);
+  const kept = dequantiseRows(format, quantised, columns);
   for (let row = 0; row < values.length / columns; row++) {
     let difference = 0;
     let norm = 0;

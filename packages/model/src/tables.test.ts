@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { packRows } from '@seal/kernels';
+import { quantiseRows } from '@seal/kernels';
 import { packBatch, rangeTables, type Segment } from './batch.ts';
 import { evenChunkRows } from './chunks.ts';
 import { drawnAdapter, hostSource, scoreLogits, smallConfig, smallWeights, uniform } from './fixture.ts';
@@ -154,7 +154,7 @@ describe('a feed-forward in ranges', () => {
       const values = await source.readRows(name, 0, rows);
       const format = tensorFormat('int4', { name, shape });
       if (format === 'f32') model.writeRows(name, 0, values);
-      else model.writeQuantisedRows(name, 0, packRows(format, values, columns));
+      else model.writeQuantisedRows(name, 0, quantiseRows(format, values, columns));
     }
     const own = [sequence(41), sequence(20)];
     const filler = (length: number) => [sequence(length)];

@@ -3,7 +3,7 @@
  * once or twice, matrices that are stored quantised, tensors that nobody needs.
  */
 
-import { packedShape } from '@seal/kernels';
+import { quantisedShape } from '@seal/kernels';
 import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import type { ModelConfig } from '../model-config.ts';
 import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
@@ -98,7 +98,7 @@ function quantisedTensor<Tensor extends Stored>(
   place: string,
 ): QuantisedTensor<Tensor> {
   const [rows = 1, columns = 1] = shape;
-  const { words, groups } = packedShape(format, columns);
+  const { words, groups } = quantisedShape(format, columns);
   const find = (stored: string, width: number): Tensor => {
     const tensor = tensors.get(stored);
     if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);

@@ -8,7 +8,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
-import { unpackRows, type PackedRows } from '@seal/kernels';
+import { dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
@@ -38,7 +38,7 @@ export interface WeightSource {
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
   /** Rows of a tensor that is stored quantised, as they are stored. Throws TypeError for another. */
-  readQuantisedRows(name: string, first: number, count: number): Promise<PackedRows>;
+  readQuantisedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
   /** A whole tensor as it is stored. Throws TypeError for one that is quantised. */
   readTensor(name: string): Promise<StoredTensor>;
 }
@@ -181,7 +181,7 @@ function fileSource({ found: tensors, copies }: Matched<Located>): WeightSource 
     await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
     return words;
   };
-  const readQuantised = async ({ data, scales }: QuantisedTensor<Located>, name: string, first: number, count: number): Promise<PackedRows> => {
+  const readQuantised = async ({ data, scales }: QuantisedTensor<Located>, name: string, first: number, count: number): Promise<QuantisedRows> => {
     const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
     const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
     if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
@@ -203,7 +203,7 @@ function fileSource({ found: tensors, copies }: Matched<Located>): WeightSource 
       const tensor = find(name);
       const [, columns] = rowShape(tensor.shape);
       if ('quantised' in tensor) {
-        const rows = unpackRows(tensor.quantised, await readQuantised(tensor, name, first, count), columns);
+        const rows = dequantiseRows(tensor.quantised, await readQuantised(tensor, name, first, count), columns);
         target?.set(rows);
         return target?.subarray(0, rows.length) ?? rows;
       }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
-import { packRows } from '@seal/kernels';
+import { quantiseRows } from '@seal/kernels';
 import { readFloats } from '../buffers.ts';
 import { initialWeights, loadModel } from './checkpoint.ts';
 import { hostSource, smallConfig, uniform } from '../fixture.ts';
@@ -39,7 +39,7 @@ it.each(['f32', 'int8'] as const)('puts every piece in its place, in every part:
   const { parts } = model.matrix(name);
   expect(parts.length).toBeGreaterThan(1);
   const values = weights.get(name)!;
-  const expected = format === 'f32' ? { data: values, scales: new Float32Array() } : packRows(format, values, 128);
+  const expected = format === 'f32' ? { data: values, scales: new Float32Array() } : quantiseRows(format, values, 128);
   const read = async (slices: readonly (GPUBufferBinding | undefined)[]) => {
     const there = slices.filter((slice) => slice !== undefined);
     const all = await Promise.all(there.map(({ buffer, offset = 0, size = 0 }) => readFloats(gpu.device, buffer, offset / 4, size / 4)));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
-import { packRows, unpackRows } from '@seal/kernels';
+import { dequantiseRows, quantiseRows } from '@seal/kernels';
 import { readFloats } from '../buffers.ts';
 import { hostWeights, initialWeights, loadModel, quantisationConfig, readWeights } from './checkpoint.ts';
 import { configFile } from '../config.ts';
@@ -116,8 +116,8 @@ describe.each(['int8', 'int4'] as const)('matrices packed as %s', (as) => {
         expect(stored.get(name), name).toEqual(values);
         continue;
       }
-      const packed = packRows(held, values, shape[1]!);
-      expect(stored.get(name), name).toEqual(unpackRows(held, packed, shape[1]!));
+      const packed = quantiseRows(held, values, shape[1]!);
+      expect(stored.get(name), name).toEqual(dequantiseRows(held, packed, shape[1]!));
       const [part] = model.matrix(name).parts;
       const onDevice = await readFloats(gpu.device, part.slice.buffer, 0, packed.data.length);
       expect(Buffer.from(onDevice.buffer).equals(new Uint8Array(packed.data.buffer)), name).toBe(true);

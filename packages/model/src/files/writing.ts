@@ -5,7 +5,7 @@
 
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packedShape } from '@seal/kernels';
+import { quantisedShape } from '@seal/kernels';
 import type { QuantisedFormat } from '../matrix.ts';
 import { quantiseTensorRows, tensorFormat } from '../quantised.ts';
 import { BYTE_SIZES, writeHeader, type FloatDType } from './safetensors.ts';
@@ -40,7 +40,7 @@ function plan(of: string, shape: readonly number[], as: StoredAs): PlannedTensor
   const format = tensorFormat(as, { name: of, shape });
   if (format === 'f32') return [make(of, 'F32', shape)];
   const [rows, columns] = rowShape(shape);
-  const { words, groups } = packedShape(format, columns);
+  const { words, groups } = quantisedShape(format, columns);
   const names = quantisedNames(of);
   return [make(names.data, 'U32', [rows, words]), make(names.scales, 'U32', [rows, groups])];
 }
@@ -165,7 +165,7 @@ function toBfloat16(values: Float32Array, name: string, start: number): Uint16Ar
 
 /** Rounds rows to the nearest float16, ties to even. Throws RangeError where a value becomes infinite. */
 function toFloat16(values: Float32Array, columns: number, name: string, start: number): Uint16Array {
-  const { words: width } = packedShape('f16', columns);
+  const { words: width } = quantisedShape('f16', columns);
   const { data } = quantiseTensorRows('f16', values, columns, { name, start, remedy: '`dtype` bf16 or f32' });
   const padded = new Uint16Array(data.buffer);
   const rows = values.length / columns;

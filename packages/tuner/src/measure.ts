@@ -10,8 +10,7 @@ import {
   type Variant,
 } from '@seal/kernels';
 import type { Gpu } from '@seal/device';
-import type { BenchCase } from './cases.ts';
-import { Copies } from './ceilings.ts';
+import type { KernelCase } from './cases.ts';
 import { draw, operandOf, read, relativeError, upload, write } from './operands.ts';
 import type { Launch, Stopwatch } from './stopwatch.ts';
 import { takeTurns, type Contestant, type Timing } from './turns.ts';
@@ -47,34 +46,27 @@ interface Prepared {
 }
 
 /**
- * Checks every variant that fits the adapter, then times them in turns with the copies that the case asks for and with
- * `rivals`. `only` names the variants to measure, all when absent. Throws RangeError when a variant computes nonsense.
+ * Checks every variant that fits the adapter, then times them in turns with each other and with `rivals`. `only` names the
+ * variants to measure, all when absent. Throws RangeError when a variant computes nonsense.
  */
 export async function measureCase(
   bench: Bench,
-  one: BenchCase,
-  { copyRun, rivals, only }: { readonly copyRun?: number; readonly rivals?: Rivals; readonly only?: readonly string[] } = {},
+  one: KernelCase,
+  { rivals, only }: { readonly rivals?: Rivals; readonly only?: readonly string[] } = {},
 ): Promise<Measured> {
-  const { gpu, kernels, watch, turns } = bench;
+  const { kernels, watch, turns } = bench;
   const { op, sizes } = one;
   const variants: readonly Variant<string>[] = op.variants.filter(
     (variant: Variant<string>) => canRun(variant, kernels.profile, sizes) && (only?.includes(variant.name) ?? true),
   );
   const buffers = new Map<string, GPUBuffer>();
-  let copies: Copies | null = null;
   try {
     const inputs = draw(op.inputs, one, 1);
     const { prepared, expected } = await prepare(bench, one, variants, inputs, buffers);
     const contestants = prepared.map(
       ({ variant, launch }): Contestant => ({ name: variant, run: (times) => watch.time([launch], times) }),
     );
-    const others: Contestant[] = [];
-    if (one.copied !== undefined) {
-      copies = new Copies(gpu, watch, 4 * one.copied);
-      others.push(copies.contestant('copy', 4 * one.copied, 1));
-      if (copyRun !== undefined) others.push(copies.contestant('fastest-copy', 4 * one.copied, copyRun));
-    }
-    if (rivals) others.push(...(await rivals(inputs, Object.values(expected)[0] ?? new Float64Array())));
+    const others = rivals ? await rivals(inputs, Object.values(expected)[0] ?? new Float64Array()) : [];
     const timings = await takeTurns([...contestants, ...others], turns);
     return {
       variants: timings.slice(0, contestants.length),
@@ -86,7 +78,6 @@ export async function measureCase(
       ),
     };
   } finally {
-    copies?.destroy();
     for (const buffer of buffers.values()) buffer.destroy();
   }
 }
@@ -94,7 +85,7 @@ export async function measureCase(
 /** Uploads the operands, runs every variant once and holds it to the reference, or on large cases to the last variant. */
 async function prepare(
   { gpu, kernels }: Bench,
-  one: BenchCase,
+  one: KernelCase,
   variants: readonly Variant<string>[],
   inputs: Record<string, Numbers>,
   buffers: Map<string, GPUBuffer>,
@@ -169,7 +160,7 @@ function launch(
 /** Several ops that run one after the other as one contestant, by the variants that run when none is named. */
 export interface Sequence {
   readonly name: string;
-  readonly steps: readonly Pick<BenchCase, 'op' | 'sizes' | 'inputs'>[];
+  readonly steps: readonly Pick<KernelCase, 'op' | 'sizes' | 'inputs'>[];
 }
 
 /** Times sequences in turns; what they compute is not looked at again, their ops are held to their references as cases. */

@@ -1,18 +1,19 @@
-/** Kernels read held weights bit for bit as the host does, weights so small that their scales are subnormal f16 among them. */
+/** Kernels read quantised weights bit for bit as the host does, weights so small that their scales are subnormal f16 among them. */
 
 import { expect, it } from 'vitest';
 import {
   canRun,
   dequantise,
-  packRows,
+  dequantiseRows,
   quantisedEmbedding,
   quantisedMatmulNT,
-  unpackRows,
+  quantiseRows,
+  uniformFrom,
   WEIGHT_FORMATS,
   type AnyOp,
 } from '@seal/kernels';
 import { openKernels } from './device.ts';
-import { runOnGpu, uniformFrom } from './harness.ts';
+import { runOnGpu } from './harness.ts';
 
 const opened = openKernels();
 
@@ -25,22 +26,22 @@ const empty = new Float64Array(0);
 it.each(WEIGHT_FORMATS)('%s', async (format) => {
   const uniform = uniformFrom(9);
   const values = Float32Array.from({ length: N * K }, (_, i) => 2 ** (2 - Math.floor(i / K)) * (uniform() - 0.5));
-  const packed = packRows(format, values, K);
-  const held = Float64Array.from(unpackRows(format, packed, K));
+  const quantised = quantiseRows(format, values, K);
+  const exact = Float64Array.from(dequantiseRows(format, quantised, K));
   const index = WEIGHT_FORMATS.indexOf(format);
-  const column = (_: unknown, i: number) => (held[(i % N) * K + Math.floor(i / N)] as number) + 0;
+  const column = (_: unknown, i: number) => (exact[(i % N) * K + Math.floor(i / N)] as number) + 0;
   const runs: [AnyOp, Record<string, number>, Record<string, Float64Array | Uint32Array>, Float64Array][] = [
-    [dequantise, { N, K, format: index }, {}, held],
-    [quantisedEmbedding, { T: N, V: N, C: K, first: 0, format: index }, { tokens }, held.map((_, i) => held[((Math.floor(i / K) * 7) % N) * K + (i % K)] as number)],
+    [dequantise, { N, K, format: index }, {}, exact],
+    [quantisedEmbedding, { T: N, V: N, C: K, first: 0, format: index }, { tokens }, exact.map((_, i) => exact[((Math.floor(i / K) * 7) % N) * K + (i % K)] as number)],
     // The rows of the unit matrix pick the columns of W; a sum has no negative zero.
-    [quantisedMatmulNT, { M: K, N, K, format: index, hasBias: 0, ldc: N }, { a: identity, bias: empty }, held.map(column)],
+    [quantisedMatmulNT, { M: K, N, K, format: index, hasBias: 0, ldc: N }, { a: identity, bias: empty }, exact.map(column)],
   ];
   for (const [op, sizes, inputs, expected] of runs) {
     const [output] = Object.keys(op.outputs) as [string];
     const before = { [output]: new Float64Array(expected.length).fill(NaN) };
     for (const variant of op.variants) {
       if (!canRun(variant, opened.core.profile, sizes)) continue;
-      const actual = await runOnGpu(opened.core, op, sizes, { ...inputs, ...packed } as never, before, variant.name);
+      const actual = await runOnGpu(opened.core, op, sizes, { ...inputs, ...quantised } as never, before, variant.name);
       expect(actual[output], `${op.name} ${variant.name}`).toEqual(expected);
     }
   }

@@ -1,35 +1,15 @@
 /** The numbers that a case computes with: drawn, uploaded, read back and compared. */
 
-import { elementCount, type AnyOp, type Numbers, type Operand } from '@seal/kernels';
-import type { BenchCase } from './cases.ts';
+import { drawOperands, type AnyOp, type Numbers, type Operand } from '@seal/kernels';
+import type { KernelCase } from './cases.ts';
 
-/** Mulberry32: uniform numbers in [0, 1) from a 32-bit seed. */
-function uniformFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Values exactly representable in the operand's type: the case's own, the op's draw, else uniform in [-1, 1). */
+/** Values of a case's operands: its own, the op's draw, else uniform in [-1, 1). */
 export function draw(
   operands: Record<string, Operand<string>>,
-  { sizes, inputs }: Pick<BenchCase, 'sizes' | 'inputs'>,
+  { sizes, inputs }: Pick<KernelCase, 'sizes' | 'inputs'>,
   seed: number,
 ): Record<string, Numbers> {
-  return Object.fromEntries(
-    Object.entries(operands).map(([name, operand], index) => {
-      const uniform = uniformFrom(1_000 * seed + index);
-      const length = elementCount(operand.shape(sizes));
-      const values =
-        inputs[name] ?? operand.draw?.(sizes, uniform) ?? Float64Array.from({ length }, () => 2 * uniform() - 1);
-      if (values.length !== length) throw new RangeError(`Cannot draw ${name}: got ${values.length} values, need ${length}`);
-      return [name, operand.type === 'u32' ? Uint32Array.from(values) : Float64Array.from(values, Math.fround)];
-    }),
-  );
+  return drawOperands(operands, sizes, 1_000 * seed, { given: inputs, number: (uniform) => 2 * uniform() - 1 });
 }
 
 /** An input or output by name. Throws TypeError where the op has none of that name. */

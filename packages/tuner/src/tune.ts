@@ -3,7 +3,7 @@
 import type { Gpu } from '@seal/device';
 import { canRun, Kernels, type Choice, type Variant } from '@seal/kernels';
 import type { ModelConfig } from '@seal/model';
-import type { BenchCase } from './cases.ts';
+import type { KernelCase } from './cases.ts';
 import { measureCase } from './measure.ts';
 import { modelCases } from './model-cases.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -75,7 +75,7 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, options: TuneOp
   return rows;
 }
 
-function runnable({ profile }: Kernels, { op, sizes }: BenchCase, halfOperands: boolean): string[] {
+function runnable({ profile }: Kernels, { op, sizes }: KernelCase, halfOperands: boolean): string[] {
   const variants: readonly Variant<string>[] = op.variants;
   return variants
     .filter((variant) => canRun(variant, profile, sizes) && (halfOperands || !variant.halfOperands))
@@ -88,7 +88,7 @@ function fastest(timings: readonly Timing[]): Timing {
   return best;
 }
 
-function choose({ op, shape, sizes }: BenchCase, timings: readonly Timing[], best: Timing, standard: string): TunedRow {
+function choose({ op, shape, sizes }: KernelCase, timings: readonly Timing[], best: Timing, standard: string): TunedRow {
   const usual = timings.find(({ name }) => name === standard) ?? best;
   const gain = speedOver(best, usual);
   const chosen = gain >= LEAST_GAIN ? best : usual;

@@ -12,10 +12,9 @@ import {
   rope,
   swiglu,
   swigluBackward,
-  type AnyOp,
 } from '@seal/kernels';
 import { PROJECTIONS, projectionShape, type ModelConfig } from '@seal/model';
-import { attentionCases, elementwise, loraCases, type BenchCase } from './cases.ts';
+import { attentionCases, elementwise, loraCases, matmulCase, type KernelCase } from './cases.ts';
 
 /** Sequences that a step packs are about so long, and adapters share it so many at a time. */
 const SEQUENCE = 64;
@@ -25,14 +24,8 @@ const HEAD_ROWS = 256;
 /** Beyond so many operations a float64 reference takes longer than the measurement. */
 const REFERENCE_FLOPS = 1e8;
 
-function matmul(op: AnyOp, M: number, N: number, K: number): BenchCase {
-  const lda = op === matmulTN ? M : K;
-  const sizes = { M, N, K, accumulate: 0, hasBias: 0, lda, ldc: N };
-  return { op, layout: null, shape: `${M}x${N}x${K}`, sizes, inputs: {}, flops: 2 * M * N * K };
-}
-
 /** Every op that may run in more than one way, for steps of `tokens` tokens (a multiple of 64) and adapters of `rank`. */
-export function modelCases(config: ModelConfig, tokens: number, rank: number): BenchCase[] {
+export function modelCases(config: ModelConfig, tokens: number, rank: number): KernelCase[] {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const T = tokens;
   const P = rank * (C + F);
@@ -44,12 +37,12 @@ export function modelCases(config: ModelConfig, tokens: number, rank: number): B
   const cases = [
     ...[...shapes.values()].flatMap(([N, inner]) => [
       ...loraCases(T, inner, N, ADAPTERS, rank),
-      matmul(matmulNT, T, N, inner),
-      matmul(matmulNN, T, inner, N),
-      matmul(matmulTN, N, inner, T),
+      matmulCase(matmulNT, T, N, inner),
+      matmulCase(matmulNN, T, inner, N),
+      matmulCase(matmulTN, N, inner, T),
     ]),
-    matmul(matmulNT, rows, V, C),
-    matmul(matmulNN, rows, C, V),
+    matmulCase(matmulNT, rows, V, C),
+    matmulCase(matmulNN, rows, C, V),
     ...attentionCases(T, SEQUENCE, [H, K, D]),
     elementwise(attentionDecode, `B=${slots} S=${SEQUENCE} H=${H} K=${K} D=${D}`, decode, slots * H * D * SEQUENCE, 4),
     elementwise(rmsNorm, `T=${T} C=${C}`, { T, C, eps: config.rmsNormEps }, T * C, 4),
