@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { FLOORS, violations, type Room, type SourceFile } from './layers.ts';
+import { circles, FLOORS, violations, type Room, type SourceFile } from './layers.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LONG = 600;
@@ -30,6 +30,10 @@ test('the source files are found', () => {
 
 test('no file breaks a rule of the house', () => {
   expect(files.flatMap((file) => violations(file, rooms))).toEqual([]);
+});
+
+test('no files and no rooms import one another around, types included', () => {
+  expect(circles(files, rooms)).toEqual([]);
 });
 
 test('long files are named', () => {
@@ -114,5 +118,24 @@ describe('planted violations are found', () => {
     ['packages/model/src/a.test.ts', `export const golden = new URL('../../../test/golden/x.json', import.meta.url); const flag = 'use --seq 3';`],
   ])('while %s: %s is fine', (path, text) => {
     expect(violations({ path, text }, world)).toEqual([]);
+  });
+
+  test('circles are found, types included, and told once', () => {
+    const file = (name: string, text: string): SourceFile => ({ path: `packages/${name}.ts`, text });
+    const found = circles(
+      [
+        file('model/src/a', `import type { B } from './b.ts';`),
+        file('model/src/b', `export * from './c.ts';`),
+        file('model/src/c', `export type A = import('./a.ts').A; import { x } from './d.ts';`),
+        file('model/src/d', `import { y } from '@seal/tiny';`),
+        file('model/src/d.test', `import { a } from './a.ts';`),
+        file('tiny/src/a', `import type { Model } from '@seal/model';`),
+      ],
+      world,
+    );
+    expect(found).toEqual([
+      'packages/model/src/a.ts -> packages/model/src/b.ts -> packages/model/src/c.ts -> packages/model/src/a.ts',
+      'packages/model -> packages/tiny -> packages/model',
+    ]);
   });
 });

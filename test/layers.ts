@@ -3,7 +3,7 @@
  * `layers.test.ts` applies them to the repository and to planted violations.
  */
 
-import { parseSync, Visitor } from 'oxc-parser';
+import { parseSync, Visitor, type ParseResult } from 'oxc-parser';
 
 /** Floor of every room; imports go only downward. */
 export const FLOORS: Readonly<Record<string, number>> = {
@@ -79,35 +79,25 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
   const forTests = /\.(test|bench)\.ts$/.test(file.path);
   const say = (message: string): void => void found.push(`${file.path}: ${message}`);
 
-  const specifiers = new Set<string>();
+  const specifiers = specifiersOf({ program, module });
   const look = (text: string): void => {
     if (forTests) return;
-    // The path of another room, as imports are; those are told of below.
+    // The path of another room; where it is imported, that is told of below.
     const target = /^(\.\.\/)+\w/.test(text) ? roomOf(new URL(text, `file:///${file.path}`).pathname.slice(1)) : undefined;
-    if (target !== undefined && target !== folder && !imported.has(text)) say(`${text} leads into ${target}: let that room export what is wanted`);
+    if (target !== undefined && target !== folder && !specifiers.has(text)) say(`${text} leads into ${target}: let that room export what is wanted`);
     if (floor >= APPS_FLOOR) return;
     if (FLAG.test(text) && !(file.path in FLAGS_OF_OTHERS)) say(`only apps know flags (${text.trim().slice(0, 60)}): name the setting in backticks`);
     if (SHELL_COMMAND.test(text)) say(`only apps know commands (${text.trim().slice(0, 60)}): name the verb`);
   };
-  const imported = new Set([...module.staticImports.map(({ moduleRequest }) => moduleRequest.value), ...module.staticExports.flatMap(({ entries }) => entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? []))]);
   for (const { moduleRequest, entries } of module.staticImports) {
-    specifiers.add(moduleRequest.value);
     if (!/^(node:)?process$/.test(moduleRequest.value) || floor >= APPS_FLOOR || forTests) continue;
     for (const { importName } of entries) {
       if (PROCESS.test(importName.name ?? '')) say(`only apps touch the process (${importName.name})`);
     }
   }
-  for (const { entries } of module.staticExports) {
-    for (const { moduleRequest } of entries) if (moduleRequest) specifiers.add(moduleRequest.value);
-  }
   const shader = file.path.endsWith('.wgsl.ts');
 
   new Visitor({
-    // Covers `import('x')` in types and in code; a computed name cannot be checked and is left to review.
-    ImportExpression: ({ source }) => {
-      if (source.type === 'Literal' && typeof source.value === 'string') specifiers.add(source.value);
-    },
-    TSImportType: ({ source }) => specifiers.add(source.value),
     TemplateLiteral: ({ expressions, quasis }) => {
       if (shader && expressions.length > 0) say('a shader is one literal, without `${}`');
       for (const { value } of quasis) look(value.cooked ?? value.raw);
@@ -131,6 +121,74 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
   for (const specifier of specifiers) {
     const problem = importProblem(specifier, file.path, folder, forTests, rooms);
     if (problem !== null) say(problem);
+  }
+  return found;
+}
+
+/** What a file imports or exports again, types included. */
+function specifiersOf({ program, module }: Pick<ParseResult, 'program' | 'module'>): Set<string> {
+  const specifiers = new Set(module.staticImports.map(({ moduleRequest }) => moduleRequest.value));
+  for (const { entries } of module.staticExports) {
+    for (const { moduleRequest } of entries) if (moduleRequest) specifiers.add(moduleRequest.value);
+  }
+  new Visitor({
+    // Covers `import('x')` in types and in code; a computed name cannot be checked and is left to review.
+    ImportExpression: ({ source }) => {
+      if (source.type === 'Literal' && typeof source.value === 'string') specifiers.add(source.value);
+    },
+    TSImportType: ({ source }) => void specifiers.add(source.value),
+  }).visit(program);
+  return specifiers;
+}
+
+/**
+ * Files that import one another around, and rooms whose files do, types included: `a -> b -> a`, one sentence for each
+ * set of names that reach each other. Tests lead nowhere: nothing imports them.
+ */
+export function circles(files: readonly SourceFile[], rooms: readonly Room[]): string[] {
+  const ofFiles = new Map<string, Set<string>>();
+  const ofRooms = new Map<string, Set<string>>();
+  for (const { path, text } of files) {
+    const folder = roomOf(path);
+    if (folder === undefined || /\.(test|bench)\.ts$/.test(path)) continue;
+    const own = ofRooms.get(folder) ?? new Set<string>();
+    const targets = new Set<string>();
+    for (const specifier of specifiersOf(parseSync(path, text))) {
+      if (specifier.startsWith('.')) targets.add(new URL(specifier, `file:///${path}`).pathname.slice(1));
+      const room = rooms.find(({ name }) => name === specifier.split('/').slice(0, 2).join('/'));
+      if (room) own.add(room.folder);
+    }
+    ofFiles.set(path, targets);
+    ofRooms.set(folder, own);
+  }
+  return [...circlesOf(ofFiles), ...circlesOf(ofRooms)];
+}
+
+function circlesOf(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  /** The shortest way from one name to another, both included, or null. */
+  const way = (from: string, to: string): string[] | null => {
+    const before = new Map<string, string>();
+    const reached = [from];
+    for (const name of reached) {
+      for (const next of graph.get(name) ?? []) {
+        if (before.has(next)) continue;
+        before.set(next, name);
+        reached.push(next);
+      }
+    }
+    if (!before.has(to)) return null;
+    const names = [to];
+    do names.unshift(before.get(names[0] ?? to) ?? from);
+    while (names[0] !== from);
+    return names;
+  };
+  const told = new Set<string>();
+  const found: string[] = [];
+  for (const name of graph.keys()) {
+    const circle = told.has(name) ? null : way(name, name);
+    if (!circle) continue;
+    found.push(circle.join(' -> '));
+    for (const other of graph.keys()) if (way(name, other) && way(other, name)) told.add(other);
   }
   return found;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { stream } from '@seal/files';
-import { createChatTemplate, createTokenizer, type Tokenizer } from '@seal/model';
+import { createChatTemplate, createTokenizer, type Tokenizer } from '@seal/tokenizer';
 import { mutateBytes, mutateJson } from './mutations.ts';
 import { tryReading, type Outcomes } from './outcome.ts';
 

@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createChatTemplate, createTokenizer, readTextSide, type ChatMessage, type ChatTemplate } from '@seal/model';
+import { createChatTemplate, createTokenizer, type ChatMessage, type ChatTemplate } from '@seal/tokenizer';
+import { readTextSide } from '@seal/tokenizer/node';
 
 const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
 const folder = join(import.meta.dirname, 'chat');

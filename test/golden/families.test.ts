@@ -14,10 +14,9 @@ import {
   parseAdapterFile,
   readAdapter,
   readWeights,
-  scoreLogits,
   type Segment,
 } from '@seal/model';
-import { logProbability, openFixture, readJson, readTensors, relativeL2, settings, type Expected } from './fixture.ts';
+import { type Expected, logProbability, openFixture, readJson, readTensors, relativeL2, scoreLogits, settings } from './fixture.ts';
 
 interface Continuation {
   readonly tokens: readonly number[];

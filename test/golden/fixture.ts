@@ -3,9 +3,11 @@
 import { readFileSync } from 'node:fs';
 import type { Gpu } from '@seal/device';
 import {
+  InferencePass,
   LoraPack,
   loraLayout,
   Model,
+  packBatch,
   parseAdapterFile,
   parseConfig,
   parseSafetensors,
@@ -139,4 +141,23 @@ function sum(values: ArrayLike<number>): number {
   let total = 0;
   for (let i = 0; i < values.length; i++) total += values[i];
   return total;
+}
+
+/** Logits (length, V) of every token of every sequence, each sequence read on its own; segment e uses adapter e. */
+export async function scoreLogits(
+  model: Model,
+  pack: LoraPack | null,
+  segments: readonly Segment[],
+): Promise<Float32Array[]> {
+  const batch = packBatch(segments);
+  const rows = Uint32Array.from({ length: batch.tokenCount }, (_, t) => t);
+  const pass = new InferencePass(model, pack, { tokens: batch.tokenCount, rows: batch.tokenCount });
+  try {
+    pass.submit(batch, rows);
+    const logits = await pass.logits(batch.tokenCount);
+    const V = model.config.vocabSize;
+    return Array.from(batch.lastTokens, (last) => logits.subarray(batch.bounds[last * 2] * V, (last + 1) * V));
+  } finally {
+    pass.destroy();
+  }
 }

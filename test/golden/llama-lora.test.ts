@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { FullTrainer, LoraTrainer, scoreLogits } from '@seal/model';
-import { openFixture, relativeL2, settings } from './fixture.ts';
+import { FullTrainer, LoraTrainer } from '@seal/model';
+import { openFixture, relativeL2, scoreLogits, settings } from './fixture.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {

@@ -13,11 +13,11 @@ import {
   parseConfig,
   parseSafetensors,
   readAdapter,
-  scoreLogits,
   toFloat32,
   type ModelConfig,
   type PeftAdapter,
 } from '@seal/model';
+import { scoreLogits } from './fixture.ts';
 
 interface Expected {
   readonly config: object;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { Generator, loadModel, readCheckpoint, readWeights, scoreLogits, type HeldFormat } from '@seal/model';
-import { logProbability, readJson, readTensors, relativeL2 } from './fixture.ts';
+import { Generator, loadModel, readCheckpoint, readWeights, type WeightFormat } from '@seal/model';
+import { logProbability, readJson, readTensors, relativeL2, scoreLogits } from './fixture.ts';
 
 const data = join(process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data', 'real');
 const folders = ['mlxd-tiny_qwen3', 'mlxd-tiny_llama3', 'llama-story-hf'];
@@ -68,7 +68,7 @@ describe.skipIf(absent !== undefined)(`a trained story model that stores its hea
     const directory = join(data, 'llama-story-hf');
     const { greedy_ids: tokens } = readJson(pathToFileURL(join(directory, 'EXPECTED.json'))) as Story;
     const checkpoint = await readCheckpoint(directory);
-    const score = async (weights: HeldFormat) => {
+    const score = async (weights: WeightFormat) => {
       const model = await loadModel(gpu, checkpoint, { weights });
       const [logits] = await scoreLogits(model, null, [[{ tokens }]]);
       model.destroy();

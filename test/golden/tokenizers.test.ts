@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createDecodeStream, createTokenizer, type Tokenizer } from '@seal/model';
+import { createDecodeStream, createTokenizer, type Tokenizer } from '@seal/tokenizer';
 
 const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';
 const folder = join(import.meta.dirname, 'tokenizers');

@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { knowledgeIncorporation, parsePassages } from '@seal/domains';
-import { readTextSide, type Tokenizer } from '@seal/model';
+import type { Tokenizer } from '@seal/tokenizer';
+import { readTextSide } from '@seal/tokenizer/node';
 import { createTextCodec } from '@seal/trainer';
 
 const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';

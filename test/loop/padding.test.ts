@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { stream } from '@seal/files';
 import { knowledgeIncorporation, paperSequences, type Context, type TrainingSequence } from '@seal/domains';
-import { computedTokens, createTokenizer, packBatch, segmentTokens, type ModelConfig, type Segment } from '@seal/model';
+import { computedTokens, packBatch, segmentTokens, type ModelConfig, type Segment } from '@seal/model';
+import { createTokenizer } from '@seal/tokenizer';
 import { createCodec, Packer, planSteps, type Codec } from '@seal/trainer';
 
 const recordings = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';

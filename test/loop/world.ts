@@ -2,7 +2,8 @@
 
 import { stream } from '@seal/files';
 import type { Gpu } from '@seal/device';
-import { createTokenizer, initialWeights, Model, parseConfig } from '@seal/model';
+import { initialWeights, Model, parseConfig } from '@seal/model';
+import { createTokenizer } from '@seal/tokenizer';
 import { deriveRunId, type RunHeader } from '@seal/runs';
 import { contextsOf, tinyDomain, tinyModelConfig, tokenizerFile } from '@seal/tiny';
 import { createCodec, resolveConfig, weightsDigest, Workbench, type RunInput, type SealConfig } from '@seal/trainer';

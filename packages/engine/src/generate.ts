@@ -6,12 +6,12 @@ import {
   checkSampling,
   continueTokens,
   generationSettings,
-  parseMessages,
   type Checkpoint,
   type Completion,
   type PeftAdapter,
   type SamplingOptions,
 } from '@seal/model';
+import { parseMessages } from '@seal/tokenizer';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';

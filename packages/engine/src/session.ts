@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Gpu } from '@seal/device';
 import { Problem, problemsAs } from '@seal/files';
 import { resolveModel } from '@seal/hub';
-import { hostWeights, loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type HeldFormat, type Model, type ModelConfig, type PeftAdapter, type TensorReport } from '@seal/model';
+import { hostWeights, loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type Model, type ModelConfig, type PeftAdapter, type TensorReport, type WeightFormat } from '@seal/model';
 import { checkpointDirectory } from '@seal/tiny';
 import { weightsDigest, type Policy } from '@seal/trainer';
 import type { Deps } from './deps.ts';
@@ -74,7 +74,7 @@ export async function openCheckpoint(model: string = SHIPPED_MODEL, deps: Pick<D
 /** How a verb loads its model. */
 export interface Loading {
   /** How weights are held on the device; as they are stored unless given. */
-  readonly weights?: HeldFormat | undefined;
+  readonly weights?: WeightFormat | undefined;
   /** Tell of every tensor how it is held, and what that lost. */
   readonly verbose?: boolean | undefined;
 }

@@ -1,7 +1,8 @@
 /** The token ids of a text's lines, or of conversations. Needs a tokenizer and no model. */
 
 import { Problem, problemsAs } from '@seal/files';
-import { createDecodeStream, parseMessages, readTextSide, type ChatTokens, type TextSide, type Tokenizer } from '@seal/model';
+import { createDecodeStream, parseMessages, type ChatTokens, type Tokenizer } from '@seal/tokenizer';
+import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { checkRequest, TEXT_INPUT, type RequestOf } from './request.ts';

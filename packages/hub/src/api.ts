@@ -4,8 +4,9 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from '@seal/files/node';
 import { type } from 'arktype';
-import { errorCode, HubError } from './errors.ts';
+import { HubError } from './errors.ts';
 import type { ModelName } from './name.ts';
 import type { RepositoryFile } from './selection.ts';
 
@@ -52,7 +53,7 @@ export class Hub {
   ) {
     const base = URL.canParse(endpoint) ? new URL(endpoint) : null;
     if (!base || !/^https?:$/.test(base.protocol)) {
-      throw new RangeError(`Cannot use ${JSON.stringify(endpoint)} as a hub: HF_ENDPOINT is an address such as https://huggingface.co`);
+      throw new RangeError(`Cannot use ${JSON.stringify(endpoint)} as a hub: \`endpoint\` is an address such as https://huggingface.co`);
     }
     this.name = name;
     this.signal = signal;
@@ -119,7 +120,7 @@ export class Hub {
 
   /** The failure of a hub that could not be reached. */
   unreachable(cause: unknown): HubError {
-    const remedy = this.#address === DEFAULT_ENDPOINT ? 'check the connection' : 'check HF_ENDPOINT and the connection';
+    const remedy = this.#address === DEFAULT_ENDPOINT ? 'check the connection' : 'check `endpoint` and the connection';
     return new HubError('network', `Cannot reach ${this.#address}: ${reasonOf(cause)}; ${remedy}. What is cached works without a network`, { cause });
   }
 
@@ -155,7 +156,7 @@ export class Hub {
     const { name, revision } = this.name;
     const options = { hubUrl: this.#address, fetch: this.#fetch };
     const damaged = (what: string, cause?: unknown) =>
-      new HubError('damaged', `Cannot read the listing of ${name}: ${what}; is HF_ENDPOINT (${this.#address}) a hub?`, { cause });
+      new HubError('damaged', `Cannot read the listing of ${name}: ${what}; is \`endpoint\` (${this.#address}) a hub?`, { cause });
     try {
       const commit = commitSchema((await modelInfo({ ...options, name, revision, additionalFields: ['sha'] })).sha);
       if (commit instanceof type.errors) throw damaged(`its commit ${commit.summary}`);
@@ -202,12 +203,12 @@ function refusal({ name, revision }: ModelName, response: Response, hub: string,
   const page = `${hub}/${name}`;
   if (status === 401 || status === 403) {
     if (code === 'GatedRepo') {
-      const token = hasToken ? 'use the HF_TOKEN of the account that did' : 'set HF_TOKEN';
+      const token = hasToken ? 'use the `token` of the account that did' : 'set `token`';
       return new HubError('gated', `Cannot pull ${name}: it is gated (${status}); accept its licence on ${page} and ${token}`);
     }
     const remedy = hasToken
-      ? 'HF_TOKEN is not valid or may not read it; make one that may in the settings of the hub'
-      : `where it is private or gated, get access on ${page} and set HF_TOKEN`;
+      ? '`token` is not valid or may not read it; make one that may in the settings of the hub'
+      : `where it is private or gated, get access on ${page} and set \`token\``;
     return new HubError('gated', `Cannot pull ${name}: the hub knows no such model or does not show it (${status}); check the name; ${remedy}`);
   }
   if (status === 404 && code === 'RevisionNotFound') {
@@ -217,7 +218,7 @@ function refusal({ name, revision }: ModelName, response: Response, hub: string,
     return new HubError('not-found', `Cannot pull ${name}: ${hub} has no such model or file (404); check name and revision (${revision})`);
   }
   if (status === 429) {
-    const token = hasToken ? '' : ' or set HF_TOKEN, which raises the limit';
+    const token = hasToken ? '' : ' or set `token`, which raises the limit';
     return new HubError('network', `Cannot pull ${name}: too many requests (429), still after ${ATTEMPTS} attempts; wait a few minutes${token}`);
   }
   if (status >= 500 || status === 408) {

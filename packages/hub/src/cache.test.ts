@@ -41,7 +41,7 @@ describe('resolveModel', () => {
 
   it('finds a model without an organisation', async () => {
     put(join(cacheDirectory, 'models--gpt/refs/main'), COMMIT);
-    await expect(resolve('gpt')).rejects.toThrow('seal -- pull gpt loads it');
+    await expect(resolve('gpt')).rejects.toMatchObject({ verb: ['pull', 'gpt'] });
   });
 
   it.each(['./absent', '/absent/model', 'a b', 'a\0b', 'org/tiny@../../x'])('says that %j is neither directory nor name', async (name) => {
@@ -50,7 +50,8 @@ describe('resolveModel', () => {
   });
 
   it.each(['org/tiny', 'org/tiny@v2'])('says how to pull %s', async (name) => {
-    await expect(resolve(name)).rejects.toThrow(`seal -- pull ${name} loads it`);
+    const message = `Cannot find a model ${name}: there is no such directory, and it is not in ${cacheDirectory}`;
+    await expect(resolve(name)).rejects.toMatchObject({ message, verb: ['pull', name] });
   });
 
   it.each(['', 'main', '../../../etc', 'g'.repeat(40), `${COMMIT}${COMMIT}`, 'x'.repeat(100_000), '\0'.repeat(40), noise(40)])(
@@ -58,14 +59,14 @@ describe('resolveModel', () => {
     async (content) => {
       whole();
       put(join(folder(), 'refs/main'), content);
-      await expect(resolve()).rejects.toThrow(/holds no commit; delete it and run npm run -s seal -- pull org\/tiny/);
+      await expect(resolve()).rejects.toMatchObject({ message: expect.stringMatching(/holds no commit; delete it$/) as string, verb: ['pull', 'org/tiny'] });
     },
   );
 
   it('names what a snapshot lacks', async () => {
     whole();
     rmSync(join(snapshot(), 'model.safetensors'));
-    await expect(resolve()).rejects.toThrow(/model\.safetensors is missing or damaged; npm run -s seal -- pull org\/tiny loads it again/);
+    await expect(resolve()).rejects.toMatchObject({ message: expect.stringMatching(/model\.safetensors is missing or damaged$/) as string, verb: ['pull', 'org/tiny'] });
     symlinkSync('../../blobs/absent', join(snapshot(), 'model.safetensors'));
     await expect(resolve()).rejects.toThrow(/model\.safetensors is missing/);
     rmSync(join(snapshot(), 'model.safetensors'));
@@ -93,10 +94,10 @@ describe('resolveModel', () => {
   it('refuses a snapshot that is a file and a ref that is a directory', async () => {
     put(join(folder(), 'refs/main'), COMMIT);
     put(snapshot(), 'a file');
-    await expect(resolve()).rejects.toThrow('seal -- pull');
+    await expect(resolve()).rejects.toMatchObject({ verb: ['pull', 'org/tiny'] });
     rmSync(join(folder(), 'refs/main'));
     mkdirSync(join(folder(), 'refs/main'));
-    await expect(resolve()).rejects.toThrow('seal -- pull');
+    await expect(resolve()).rejects.toMatchObject({ verb: ['pull', 'org/tiny'] });
   });
 });
 

@@ -6,9 +6,10 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync, type Stats } from 'node:fs';
+import { copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, type Stats } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { errorCode, HubError } from './errors.ts';
+import { errorCode, writeWhole } from '@seal/files/node';
+import { HubError } from './errors.ts';
 import { isCommit, isModelName, parseModelName, type ModelName } from './name.ts';
 import { INDEX, indexedNames } from './selection.ts';
 
@@ -47,10 +48,7 @@ function statOf(path: string): Stats | undefined {
 
 /** Points a branch or tag at a commit, at once: a reader sees the old one or the new. */
 export function writeRef(path: string, commit: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  writeFileSync(temporary, commit);
-  renameSync(temporary, path);
+  writeWhole(path, commit);
 }
 
 /**
@@ -84,13 +82,14 @@ function cachedCommit(model: CachedModel, { name, revision }: ModelName): string
   if (size === null) return null;
   const commit = size <= 1_000 ? readFileSync(path, 'utf8').trim() : '';
   if (!isCommit(commit)) {
-    throw new HubError('damaged', `Cannot use ${name} from the cache: ${path} holds no commit; delete it and run ${pullCommand({ name, revision })}`);
+    throw new HubError('damaged', `Cannot use ${name} from the cache: ${path} holds no commit; delete it`, { verb: pulling({ name, revision }) });
   }
   return commit;
 }
 
-function pullCommand({ name, revision }: ModelName): string {
-  return `npm run -s seal -- pull ${name}${revision === 'main' ? '' : `@${revision}`}`;
+/** The verb that loads a model. */
+function pulling({ name, revision }: ModelName): readonly string[] {
+  return ['pull', revision === 'main' ? name : `${name}@${revision}`];
 }
 
 /** What a snapshot lacks of the files it must have, null where it is whole. */
@@ -118,11 +117,11 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
   const snapshot = commit === null ? null : model.snapshot(commit);
   if (snapshot === null || !statOf(snapshot)?.isDirectory()) {
     const what = wanted.revision === 'main' ? wanted.name : `${wanted.name} at ${wanted.revision}`;
-    throw new HubError('not-found', `Cannot find ${what} in ${cacheDirectory}; ${pullCommand(wanted)} loads it`);
+    throw new HubError('not-found', `Cannot find ${what} in ${cacheDirectory}`, { verb: pulling(wanted) });
   }
   const missing = missingFile(snapshot);
   if (missing !== null) {
-    throw new HubError('damaged', `Cannot use ${wanted.name} from the cache: ${join(snapshot, missing)} is missing or damaged; ${pullCommand(wanted)} loads it again`);
+    throw new HubError('damaged', `Cannot use ${wanted.name} from the cache: ${join(snapshot, missing)} is missing or damaged`, { verb: pulling(wanted) });
   }
   return snapshot;
 }
@@ -150,6 +149,6 @@ export async function resolveModel(nameOrDirectory: string, options: { readonly 
     return cachedSnapshot(options.cacheDirectory, wanted);
   } catch (error) {
     if (!(error instanceof HubError) || error.problem !== 'not-found') throw error;
-    throw new HubError('not-found', `Cannot find a model ${nameOrDirectory}: there is no such directory, and it is not in ${options.cacheDirectory}; ${pullCommand(wanted)} loads it`);
+    throw new HubError('not-found', `Cannot find a model ${nameOrDirectory}: there is no such directory, and it is not in ${options.cacheDirectory}`, { verb: pulling(wanted) });
   }
 }

@@ -14,9 +14,10 @@ import { open, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
+import { errorCode, isRunning } from '@seal/files/node';
 import { ATTEMPTS, reasonOf, type Hub } from './api.ts';
 import { fileSize } from './cache.ts';
-import { errorCode, HubError } from './errors.ts';
+import { HubError } from './errors.ts';
 import type { RepositoryFile } from './selection.ts';
 
 /** No server that still sends lets a file rest for so long. */
@@ -224,7 +225,7 @@ async function checkSpace(partial: string, file: RepositoryFile, present: number
   const { bavail, bsize } = await statfs(dirname(partial));
   const needed = file.byteLength - present;
   if (needed > bavail * bsize) {
-    throw new HubError('disk-full', `Cannot pull ${file.path}: it needs ${needed} bytes and ${dirname(partial)} has ${bavail * bsize} left; free some space or set HF_HUB_CACHE`);
+    throw new HubError('disk-full', `Cannot pull ${file.path}: it needs ${needed} bytes and ${dirname(partial)} has ${bavail * bsize} left; free some space or set \`cacheDirectory\``);
   }
 }
 
@@ -259,15 +260,6 @@ function isLeft(path: string, oid: string): boolean {
   if (machine === FREE) return true;
   if (machine === host && pid !== undefined && /^\d+$/.test(pid) && !isRunning(Number(pid))) return true;
   return Date.now() - found.mtimeMs > ABANDONED_MS;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
 }
 
 function givePartialBack(partial: string, blob: string): void {

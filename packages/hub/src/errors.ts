@@ -1,5 +1,7 @@
 /** What can go wrong between here and a hub, told apart by kind. */
 
+import { errorCode, fileProblem, isDiskFull } from '@seal/files/node';
+
 /**
  * - `gated`: the hub wants a licence accepted, a token, or another one
  * - `not-found`: no such model, revision or file, or none of it in the cache
@@ -16,38 +18,31 @@ export class HubError extends Error {
   override readonly name = 'HubError';
   readonly problem: HubProblem;
   readonly kind: 'resumable' | 'unavailable';
+  /** What would help, as `Problem` has it. */
+  readonly verb: readonly string[] | null;
 
-  constructor(problem: HubProblem, message: string, options?: ErrorOptions) {
+  constructor(problem: HubProblem, message: string, { verb, ...options }: ErrorOptions & { readonly verb?: readonly string[] } = {}) {
     super(message, options);
     this.problem = problem;
+    this.verb = verb ?? null;
     this.kind = problem === 'disk-full' ? 'resumable' : 'unavailable';
   }
 }
 
-/** The error code of a failed system call, or the empty string. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
+const STORAGE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'];
 
 /** A failed write of the cache in words; anything else comes back as it is. */
 export function storageError(path: string, error: unknown): unknown {
-  const code = errorCode(error);
-  if (error instanceof HubError || code === '') return error;
-  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)) {
+  // A whole file that could not be put in place is told in words already, with what the system said as its cause.
+  const failure = error instanceof Error && errorCode(error) === '' ? error.cause : error;
+  if (error instanceof HubError) return error;
+  if (isDiskFull(failure)) {
     return new HubError(
       'disk-full',
       `Cannot write ${path}: the disk is full; free some space and pull again, what was loaded is kept`,
-      { cause: error },
+      { cause: failure },
     );
   }
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    ENOTDIR: 'a part of its path is a file, not a directory',
-    EEXIST: 'a file of that name is in the way',
-    EISDIR: 'a directory of that name is in the way',
-  };
-  if (!(code in reasons)) return error;
-  return new HubError('storage', `Cannot write ${path}: ${reasons[code]}; name another cache directory with HF_HUB_CACHE`, { cause: error });
+  if (!STORAGE.includes(errorCode(failure))) return error;
+  return new HubError('storage', `Cannot write ${path}: ${fileProblem(failure)}; name another cache directory with \`cacheDirectory\``, { cause: failure });
 }

@@ -161,7 +161,7 @@ describe('a pull', () => {
     expect(existsSync(join(repository(), 'refs', older))).toBe(false);
     const inOlder = join(repository(), 'snapshots', older);
     for (const name of ['org/tiny@v1.0', 'org/tiny@refs/pr/7', `org/tiny@${older}`]) expect(await resolveModel(name, { cacheDirectory })).toBe(inOlder);
-    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/seal -- pull org\/tiny loads it/);
+    expect(await failure(resolveModel('org/tiny', { cacheDirectory }))).toMatchObject({ verb: ['pull', 'org/tiny'] });
   });
 });
 
@@ -332,7 +332,7 @@ describe('what is damaged', () => {
     const { directory } = await load();
     writeFileSync(join(repository(), 'blobs', oidOf(weights())), 'short');
     rmSync(join(repository(), 'blobs', oidOf(hub.files['config.json']!)));
-    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/config\.json is missing or damaged; npm run -s seal -- pull org\/tiny/);
+    expect((await failure(resolveModel('org/tiny', { cacheDirectory }))).message).toMatch(/config\.json is missing or damaged$/);
     await load();
     expect(readFileSync(join(directory, 'model.safetensors')).equals(weights().content)).toBe(true);
     expect(await resolveModel('org/tiny', { cacheDirectory })).toBe(directory);
@@ -375,7 +375,7 @@ describe('what is damaged', () => {
       response.end('<html>');
       return true;
     };
-    expect((await failure(load())).message).toMatch(/HF_ENDPOINT .* a hub\?/);
+    expect((await failure(load())).message).toMatch(/`endpoint` .* a hub\?/);
   });
 });
 
@@ -389,10 +389,10 @@ describe('a refusal', () => {
   };
 
   it.each([
-    [401, 'GatedRepo', undefined, 'gated', /gated \(401\); accept its licence on http.*org\/tiny and set HF_TOKEN/],
-    [403, 'GatedRepo', TOKEN, 'gated', /gated \(403\); accept its licence .* use the HF_TOKEN of the account that did/],
-    [401, 'RepoNotFound', undefined, 'gated', /knows no such model or does not show it \(401\).*set HF_TOKEN/],
-    [401, undefined, TOKEN, 'gated', /HF_TOKEN is not valid/],
+    [401, 'GatedRepo', undefined, 'gated', /gated \(401\); accept its licence on http.*org\/tiny and set `token`/],
+    [403, 'GatedRepo', TOKEN, 'gated', /gated \(403\); accept its licence .* use the `token` of the account that did/],
+    [401, 'RepoNotFound', undefined, 'gated', /knows no such model or does not show it \(401\).*set `token`/],
+    [401, undefined, TOKEN, 'gated', /`token` is not valid/],
     [404, 'RepoNotFound', TOKEN, 'not-found', /has no such model/],
     [404, 'RevisionNotFound', TOKEN, 'not-found', /it has no revision main/],
     [400, undefined, TOKEN, 'damaged', /answered 400/],
@@ -457,7 +457,7 @@ describe('a refusal', () => {
     await hub.close();
     // At once: a wait before another attempt would never end.
     const error = await failure(load('org/tiny', { endpoint, retryDelayMs: 1e9 }));
-    expect(error).toMatchObject({ problem: 'network', message: expect.stringMatching(/^Cannot reach http:\/\/127\.0\.0\.1:\d+: the connection was refused; check HF_ENDPOINT and the connection\./) as string });
+    expect(error).toMatchObject({ problem: 'network', message: expect.stringMatching(/^Cannot reach http:\/\/127\.0\.0\.1:\d+: the connection was refused; check `endpoint` and the connection\./) as string });
   });
 
   it('to write names the place', async () => {
@@ -480,7 +480,7 @@ describe('a refusal', () => {
   );
 
   it.each(['huggingface.co', 'file:///tmp', ''])('of %j as an endpoint says what one is', async (endpoint) => {
-    await expect(load('org/tiny', { endpoint })).rejects.toThrow(/HF_ENDPOINT is an address/);
+    await expect(load('org/tiny', { endpoint })).rejects.toThrow(/`endpoint` is an address/);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { readFloats, createStorage, upload } from './buffers.ts';
 import { splitLayout, type ArenaSplit, type ParameterLayout } from './parameters.ts';
-import type { Matrix, MatrixPart } from './products.ts';
+import type { Matrix, MatrixPart } from './matrix.ts';
 
 /**
  * Numbers laid out as the model's parameters: weights, gradients or moments. Owns its buffers until `destroy`, none of

@@ -3,12 +3,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, dryGpu, openGpu, type Gpu } from '@seal/device';
 import { largestFitting, measureCapacity, stepFlops, type CapacityRequest } from './capacity.ts';
-import { parseConfig, type ModelConfig } from './config.ts';
+import { parseConfig } from './config.ts';
+import { type ModelConfig, PROJECTIONS } from './model-config.ts';
 import { smallConfig, watchDevice } from './fixture.ts';
 import { Generator } from './sampling/generation.ts';
 import { LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { PROJECTIONS } from './parameters.ts';
 import { LoraTrainer } from './training.ts';
 
 const GIB = 2 ** 30;

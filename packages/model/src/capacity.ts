@@ -4,17 +4,17 @@
  */
 
 import { dryGpu, type GpuDescription } from '@seal/device';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, PROJECTIONS } from './model-config.ts';
 import { Generator, type GeneratorSizes } from './sampling/generation.ts';
 import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { parameterLayout, PROJECTIONS, projectionShape } from './parameters.ts';
-import type { HeldFormat } from './products.ts';
+import { parameterLayout, projectionShape } from './parameters.ts';
+import type { WeightFormat } from './matrix.ts';
 import { LoraTrainer } from './training.ts';
 
 /** What is wanted of a model. */
 export interface CapacityRequest {
-  readonly weights: HeldFormat;
+  readonly weights: WeightFormat;
   /** Adapters that are held side by side; none where it is null. */
   readonly pack: { readonly lora: LoraConfig; readonly adapters: number } | null;
   /** A training step of the pack; not trained where it is null. */
@@ -53,7 +53,7 @@ export interface Capacity {
 const STEPS = 4;
 
 const PART_OF: readonly (readonly [label: RegExp, part: keyof CapacityParts])[] = [
-  [/^(weights|packed weights|scales|vectors|rotary table)$/, 'weights'],
+  [/^(weights|quantised weights|scales|vectors|rotary table)$/, 'weights'],
   [/^lora parameters$/, 'adapters'],
   [/^lora (gradient|m|v)$/, 'optimiser'],
   [/^(key|value) cache$/, 'cache'],

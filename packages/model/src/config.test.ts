@@ -166,7 +166,7 @@ describe('parseConfig', () => {
   ])('refuses weights quantised by %s with the remedy', (_, change, message) => {
     const text = refusal(change);
     expect(text).toContain(`its weights are quantised (${message})`);
-    expect(text).toContain('use the unquantised checkpoint and quantise on loading, --weights int8 or --weights int4');
+    expect(text).toContain('use the unquantised checkpoint and quantise on loading, `weights` int8 or `weights` int4');
   });
 
   it('ignores keys that change nothing, and values that leave the arithmetic as it is', () => {

@@ -7,72 +7,15 @@
 
 import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
+import { configSchema, type ConfigFile } from './config-schema.ts';
 import type { FamilyFeatures, Refuse } from './families/family.ts';
 import { FAMILIES } from './families/list.ts';
-import type { Projection } from './parameters.ts';
-import { readRope, ropeKeys, writeRope, type RopeScaling } from './rope.ts';
-
-/** Sizes and constants of a decoder. */
-export interface ModelConfig {
-  readonly family: 'llama' | 'qwen2' | 'qwen3';
-  readonly vocabSize: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly numHiddenLayers: number;
-  readonly numAttentionHeads: number;
-  readonly numKeyValueHeads: number;
-  readonly headDim: number;
-  readonly maxPositionEmbeddings: number;
-  readonly rmsNormEps: number;
-  readonly ropeTheta: number;
-  readonly ropeScaling: RopeScaling | null;
-  readonly tieWordEmbeddings: boolean;
-  /** Linear layers that add a bias. */
-  readonly biasedProjections: readonly Projection[];
-  /** Whether every head of queries and keys is normalised before it is turned. */
-  readonly queryKeyNorm: boolean;
-  /** How many keys, its own included, a query of each layer sees; null for all. */
-  readonly windows: readonly (number | null)[];
-  readonly bosTokenId: number | null;
-  readonly eosTokenIds: readonly number[];
-}
-
-/** Bounds far beyond any model: what exceeds them is a damaged file, not a large model. */
-const size = '1 <= number.integer <= 16777216';
-const count = '1 <= number.integer <= 4096';
-const tokenId = '0 <= number.integer < 16777216';
-const fileSchema = type({
-  model_type: 'string',
-  'architectures?': type('string[]').or('null'),
-  vocab_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  'num_key_value_heads?': type(count).or('null'),
-  'head_dim?': type(size).or('null'),
-  'max_position_embeddings?': size,
-  'rms_norm_eps?': '0 < number <= 1',
-  ...ropeKeys,
-  'tie_word_embeddings?': 'boolean',
-  'attention_bias?': 'boolean',
-  'mlp_bias?': 'boolean',
-  'use_sliding_window?': 'boolean',
-  'sliding_window?': type(size).or('null'),
-  'max_window_layers?': '0 <= number.integer <= 4096',
-  'layer_types?': type('string[]').or('null'),
-  'quantization_config?': 'object | null',
-  'quantization?': 'object | null',
-  'bos_token_id?': type(tokenId).or('null'),
-  'eos_token_id?': type(tokenId).or(`(${tokenId})[]`).or('null'),
-});
-
-/** A `config.json` whose known keys have the right types. */
-export type ConfigFile = typeof fileSchema.infer;
+import type { ModelConfig } from './model-config.ts';
+import { readRope, writeRope } from './rope.ts';
 
 /**
  * Keys by which decoders of the same tensors differ in their arithmetic, with the values, besides null, that leave it as
- * it is computed here. What adds tensors needs no line: a tensor too many is refused by its own name.
+ * it is computed here, in every family that does not read the key itself. What adds tensors needs no line: a tensor too many is refused by its own name.
  */
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   hidden_act: ['silu'],
@@ -101,7 +44,11 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   attn_logit_softcapping: [],
   final_logit_softcapping: [],
   attn_temperature_tuning: [false, 0],
+  use_qk_norm: [false],
   // Who sees whom.
+  use_sliding_window: [false],
+  sliding_window: [],
+  layer_types: [],
   attention_chunk_size: [],
   is_encoder_decoder: [false],
   add_cross_attention: [false],
@@ -120,7 +67,7 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
  * and RangeError when it asks for arithmetic that is not supported.
  */
 export function parseConfig(json: unknown, place: string): ModelConfig {
-  const file = fileSchema(json);
+  const file = configSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const refuse: Refuse = (key, value, supported) => {
     const name = /^[\w.]{1,80}$/.test(key) ? key : quoted(key);
@@ -134,6 +81,7 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
   refuseQuantised(file, place);
   const values: Readonly<Record<string, unknown>> = { ...file };
   for (const [key, neutral] of Object.entries({ ...NEUTRAL, ...family.neutral })) {
+    if (family.reads.includes(key)) continue;
     const value = values[key] ?? null;
     if (value === null || neutral.some((one) => JSON.stringify(one) === JSON.stringify(value))) continue;
     refuse(key, value, neutral.length > 0 ? neutral.map(quoted).join(' or ') : 'null');
@@ -152,7 +100,7 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     if (outside !== undefined) refuse(name, outside, `an id below vocab_size (${file.vocab_size})`);
   }
   const maxPositionEmbeddings = file.max_position_embeddings ?? defaults.maxPositionEmbeddings;
-  const features: FamilyFeatures = family.read(file, refuse);
+  const features: FamilyFeatures = family.read(json, file, place, refuse);
   return {
     family: family.name,
     vocabSize: file.vocab_size,
@@ -181,7 +129,7 @@ function refuseQuantised({ quantization_config, quantization }: ConfigFile, plac
   const method = 'quant_method' in settings ? settings.quant_method : settings;
   throw new RangeError(
     `Cannot use ${place}: its weights are quantised (${key}: ${quoted(method)}); ` +
-      'use the unquantised checkpoint and quantise on loading, --weights int8 or --weights int4',
+      'use the unquantised checkpoint and quantise on loading, `weights` int8 or `weights` int4',
   );
 }
 

@@ -1,9 +1,15 @@
 /** A model small enough to read, for the tests. */
 
 import { uniformFrom } from '@seal/kernels';
-import { initialAdapter, type AdapterValues, type LoraLayout } from './adapters/lora.ts';
+import { initialAdapter, type AdapterValues, type LoraLayout, type LoraPack } from './adapters/lora.ts';
+import { packBatch, type Segment } from './batch.ts';
 import { initialWeights } from './files/checkpoint.ts';
-import { parseConfig, type ModelConfig } from './config.ts';
+import { rowShape, type WeightSource } from './files/sources.ts';
+import type { Model } from './model.ts';
+import { parameterLayout } from './parameters.ts';
+import { InferencePass } from './sampling/inference.ts';
+import { parseConfig } from './config.ts';
+import type { ModelConfig } from './model-config.ts';
 
 /** Two layers, grouped heads of size 8, 24 tokens. */
 export const smallConfig: ModelConfig = parseConfig(
@@ -118,4 +124,50 @@ function watchBuffer(buffer: GPUBuffer, live: Set<GPUBuffer>): void {
       destroy();
     },
   });
+}
+
+/** Logits (length, V) of every token of every sequence, each sequence read on its own; segment e uses adapter e. */
+export async function scoreLogits(
+  model: Model,
+  pack: LoraPack | null,
+  segments: readonly Segment[],
+): Promise<Float32Array[]> {
+  const batch = packBatch(segments);
+  const rows = Uint32Array.from({ length: batch.tokenCount }, (_, t) => t);
+  const pass = new InferencePass(model, pack, { tokens: batch.tokenCount, rows: batch.tokenCount });
+  try {
+    pass.submit(batch, rows);
+    const logits = await pass.logits(batch.tokenCount);
+    const V = model.config.vocabSize;
+    return Array.from(batch.lastTokens, (last) => logits.subarray(batch.bounds[last * 2] * V, (last + 1) * V));
+  } finally {
+    pass.destroy();
+  }
+}
+
+/** Weights on the host as a source. */
+export function hostSource(config: ModelConfig, weights: ReadonlyMap<string, Float32Array>): WeightSource {
+  const tensors = new Map([...parameterLayout(config).places.values()].map(({ name, shape }) => [name, { dtype: 'F32' as const, shape }]));
+  const find = (name: string) => {
+    const tensor = tensors.get(name);
+    const values = weights.get(name);
+    if (!tensor || !values) throw new RangeError(`Cannot read tensor ${name}: the weights have none of that name`);
+    return { ...tensor, values };
+  };
+  return {
+    tensors,
+    readRows(name, first, count, target) {
+      const { shape, values } = find(name);
+      const [, columns] = rowShape(shape);
+      const rows = values.subarray(first * columns, (first + count) * columns);
+      if (!target) return Promise.resolve(rows.slice());
+      target.set(rows);
+      return Promise.resolve(target.subarray(0, rows.length));
+    },
+    readQuantisedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is held as f32`)),
+    readTensor(name) {
+      const { dtype, shape, values } = find(name);
+      return Promise.resolve({ dtype, shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+    },
+  };
 }

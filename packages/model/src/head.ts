@@ -5,7 +5,7 @@
 
 import { crossEntropy, part, rmsNorm, rmsNormBackward, rmsNormBackwardWeight, type Slice } from '@seal/kernels';
 import { evenChunkRows } from './chunks.ts';
-import type { Step } from './linears.ts';
+import type { Step } from './step.ts';
 import type { ParameterArena } from './arena.ts';
 import { headTensor } from './parameters.ts';
 import { multiplyBackward, multiplyTransposed, multiplyWeightGradient } from './products.ts';

@@ -15,61 +15,37 @@ import {
 import type { ParameterArena } from './arena.ts';
 import type { LoraPack } from './adapters/lora.ts';
 import type { Model } from './model.ts';
-import { layerTensor, type Projection } from './parameters.ts';
+import type { Projection } from './model-config.ts';
+import { layerTensor } from './parameters.ts';
 import { denseOperand, multiplyBackward, multiplyTransposed, multiplyWeightGradient, type BatchRows } from './products.ts';
+import { tokensIn, type Step, type TokenRange } from './step.ts';
 
-/** What changes from step to step within the recorded capacity. */
-export interface Step {
-  /** Tokens in the batch. */
-  readonly tokens: number;
-  /** Tiles of the batch's adapters in each of the recorded ranges of tokens. */
-  readonly tiles: readonly number[];
-  /** Adapters in the batch. */
-  readonly adapters: number;
-  /** Rows that the head is computed for. */
-  readonly rows: number;
-  /** Rows written to the key/value cache. */
-  readonly cached: number;
-  /** Number of the step, from 0. */
-  readonly index: number;
+/** A linear layer's result. */
+export interface Projected {
+  /** A temporary. */
+  readonly y: Slice;
+  /** What its derivative reads besides x; null where that is nothing. */
+  readonly saved: Slice | null;
 }
 
-/** Tokens [start, start + tokens) of a step's capacity, with the adapters' tables of these tokens alone. */
-export interface TokenRange {
-  readonly start: number;
-  readonly tokens: number;
-  /** u32 (tokens / 8): adapter of each block of 8 tokens. */
-  readonly blocks: Slice;
-  /** u32 (tileCapacity, 3): adapter, first and one-past-last token, counted from `start`. */
-  readonly tiles: Slice;
-  /** u32 (E, 2): first and one-past-last token of each adapter, counted from `start`. */
-  readonly segments: Slice;
-  /** Most tiles a batch may have here. */
-  readonly tileCapacity: number;
-  /** The range's place in `Step.tiles`. */
-  readonly index: number;
+/** What a derivative reads and writes: x and `saved` of the forward pass, dy, and dx where somebody needs it. */
+export interface ProjectionGradient {
+  readonly x: Slice;
+  readonly saved: Slice | null;
+  readonly dy: Slice;
+  readonly dx: Slice | null;
+  readonly accumulate: boolean;
 }
 
 /** Records one projection of one layer and its derivative over a range of tokens, whose rows are all that operands hold. */
 export interface Linears {
-  /** linear(x), a temporary. */
-  forward(record: Recording<Step>, layer: number, projection: Projection, range: TokenRange, x: Slice): Slice;
+  /** y = linear(x). */
+  forward(record: Recording<Step>, layer: number, projection: Projection, range: TokenRange, x: Slice): Projected;
   /**
-   * dx (+)= d linear; dx may be null where nobody needs it. Weight gradients are the implementation's own: the range that
+   * dx (+)= d linear. Weight gradients are the implementation's own: the range that
    * starts at 0 overwrites them, the others, in order, add to them.
    */
-  backward(
-    record: Recording<Step>,
-    layer: number,
-    projection: Projection,
-    range: TokenRange,
-    operands: { readonly x: Slice; readonly dy: Slice; readonly dx: Slice | null; readonly accumulate: boolean },
-  ): void;
-}
-
-/** Tokens of a step that lie in a range. */
-export function tokensIn({ start, tokens }: TokenRange, step: Step): number {
-  return Math.max(0, Math.min(step.tokens - start, tokens));
+  backward(record: Recording<Step>, layer: number, projection: Projection, range: TokenRange, operands: ProjectionGradient): void;
 }
 
 const rowsOf = (range: TokenRange): BatchRows => ({ M: range.tokens, dynamic: (step) => ({ M: tokensIn(range, step) }) });
@@ -81,7 +57,7 @@ export function frozenLinears(model: Model): Linears {
       const w = model.matrix(layerTensor(layer, projection));
       const y = record.temporary(projection, range.tokens * w.rows);
       multiplyTransposed(record, rowsOf(range), x, w, y, model.bias(layer, projection));
-      return y;
+      return { y, saved: null };
     },
     backward() {
       throw new TypeError('Cannot train frozen weights without adapters');
@@ -107,14 +83,11 @@ export function trainedLinears(model: Model, gradients: ParameterArena): Linears
   };
 }
 
-/** Adapters of `pack` over frozen weights. A backward pass uses the projections h of the last forward pass recorded. */
+/** Adapters of `pack` over frozen weights; what is saved is the low-rank projection h. */
 export function adaptedLinears(model: Model, pack: LoraPack): Linears {
   const R = pack.config.rank;
   const E = pack.capacity;
   const plain = frozenLinears(model);
-  /** The h of every projection and range. */
-  const saved = new Map<string, Slice>();
-  const keyOf = (layer: number, projection: Projection, { start }: TokenRange) => `${layer}.${projection} from ${start}`;
 
   /** The two matrices of a projection: which arena they are in, and where in its rows; null where it is not adapted. */
   const locate = (layer: number, projection: Projection) => {
@@ -148,7 +121,6 @@ export function adaptedLinears(model: Model, pack: LoraPack): Linears {
       const { tokens: T, blocks } = range;
       const { inner: K, out: N, stride, parameters: arena, offsetA, offsetB: offset } = at;
       const h = project(record, range, K, at, offsetA, x);
-      saved.set(keyOf(layer, projection, range), h);
       const y = record.temporary(projection, T * N);
       const w = model.matrix(layerTensor(layer, projection));
       const bias = model.bias(layer, projection);
@@ -162,17 +134,16 @@ export function adaptedLinears(model: Model, pack: LoraPack): Linears {
         multiplyTransposed(record, rowsOf(range), x, w, y, bias);
         record.run(loraLinear, { ...sizes, K: 0, accumulate: 1, hasBias: 0 }, { x, w: x, h, arena, blocks, y }, byTokens);
       }
-      return y;
+      return { y, saved: h };
     },
-    backward(record, layer, projection, range, { x, dy, dx, accumulate }) {
+    backward(record, layer, projection, range, { x, saved: h, dy, dx, accumulate }) {
       const at = locate(layer, projection);
       const w = model.matrix(layerTensor(layer, projection));
       if (!at) {
         if (dx) multiplyBackward(record, rowsOf(range), dy, w, dx, accumulate);
         return;
       }
-      const h = saved.get(keyOf(layer, projection, range));
-      if (!h) throw new TypeError(`Cannot record the backward pass of ${projection}: its forward pass comes first`);
+      if (!h) throw new TypeError(`Cannot record the backward pass of ${projection}: its forward pass saved nothing`);
       const { tokens: T, blocks } = range;
       const { inner: K, out: N, stride, parameters: arena, offsetA: offset, offsetB } = at;
       const g = project(record, range, N, at, offsetB, dy);

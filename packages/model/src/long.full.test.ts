@@ -7,7 +7,8 @@ import { initialWeights } from './files/checkpoint.ts';
 import { drawnAdapter, smallConfig, uniform } from './fixture.ts';
 import { LoraPack, type LoraLayout } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { layerTensor, PROJECTIONS, type Projection } from './parameters.ts';
+import { layerTensor } from './parameters.ts';
+import { PROJECTIONS, type Projection } from './model-config.ts';
 import { LoraTrainer } from './training.ts';
 
 const T = 8_192;

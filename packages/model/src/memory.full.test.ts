@@ -7,7 +7,7 @@ import { openGpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform, watchDevice } from './fixture.ts';
 import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { PROJECTIONS } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { LoraTrainer } from './training.ts';
 
 const STEPS = 10_000;

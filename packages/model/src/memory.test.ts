@@ -8,7 +8,7 @@ import { Generator } from './sampling/generation.ts';
 import { InferencePass } from './sampling/inference.ts';
 import { initialAdapter, LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { PROJECTIONS } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 const lora: LoraConfig = { rank: 4, alpha: 8, targets: PROJECTIONS };
@@ -118,7 +118,7 @@ describe('recomputation', () => {
       for (let step = 0; step < 3; step++) trainer.step(segments(step)[0]!, 0.01);
       const losses = await trainer.losses();
       trainer.destroy();
-      return { losses, digest: await model.digest() };
+      return { losses, weights: await model.read() };
     };
     try {
       expect(await trained(true)).toEqual(await trained(false));

@@ -1,30 +1,29 @@
-/** A loaded model: configuration, weights on the device in float32 or packed, rotary table, compiled kernels. */
+/** A loaded model: configuration, weights on the device in float32 or quantised, rotary table, compiled kernels. */
 
-import { digest } from '@seal/files/node';
 import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type QuantisedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
-import type { ModelConfig } from './config.ts';
-import { PackedWeights } from './packed.ts';
-import { layerTensor, parameterLayout, type Projection } from './parameters.ts';
-import type { HeldFormat, Matrix } from './products.ts';
+import type { ModelConfig, Projection } from './model-config.ts';
+import { QuantisedWeights } from './quantised.ts';
+import { layerTensor, parameterLayout } from './parameters.ts';
+import type { Matrix, WeightFormat } from './matrix.ts';
 import { inverseFrequencies } from './rope.ts';
 
 /** Weights on the host by Hugging Face name, in float32. */
 export type HostWeights = ReadonlyMap<string, Float32Array>;
 
-/** A model on a device. Owns its buffers and kernels until `destroy`. */
+/** A model on a device. Owns its buffers and kernels until `destroy`; compiled pipelines are the device's. */
 export class Model {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly kernels: Kernels;
-  /** How matrices are held; `tensorFormat` says how each of them is. */
-  readonly format: HeldFormat;
+  /** The format of matrices; `tensorFormat` says how each of them is. */
+  readonly format: WeightFormat;
   readonly cosSin: GPUBuffer;
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
-  #held: ParameterArena | PackedWeights;
+  #arena: ParameterArena | QuantisedWeights;
 
   /**
    * Weights are zeros until they are written. They are split at `byteLimit`, what the device can bind unless given, and
@@ -34,7 +33,7 @@ export class Model {
   constructor(
     gpu: Gpu,
     config: ModelConfig,
-    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: HeldFormat } = {},
+    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: WeightFormat } = {},
   ) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
@@ -50,22 +49,22 @@ export class Model {
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     const layout = parameterLayout(config);
-    this.#held =
+    this.#arena =
       format === 'f32'
         ? new ParameterArena(gpu.device, 'weights', layout, this.byteLimit)
-        : new PackedWeights(gpu.device, layout, format, this.byteLimit);
+        : new QuantisedWeights(gpu.device, layout, format, this.byteLimit);
     const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
   }
 
-  /** All weights, to be trained or exchanged. Throws TypeError where they are packed. */
+  /** All weights, to be trained or exchanged. Throws TypeError where they are quantised. */
   get weights(): ParameterArena {
-    if (this.#held instanceof ParameterArena) return this.#held;
-    throw new TypeError(`Cannot train, exchange or read back all weights of a model held as ${this.format}: load it with --weights f32`);
+    if (this.#arena instanceof ParameterArena) return this.#arena;
+    throw new TypeError(`Cannot train, exchange or read back all weights of a model held as ${this.format}: load it with \`weights\` f32`);
   }
 
-  /** Uploads weights. Throws RangeError when a tensor is missing or has another size, TypeError where they are packed. */
+  /** Uploads weights. Throws RangeError when a tensor is missing or has another size, TypeError where they are quantised. */
   write(weights: HostWeights): void {
     const values = new Float32Array(this.weights.layout.elementCount);
     for (const { name, shape, offset, elementCount } of this.weights.layout.places.values()) {
@@ -81,36 +80,31 @@ export class Model {
 
   /** Uploads rows of one tensor that is held as float32, from row `first` on; a vector is one row. */
   writeRows(name: string, first: number, values: Float32Array): void {
-    if (this.#held instanceof ParameterArena) this.#held.writeRows(name, first, values);
-    else this.#held.writeVector(name, values);
+    if (this.#arena instanceof ParameterArena) this.#arena.writeRows(name, first, values);
+    else this.#arena.writeVector(name, values);
   }
 
   /** Uploads rows of one matrix as `quantiseRows` gives them in its format. */
-  writePackedRows(name: string, first: number, rows: QuantisedRows): void {
-    if (this.#held instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
-    this.#held.writeRows(name, first, rows);
+  writeQuantisedRows(name: string, first: number, rows: QuantisedRows): void {
+    if (this.#arena instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
+    this.#arena.writeRows(name, first, rows);
   }
 
-  /** The weights, read back from the device. Throws TypeError where they are packed. */
+  /** The weights, read back from the device. Throws TypeError where they are quantised. */
   async read(): Promise<Map<string, Float32Array>> {
     const tensors = await this.weights.tensors();
     this.gpu.throwIfFailed();
     return tensors;
   }
 
-  /** SHA-256 over the weights in layout order: what determines a reward besides the text. */
-  async digest(): Promise<string> {
-    return digest(new Uint8Array((await this.weights.read()).buffer));
-  }
-
   /** A tensor of the weights as an operand; `matrix` for those that may be split. */
   weight(name: string): Slice {
-    return this.#held.slice(name);
+    return this.#arena.slice(name);
   }
 
   /** A tensor of the weights by its parts. */
   matrix(name: string): Matrix {
-    return this.#held.matrix(name);
+    return this.#arena.matrix(name);
   }
 
   /** What a linear layer adds to its result, (out); null where it adds nothing. */
@@ -120,7 +114,7 @@ export class Model {
   }
 
   destroy(): void {
-    this.#held.destroy();
+    this.#arena.destroy();
     this.cosSin.destroy();
     this.kernels.destroy();
   }

@@ -4,7 +4,7 @@
  * where it is larger than a binding may be, a matrix that is larger by itself between rows.
  */
 
-import type { ModelConfig } from './config.ts';
+import { PROJECTIONS, type ModelConfig, type Projection } from './model-config.ts';
 
 /** One tensor's place in an arena; `offset` and `elementCount` in elements. */
 export interface TensorPlace {
@@ -21,19 +21,6 @@ export interface ParameterLayout {
   /** Elements before this index are matrices, from it on norm weights and biases. */
   readonly decayElements: number;
 }
-
-/** The seven linear layers of a block, in the order of the forward pass. */
-export const PROJECTIONS = [
-  'self_attn.q_proj',
-  'self_attn.k_proj',
-  'self_attn.v_proj',
-  'self_attn.o_proj',
-  'mlp.gate_proj',
-  'mlp.up_proj',
-  'mlp.down_proj',
-] as const;
-
-export type Projection = (typeof PROJECTIONS)[number];
 
 /** (out, in) of a projection. */
 export function projectionShape(config: ModelConfig, projection: Projection): readonly [out: number, inner: number] {

@@ -1,7 +1,7 @@
 /**
  * Products with a weight (N, K) that may lie in several parts of whole rows: a part gives its own columns of y = x W^T,
- * reads its own columns of dy for dx = dy W, and has its own rows of dW = dy^T x. How a weight is held ends here: where a
- * product has few rows, packed weights are converted in its kernel, where it has many, they are made float32 in a
+ * reads its own columns of dy for dx = dy W, and has its own rows of dW = dy^T x. The format of a weight ends here: where a
+ * product has few rows, quantised weights are converted in its kernel, where it has many, they are made float32 in a
  * temporary, a bounded piece of rows at a time, and multiplied as any other.
  */
 
@@ -11,35 +11,16 @@ import {
   matmulNN,
   matmulNT,
   matmulTN,
+  quantisedShape,
   part,
   quantisedEmbedding,
   quantisedMatmulNT,
-  quantisedShape,
   WEIGHT_FORMATS,
   type Recording,
   type Slice,
-  type WeightFormat,
 } from '@seal/kernels';
-import type { Step } from './linears.ts';
-
-/** How a matrix lies on the device. */
-export type HeldFormat = 'f32' | WeightFormat;
-
-/** Whole rows of a matrix; `scales` of those formats that have them. */
-export interface MatrixPart {
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly slice: GPUBufferBinding;
-  readonly scales?: GPUBufferBinding;
-}
-
-/** A matrix on the device, row-major, in order of rows. Every part but the first starts at a multiple of 64 rows. */
-export interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly format: HeldFormat;
-  readonly parts: readonly [MatrixPart, ...MatrixPart[]];
-}
+import type { Matrix, MatrixPart } from './matrix.ts';
+import type { Step } from './step.ts';
 
 /** Rows of x and y: as many as the operands hold, and as many as a step has. */
 export interface BatchRows {
@@ -47,9 +28,9 @@ export interface BatchRows {
   readonly dynamic: (step: Step) => { readonly M: number };
 }
 
-/** Products of at most this many rows convert packed weights as they read them: more would convert them too often. */
+/** Products of at most this many rows convert quantised weights as they read them: more would convert them too often. */
 export const FEW_ROWS = 64;
-/** Bytes of float32 that a piece of a packed matrix may take; pieces start at multiples of 64 rows, as parts do. */
+/** Bytes of float32 that a piece of a quantised matrix may take; pieces start at multiples of 64 rows, as parts do. */
 const DENSE_BYTES = 64 * 1024 * 1024;
 const ROW_MULTIPLE = 64;
 
@@ -57,14 +38,14 @@ const ROW_MULTIPLE = 64;
 interface DenseRows {
   readonly firstRow: number;
   readonly rows: number;
-  /** Records what makes them, where they are packed. */
+  /** Records what makes them, where they are quantised. */
   readonly slice: () => Slice;
 }
 
 const columnsFrom = (slice: Slice, column: number) => (column === 0 ? slice : part(slice, column * 4));
 
-/** What the ops over packed weights read of some rows. */
-function packedOperands({ slice, scales }: MatrixPart, first: number, rows: number, words: number, groups: number) {
+/** What the ops over quantised weights read of some rows. */
+function quantisedOperands({ slice, scales }: MatrixPart, first: number, rows: number, words: number, groups: number) {
   return {
     data: part(slice, first * words * 4, rows * words * 4),
     ...(scales && { scales: part(scales, first * groups * 4, rows * groups * 4) }),
@@ -83,7 +64,7 @@ function dense(record: Recording<Step>, { columns: K, format, parts }: Matrix): 
       const slice = () => {
         const y = record.temporary('dense weights', rows * K);
         const sizes = { N: rows, K, format: WEIGHT_FORMATS.indexOf(format) };
-        record.run(dequantise, sizes, { ...packedOperands(own, first, rows, words, groups), y });
+        record.run(dequantise, sizes, { ...quantisedOperands(own, first, rows, words, groups), y });
         return y;
       };
       return { firstRow: own.firstRow + first, rows, slice };
@@ -116,7 +97,7 @@ export function embedTokens(
       record.run(embedding, sizes, { tokens, weight: own.slice, y }, byTokens);
     } else {
       const { words, groups } = quantisedShape(format, C);
-      const operands = { tokens, ...packedOperands(own, 0, own.rows, words, groups), y };
+      const operands = { tokens, ...quantisedOperands(own, 0, own.rows, words, groups), y };
       record.run(quantisedEmbedding, { ...sizes, format: WEIGHT_FORMATS.indexOf(format) }, operands, byTokens);
     }
   }
@@ -139,7 +120,7 @@ export function multiplyTransposed(
     for (const own of w.parts) {
       const { firstRow, rows } = own;
       const sizes = { M, N: rows, K, format: WEIGHT_FORMATS.indexOf(format), hasBias, ldc: N };
-      const operands = { a: x, ...packedOperands(own, 0, rows, words, groups), ...ownBias(firstRow), c: columnsFrom(y, firstRow) };
+      const operands = { a: x, ...quantisedOperands(own, 0, rows, words, groups), ...ownBias(firstRow), c: columnsFrom(y, firstRow) };
       record.run(quantisedMatmulNT, sizes, operands, dynamic);
     }
     return;

@@ -4,42 +4,10 @@
  * formula is the one of `modeling_rope_utils.py` in transformers 5.23, in float64 where that takes float32).
  */
 
-import { type } from 'arktype';
 import { ropeFrequencies } from '@seal/kernels';
-import type { ConfigFile, ModelConfig } from './config.ts';
+import type { ConfigFile } from './config-schema.ts';
 import type { Refuse } from './families/family.ts';
-
-/** How rotary frequencies are stretched for texts longer than those of the pretraining. */
-export type RopeScaling =
-  | { readonly type: 'linear'; readonly factor: number }
-  | {
-      readonly type: 'llama3';
-      readonly factor: number;
-      readonly lowFreqFactor: number;
-      readonly highFreqFactor: number;
-      readonly originalMaxPositionEmbeddings: number;
-    };
-
-const positive = '0 < number <= 1000000000000';
-const positions = '1 <= number.integer <= 16777216';
-const settings = type({
-  'rope_type?': 'string',
-  'type?': 'string',
-  'rope_theta?': positive,
-  'partial_rotary_factor?': 'number | null',
-  'factor?': positive,
-  'low_freq_factor?': positive,
-  'high_freq_factor?': positive,
-  'original_max_position_embeddings?': positions,
-}).or('null');
-
-/** Keys of a `config.json` about rotary positions; the settings lie in `rope_parameters` since transformers 5. */
-export const ropeKeys = {
-  'rope_theta?': positive,
-  'rope_scaling?': settings,
-  'rope_parameters?': settings,
-  'original_max_position_embeddings?': type(positions).or('null'),
-} as const;
+import type { ModelConfig } from './model-config.ts';
 
 const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
 const OWN: Readonly<Record<string, readonly string[]>> = {

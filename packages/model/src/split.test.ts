@@ -3,12 +3,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { initialWeights } from './files/checkpoint.ts';
-import { drawnAdapter, relativeL2, smallConfig, uniform, watchDevice } from './fixture.ts';
+import { drawnAdapter, relativeL2, scoreLogits, smallConfig, uniform, watchDevice } from './fixture.ts';
 import { Generator } from './sampling/generation.ts';
-import { scoreLogits } from './sampling/inference.ts';
 import { LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { parameterLayout, PROJECTIONS, splitLayout } from './parameters.ts';
+import { parameterLayout, splitLayout } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 /** Embedding and head of 150 KiB, feed-forward matrices of 128 KiB, projections of 64 and 32 KiB. */
@@ -107,9 +107,8 @@ describe('a model split at 64 KiB', () => {
     return [actual, expected];
   }
 
-  it('keeps its weights and their digest', async () => {
+  it('keeps its weights', async () => {
     expect(split.weights.buffers.length).toBeGreaterThan(5);
-    expect(await split.digest()).toBe(await whole.digest());
     for (const [name, values] of await split.read()) expect(values, name).toEqual(weights.get(name));
   });
 

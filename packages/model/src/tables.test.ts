@@ -5,13 +5,12 @@ import { openGpu, type Gpu } from '@seal/device';
 import { quantiseRows } from '@seal/kernels';
 import { packBatch, rangeTables, type Segment } from './batch.ts';
 import { evenChunkRows } from './chunks.ts';
-import { drawnAdapter, smallConfig, smallWeights, uniform } from './fixture.ts';
-import { scoreLogits } from './sampling/inference.ts';
+import { drawnAdapter, hostSource, scoreLogits, smallConfig, smallWeights, uniform } from './fixture.ts';
 import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { tensorFormat } from './packed.ts';
-import { PROJECTIONS } from './parameters.ts';
-import { hostSource, rowShape } from './files/sources.ts';
+import { tensorFormat } from './quantised.ts';
+import { PROJECTIONS } from './model-config.ts';
+import { rowShape } from './files/sources.ts';
 import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
@@ -155,7 +154,7 @@ describe('a feed-forward in ranges', () => {
       const values = await source.readRows(name, 0, rows);
       const format = tensorFormat('int4', { name, shape });
       if (format === 'f32') model.writeRows(name, 0, values);
-      else model.writePackedRows(name, 0, quantiseRows(format, values, columns));
+      else model.writeQuantisedRows(name, 0, quantiseRows(format, values, columns));
     }
     const own = [sequence(41), sequence(20)];
     const filler = (length: number) => [sequence(length)];

@@ -4,7 +4,7 @@ import { part } from '@seal/kernels';
 import { rangeTables, type PackedBatch } from './batch.ts';
 import { createStorage, upload } from './buffers.ts';
 import { chunkRows } from './chunks.ts';
-import type { Step, TokenRange } from './linears.ts';
+import type { Step, TokenRange } from './step.ts';
 import type { Model } from './model.ts';
 
 /** Ranges start at multiples of this many tokens, so that every operand's offset is a multiple of 256 bytes. */

@@ -17,7 +17,8 @@ import {
 import { packBatch, type PackedBatch, type Segment } from './batch.ts';
 import { createStorage, Readback } from './buffers.ts';
 import { recordLoss } from './head.ts';
-import { adaptedLinears, trainedLinears, type Linears, type Step } from './linears.ts';
+import { adaptedLinears, trainedLinears, type Linears } from './linears.ts';
+import type { Step } from './step.ts';
 import type { LoraPack, LoraScale } from './adapters/lora.ts';
 import { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';

@@ -24,11 +24,12 @@ import {
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import type { ModelConfig } from './config.ts';
-import { tokensIn, type Linears, type Step, type TokenRange } from './linears.ts';
+import type { ModelConfig, Projection } from './model-config.ts';
+import { tokensIn, type Step, type TokenRange } from './step.ts';
+import type { Linears, Projected, ProjectionGradient } from './linears.ts';
 import type { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
-import { layerTensor, type Projection } from './parameters.ts';
+import { layerTensor } from './parameters.ts';
 import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */
@@ -72,6 +73,8 @@ interface Normalised {
 
 /** What the backward pass of a block reads, its feed-forward aside. */
 interface Block extends Heads {
+  /** What each of its linear layers saved. */
+  readonly saved: Readonly<Record<'query' | 'key' | 'value' | 'output', Projected['saved']>>;
   readonly attentionInput: Normalised;
   /** Heads of queries and keys before they are turned; null in families that do not normalise them. */
   readonly queryNorm: Normalised | null;
@@ -83,9 +86,14 @@ interface Block extends Heads {
 
 /** What the backward pass of a feed-forward over a range of tokens reads, (tokens, F). */
 interface FeedForward {
-  readonly gate: Slice;
-  readonly up: Slice;
+  readonly gate: Projected;
+  readonly up: Projected;
   readonly product: Slice;
+}
+
+/** A feed-forward with its last product, which is never computed anew. */
+interface WholeFeedForward extends FeedForward {
+  readonly downSaved: Projected['saved'];
 }
 
 /** A recorded forward pass. */
@@ -94,7 +102,7 @@ export interface Forward {
   readonly inputs: readonly Slice[];
   readonly blocks: readonly Block[];
   /** Of each block, a range at a time. */
-  readonly feedForwards: readonly (readonly FeedForward[])[];
+  readonly feedForwards: readonly (readonly WholeFeedForward[])[];
   /** Residual stream after the last block, (T, C). */
   readonly output: Slice;
 }
@@ -150,20 +158,25 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   };
 
   const attentionInput = normalise('input_layernorm', input);
-  const query = place('self_attn.q_norm', H, linear('self_attn.q_proj', attentionInput.y));
-  const key = place('self_attn.k_norm', K, linear('self_attn.k_proj', attentionInput.y));
+  const projectedQuery = linear('self_attn.q_proj', attentionInput.y);
+  const query = place('self_attn.q_norm', H, projectedQuery.y);
+  const projectedKey = linear('self_attn.k_proj', attentionInput.y);
+  const key = place('self_attn.k_norm', K, projectedKey.y);
+  const value = linear('self_attn.v_proj', attentionInput.y);
   const heads: Heads = {
     query: query.y,
     key: key.y,
-    value: linear('self_attn.v_proj', attentionInput.y),
+    value: value.y,
     mixed: record.temporary('mixed', T * H * D),
     logSumExp: record.temporary('log-sum-exp', T * H),
   };
   attend(record, layer, heads);
   const middle = record.temporary('residual stream', T * C);
-  sum(pass, tables.whole, input, linear('self_attn.o_proj', heads.mixed), middle);
+  const output = linear('self_attn.o_proj', heads.mixed);
+  sum(pass, tables.whole, input, output.y, middle);
   const mlpInput = normalise('post_attention_layernorm', middle);
-  return { ...heads, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput };
+  const saved = { query: projectedQuery.saved, key: projectedKey.saved, value: value.saved, output: output.saved };
+  return { ...heads, saved, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput };
 }
 
 /** The feed-forward of a block over a range of tokens but for its last product, from its whole input (T, C). */
@@ -173,7 +186,7 @@ function recordFeedForward({ record, model, linears }: Pass, layer: number, rang
   const gate = linears.forward(record, layer, 'mlp.gate_proj', range, x);
   const up = linears.forward(record, layer, 'mlp.up_proj', range, x);
   const product = record.temporary('product', range.tokens * F);
-  record.run(swiglu, { T: range.tokens, F }, { gate, up, y: product }, (step) => ({ T: tokensIn(range, step) }));
+  record.run(swiglu, { T: range.tokens, F }, { gate: gate.y, up: up.y, y: product }, (step) => ({ T: tokensIn(range, step) }));
   return { gate, up, product };
 }
 
@@ -182,7 +195,7 @@ function recordFeedForwardBackward(
   { record, model, linears }: Pass,
   layer: number,
   range: TokenRange,
-  { gate, up, product }: FeedForward,
+  { gate, up, product, downSaved }: WholeFeedForward,
   input: Slice,
   dStream: Slice,
   dInput: Slice,
@@ -190,11 +203,11 @@ function recordFeedForwardBackward(
   const { hiddenSize: C, intermediateSize: F } = model.config;
   const [x, dy, dx] = [input, dStream, dInput].map((whole) => rowsIn(range, whole, C));
   const [dProduct, dGate, dUp] = ['d product', 'd gate', 'd up'].map((label) => record.temporary(label, range.tokens * F));
-  linears.backward(record, layer, 'mlp.down_proj', range, { x: product, dy, dx: dProduct, accumulate: false });
-  const operands = { gate, up, dy: dProduct, dgate: dGate, dup: dUp };
+  linears.backward(record, layer, 'mlp.down_proj', range, { x: product, saved: downSaved, dy, dx: dProduct, accumulate: false });
+  const operands = { gate: gate.y, up: up.y, dy: dProduct, dgate: dGate, dup: dUp };
   record.run(swigluBackward, { T: range.tokens, F }, operands, (step) => ({ T: tokensIn(range, step) }));
-  linears.backward(record, layer, 'mlp.gate_proj', range, { x, dy: dGate, dx, accumulate: false });
-  linears.backward(record, layer, 'mlp.up_proj', range, { x, dy: dUp, dx, accumulate: true });
+  linears.backward(record, layer, 'mlp.gate_proj', range, { x, saved: gate.saved, dy: dGate, dx, accumulate: false });
+  linears.backward(record, layer, 'mlp.up_proj', range, { x, saved: up.saved, dy: dUp, dx, accumulate: true });
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
@@ -206,7 +219,7 @@ export function recordForward(pass: Pass): Forward {
   embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), stream);
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
-  const feedForwards: FeedForward[][] = [];
+  const feedForwards: WholeFeedForward[][] = [];
   for (let layer = 0; layer < L; layer++) {
     const block = recordBlock(pass, layer, stream);
     inputs.push(stream);
@@ -215,8 +228,8 @@ export function recordForward(pass: Pass): Forward {
     const feedForward = tables.ranges.map((range) => {
       const own = recordFeedForward(pass, layer, range, block.mlpInput.y);
       const down = linears.forward(record, layer, 'mlp.down_proj', range, own.product);
-      sum(pass, range, rowsIn(range, block.middle, C), down, rowsIn(range, output, C));
-      return own;
+      sum(pass, range, rowsIn(range, block.middle, C), down.y, rowsIn(range, output, C));
+      return { ...own, downSaved: down.saved };
     });
     feedForwards.push(feedForward);
     stream = output;
@@ -246,8 +259,8 @@ export function recordBackward(
   forward.inputs.toReversed().forEach((input, fromLast) => {
     const layer = forward.inputs.length - 1 - fromLast;
     const make = (label: string, width: number) => record.temporary(label, T * width);
-    const backward = (projection: Projection, x: Slice, dy: Slice, dx: Slice | null, accumulate: boolean) =>
-      linears.backward(record, layer, projection, tables.whole, { x, dy, dx, accumulate });
+    const backward = (projection: Projection, operands: ProjectionGradient) =>
+      linears.backward(record, layer, projection, tables.whole, operands);
     const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice, dx = dStream, width = C, heads = 1) => {
       const name = layerTensor(layer, part);
       const weight = model.weight(name);
@@ -269,34 +282,36 @@ export function recordBackward(
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    const { attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
+    const { saved, attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
 
     const dMlpInput = make('d mlp input', C);
     tables.ranges.forEach((range, i) => {
-      const own = options.recompute ? recordFeedForward(pass, layer, range, mlpInput.y) : forward.feedForwards[layer][i];
+      const first = forward.feedForwards[layer][i];
+      const own = options.recompute ? { ...first, ...recordFeedForward(pass, layer, range, mlpInput.y) } : first;
       recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dStream, dMlpInput);
     });
     normaliseBackward('post_attention_layernorm', mlpInput, dMlpInput);
 
     const dMixed = make('d mixed', H * D);
-    backward('self_attn.o_proj', y, dStream, dMixed, false);
+    backward('self_attn.o_proj', { x: y, saved: saved.output, dy: dStream, dx: dMixed, accumulate: false });
     const stats = make('softmax statistics', H * 2);
     record.run(attentionDelta, { T, H, D }, { y, dy: dMixed, logSumExp, stats }, byTokens);
-    const saved = { q, k, v, dy: dMixed, stats, bounds };
+    const attended = { q, k, v, dy: dMixed, stats, bounds };
     const dQuery = make('d query', H * D);
     const dKey = make('d key', K * D);
     const dValue = make('d value', K * D);
     const sizes = { T, ...attentionSizes(config, layer) };
-    record.run(attentionBackwardQuery, sizes, { ...saved, dq: dQuery }, byTokens);
-    record.run(attentionBackwardKeyValue, sizes, { ...saved, dk: dKey, dv: dValue }, byTokens);
+    record.run(attentionBackwardQuery, sizes, { ...attended, dq: dQuery }, byTokens);
+    record.run(attentionBackwardKeyValue, sizes, { ...attended, dk: dKey, dv: dValue }, byTokens);
 
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
+    const shared = { x: attentionInput.y, dx: dAttentionInput };
     const dProjectedQuery = normaliseHeadsBackward('self_attn.q_norm', H, queryNorm, rotateBackward(H, dQuery));
-    backward('self_attn.q_proj', attentionInput.y, dProjectedQuery, dAttentionInput, false);
+    backward('self_attn.q_proj', { ...shared, saved: saved.query, dy: dProjectedQuery, accumulate: false });
     const dProjectedKey = normaliseHeadsBackward('self_attn.k_norm', K, keyNorm, rotateBackward(K, dKey));
-    backward('self_attn.k_proj', attentionInput.y, dProjectedKey, dAttentionInput, true);
-    backward('self_attn.v_proj', attentionInput.y, dValue, dAttentionInput, true);
+    backward('self_attn.k_proj', { ...shared, saved: saved.key, dy: dProjectedKey, accumulate: true });
+    backward('self_attn.v_proj', { ...shared, saved: saved.value, dy: dValue, accumulate: true });
     if (dAttentionInput) normaliseBackward('input_layernorm', attentionInput, dAttentionInput);
   });
 }

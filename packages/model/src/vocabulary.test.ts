@@ -8,7 +8,7 @@ import { InferencePass } from './sampling/inference.ts';
 import { packBatch } from './batch.ts';
 import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import { Model } from './model.ts';
-import { PROJECTIONS } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { LoraTrainer } from './training.ts';
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,8 @@
 /** Examples to fine-tune on: one JSON document a line, as token sequences with the loss where it belongs. */
 
 import { problemsOf } from '@seal/files';
-import { type ChatTemplate, type Tokenizer, type TokenSequence } from '@seal/model';
+import type { TokenSequence } from '@seal/model';
+import type { ChatTemplate, Tokenizer } from '@seal/tokenizer';
 import { type } from 'arktype';
 
 const message = type({ role: 'string > 0', content: 'string' }).onUndeclaredKey('reject');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { knowledgeIncorporation, parsePassages } from '@seal/domains';
-import type { Tokenizer } from '@seal/model';
+import type { Tokenizer } from '@seal/tokenizer';
 import { fitContexts, lengthsOf } from './lengths.ts';
 import { presets, promptTokens, resolveConfig } from './presets.ts';
 import { createTextCodec } from './sequences.ts';

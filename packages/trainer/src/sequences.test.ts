@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/model';
+import { parseConfig } from '@seal/model';
+import type { ChatMessage, ChatTemplate, Tokenizer } from '@seal/tokenizer';
 import { createCodec, createTextCodec, padWithEnd } from './sequences.ts';
 
 /** One token per letter. */

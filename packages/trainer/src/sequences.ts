@@ -8,7 +8,8 @@
  */
 
 import { shorten, wholeSentences, type TrainingSequence } from '@seal/domains';
-import type { ChatMessage, ChatTemplate, ModelConfig, Tokenizer, TokenSequence } from '@seal/model';
+import type { ModelConfig, TokenSequence } from '@seal/model';
+import { beginOf, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
 
 /** What turns text into tokens: begin token first where there is one, end token last. */
 export interface Codec {
@@ -66,14 +67,6 @@ export interface TextCodecParts {
   readonly stopTokens: readonly number[];
   /** Where there is one, prompts are what a user says and what follows is the assistant's turn. */
   readonly chat?: ChatTemplate | null;
-}
-
-/** The tokens that a tokenizer's own rule puts before every text. */
-function beginOf(tokenizer: TextCodecParts['tokenizer']): readonly number[] {
-  const own = tokenizer.encode('a');
-  const framed = tokenizer.encodeWithSpecials('a');
-  const at = framed.findIndex((_, i) => own.every((token, j) => framed[i + j] === token));
-  return framed.slice(0, Math.max(0, at));
 }
 
 /**

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '@seal/files';
 import { readJson, readWhole } from '@seal/files/node';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { readAdapter, type PeftAdapter } from './peft.ts';
 
 /** Reads an adapter directory for a model. Throws where a file is missing or the adapter does not fit. */

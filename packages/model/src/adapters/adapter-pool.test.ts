@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digest } from '@seal/files/node';
 import { openGpu, type Gpu } from '@seal/device';
-import { AdapterPool, PoolGenerator, type PooledAdapter, type PoolRequest } from './adapter-pool.ts';
+import { AdapterPool, type PooledAdapter } from './adapter-pool.ts';
+import { PoolGenerator, type PoolRequest } from '../sampling/pool-generator.ts';
 import { initialWeights } from '../files/checkpoint.ts';
 import { parseConfig } from '../config.ts';
-import { uniform } from '../fixture.ts';
+import { scoreLogits, uniform } from '../fixture.ts';
 import { Generator } from '../sampling/generation.ts';
-import { scoreLogits } from '../sampling/inference.ts';
 import { loraLayout, LoraPack, type LoraConfig } from './lora.ts';
 import { Model } from '../model.ts';
-import { layerTensor, PROJECTIONS } from '../parameters.ts';
+import { layerTensor } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { adapterFile } from './peft.ts';
 
 const ADAPTERS = 64;

@@ -3,7 +3,7 @@ import { openGpu, type Gpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform } from '../fixture.ts';
 import { initialAdapter, loraLayout, LoraPack, resizeAdapter, splitAdapter, type LoraConfig } from './lora.ts';
 import { Model } from '../model.ts';
-import { PROJECTIONS } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { DEFAULT_OPTIMISER, LoraTrainer } from '../training.ts';
 
 const wide: LoraConfig = { rank: 16, alpha: 32, targets: PROJECTIONS };

@@ -11,8 +11,8 @@
  */
 
 import { createStorage, readFloats } from '../buffers.ts';
-import type { ModelConfig } from '../config.ts';
-import { PROJECTIONS, projectionShape, type Projection } from '../parameters.ts';
+import { type ModelConfig, type Projection, PROJECTIONS } from '../model-config.ts';
+import { projectionShape } from '../parameters.ts';
 
 /** Rank, scale and targets shared by the adapters of a pack. */
 export interface LoraConfig {

@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { drawnAdapter, smallConfig, smallWeights, uniform } from '../fixture.ts';
-import { scoreLogits } from '../sampling/inference.ts';
+import { drawnAdapter, hostSource, scoreLogits, smallConfig, smallWeights, uniform } from '../fixture.ts';
 import { loraLayout, LoraPack, loraScaling, type LoraConfig } from './lora.ts';
 import { mergeAdapter, mergedSource } from './merge.ts';
 import { Model } from '../model.ts';
 import { layerTensor } from '../parameters.ts';
-import { hostSource, openWeights } from '../files/sources.ts';
+import { openWeights } from '../files/sources.ts';
 import { writeWeights } from '../files/writing.ts';
 
 const lora: LoraConfig = { rank: 3, alpha: 5, rankStabilised: true, targets: ['self_attn.k_proj', 'mlp.gate_proj', 'mlp.down_proj'] };

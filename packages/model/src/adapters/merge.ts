@@ -46,7 +46,7 @@ export function mergeAdapter(
 }
 
 /**
- * Weights with an adapter in them, as they are read: no more than the rows that are asked for is held. Packed matrices
+ * Weights with an adapter in them, as they are read: no more than the rows that are asked for is held. Quantised matrices
  * are read as float32. Throws RangeError where a target is missing or has another shape.
  */
 export function mergedSource(source: WeightSource, adapter: Update): WeightSource {
@@ -58,7 +58,7 @@ export function mergedSource(source: WeightSource, adapter: Update): WeightSourc
       const what = tensor ? `it is (${tensor.shape.join(', ')})` : 'it is missing';
       throw new RangeError(`Cannot merge an adapter of (${out}, ${inner}) into tensor ${name}: ${what}`);
     }
-    tensors.set(name, { dtype: tensor.packed ? 'F32' : tensor.dtype, shape: tensor.shape });
+    tensors.set(name, { dtype: tensor.quantised ? 'F32' : tensor.dtype, shape: tensor.shape });
   }
   const readRows: WeightSource['readRows'] = async (name, first, count, target) => {
     const rows = await source.readRows(name, first, count, target);
@@ -69,10 +69,10 @@ export function mergedSource(source: WeightSource, adapter: Update): WeightSourc
   return {
     tensors,
     readRows,
-    readPackedRows: (name, first, count) =>
+    readQuantisedRows: (name, first, count) =>
       places.has(name)
         ? Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: an adapter was merged into it`))
-        : source.readPackedRows(name, first, count),
+        : source.readQuantisedRows(name, first, count),
     async readTensor(name) {
       if (!places.has(name)) return source.readTensor(name);
       const shape = tensors.get(name)?.shape ?? [];

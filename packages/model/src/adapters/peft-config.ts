@@ -6,10 +6,9 @@
 
 import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import type { ModelConfig } from '../config.ts';
+import { type ModelConfig, type Projection, PROJECTIONS } from '../model-config.ts';
 import type { LoraConfig } from './lora.ts';
 import { modulePattern } from './module-pattern.ts';
-import { PROJECTIONS, type Projection } from '../parameters.ts';
 
 /** One linear layer that an adapter may change. */
 export interface AdaptedModule {

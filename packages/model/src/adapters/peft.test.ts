@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
 import { loraLayout, type LoraConfig } from './lora.ts';
-import { PROJECTIONS } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig } from './peft-config.ts';
 import { adapterFile, adapterFiles, parseAdapterFile, readAdapter } from './peft.ts';
 import { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
@@ -111,7 +111,7 @@ describe('parseAdapterConfig', () => {
     ['targets that are nowhere', { target_modules: ['c_attn'] }, 'target_modules ["c_attn"] match no module of the model'],
     ['the embedding', { target_modules: ['q_proj', 'embed_tokens'] }, 'target_modules ["q_proj","embed_tokens"] adapt model.embed_tokens, supported are self_attn.q_proj'],
     ['the head', { target_modules: '.*' }, 'target_modules ".*" adapt lm_head'],
-    ['an expression that is none', { target_modules: '(q_proj' }, 'dir/adapter_config.json: target_modules: "(q_proj" has a ( that is not closed'],
+    ['an expression that is none', { target_modules: '(q_proj' }, 'dir/adapter_config.json: target_modules: "(q_proj" is not an expression'],
     ['layers with an expression', { target_modules: '.*q_proj', layers_to_transform: [0] }, 'layers_to_transform and layers_pattern go with a list'],
     ['layers that are not there', { layers_to_transform: [7] }, 'match no module'],
     ['trained biases', { bias: 'all' }, 'bias must be "none" (was "all")'],

@@ -5,7 +5,7 @@
 
 import { quoted } from '@seal/files';
 import { digest } from '@seal/files/node';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { loraLayout, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
 import { adapterConfigFile, moduleName, parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';

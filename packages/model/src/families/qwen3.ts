@@ -1,12 +1,13 @@
 /** Qwen3 (arXiv 2505.09388): queries and keys are normalised head by head before they are turned. */
 
-import type { Family } from './family.ts';
-import { readWindows, writeWindows } from './windows.ts';
+import { defineFamily } from './family.ts';
+import { readWindows, windowKeys, writeWindows } from './windows.ts';
 
-export const qwen3: Family = {
+export const qwen3 = defineFamily({
   name: 'qwen3',
   architecture: 'Qwen3ForCausalLM',
   defaults: { maxPositionEmbeddings: 32_768, numKeyValueHeads: 32, headDim: 128 },
+  keys: windowKeys.and({ 'attention_bias?': 'boolean' }),
   neutral: { mlp_bias: [false], use_qk_norm: [true], dual_chunk_attention_config: [] },
   read: (file, refuse) => ({
     biasedProjections: file.attention_bias
@@ -16,4 +17,4 @@ export const qwen3: Family = {
     windows: readWindows(file, refuse),
   }),
   write: ({ biasedProjections, windows }) => ({ attention_bias: biasedProjections.length > 0, ...writeWindows(windows) }),
-};
+});

@@ -1,13 +1,23 @@
 /** Sliding windows as Qwen's configurations say them: a list of layer types, or the first layer that has one. */
 
-import type { ConfigFile, ModelConfig } from '../config.ts';
+import { type } from 'arktype';
+import { size, type ConfigFile } from '../config-schema.ts';
+import type { ModelConfig } from '../model-config.ts';
 import type { Refuse } from './family.ts';
+
+/** The keys that windows are said with. */
+export const windowKeys = type({
+  'use_sliding_window?': 'boolean',
+  'sliding_window?': type(size).or('null'),
+  'max_window_layers?': '0 <= number.integer <= 4096',
+  'layer_types?': type('string[]').or('null'),
+});
 
 const FULL = 'full_attention';
 const SLIDING = 'sliding_attention';
 
 /** How many keys, its own included, a query of each layer sees; null for all. */
-export function readWindows(file: ConfigFile, refuse: Refuse): ModelConfig['windows'] {
+export function readWindows(file: ConfigFile & typeof windowKeys.infer, refuse: Refuse): ModelConfig['windows'] {
   const { use_sliding_window, sliding_window = 4_096, max_window_layers = 28, num_hidden_layers: L } = file;
   const window = use_sliding_window ? sliding_window : null;
   const windowFrom = window === null ? L : max_window_layers;

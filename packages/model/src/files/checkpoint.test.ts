@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkpointFiles, hostWeights, initialWeights, readCheckpoint } from './checkpoint.ts';
 import { configFile } from '../config.ts';
-import { CheckpointError } from './directory.ts';
 import { smallConfig, smallWeights } from '../fixture.ts';
 import { parameterLayout } from '../parameters.ts';
 import { parseSafetensors, writeSafetensors } from './safetensors.ts';
@@ -89,7 +88,7 @@ describe('readCheckpoint', () => {
 
   it.each(['config.json', 'model.safetensors', 'tokenizer.json'])('names a missing %s', async (name) => {
     const dir = directory({ [name]: null });
-    await expect(readCheckpoint(dir)).rejects.toThrow(CheckpointError);
+    await expect(readCheckpoint(dir)).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(readCheckpoint(dir)).rejects.toThrow(`Cannot read ${join(dir, name)}: there is no such file`);
   });
 

@@ -6,17 +6,18 @@
 import { join } from 'node:path';
 import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
-import { GROUP, WEIGHT_FORMATS, type ChoiceOptions, type WeightFormat } from '@seal/kernels';
+import { GROUP, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
 import { type } from 'arktype';
-import { configFile, parseConfig, type ModelConfig } from '../config.ts';
+import { configFile, parseConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { readJson } from './directory.ts';
 import { Model, type HostWeights } from '../model.ts';
-import { measureChannels, packTensorRows } from '../packed.ts';
+import { measureChannels, quantiseTensorRows } from '../quantised.ts';
 import { parameterLayout } from '../parameters.ts';
-import type { HeldFormat } from '../products.ts';
+import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
-import { readTextSide, type TextSide } from '../text/text-files.ts';
+import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 
 /** A checkpoint whose weights are still in their files. */
 export interface Checkpoint extends TextSide {
@@ -24,19 +25,19 @@ export interface Checkpoint extends TextSide {
   readonly config: ModelConfig;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
-  /** How matrices are stored: packed where seal has written them so, else as numbers of any dtype, which are float32. */
-  readonly format: HeldFormat;
+  /** How matrices are stored: quantised where seal has written them so, else as numbers of any dtype, which are float32. */
+  readonly format: WeightFormat;
 }
 
-/** The value of `quantization_config` in a `config.json` whose matrices are stored packed. */
-export function quantisationConfig(format: WeightFormat): Record<string, unknown> {
+/** The value of `quantization_config` in a `config.json` whose matrices are stored quantised. */
+export function quantisationConfig(format: QuantisedFormat): Record<string, unknown> {
   return { quant_method: 'seal', format, group_size: GROUP };
 }
 
 const quantisationSchema = type({ quant_method: "'seal'", format: type.enumerated(...WEIGHT_FORMATS), group_size: type.unit(GROUP) });
 
 /** Reads `config.json`: the configuration, and how matrices are stored. Another's quantisation is refused by `parseConfig`. */
-function splitConfig(json: unknown, place: string): { readonly config: ModelConfig; readonly format: HeldFormat } {
+function splitConfig(json: unknown, place: string): { readonly config: ModelConfig; readonly format: WeightFormat } {
   const file: object = typeof json === 'object' && json !== null ? json : {};
   const own = 'quantization_config' in file ? file.quantization_config : null;
   if (typeof own !== 'object' || own === null || !('quant_method' in own) || own.quant_method !== 'seal') {
@@ -81,27 +82,27 @@ export async function hostWeights({ source }: Pick<Checkpoint, 'source'>): Promi
 /** Bytes written after which the device is waited for. */
 const PENDING_BYTES = 64 * 1024 * 1024;
 
-/** How one tensor came to be held. */
+/** How one tensor was loaded. */
 export interface TensorReport {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly format: HeldFormat;
-  /** What packing lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
+  readonly format: WeightFormat;
+  /** What quantising lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
   readonly channelErrors: Float32Array;
 }
 
 /** How a checkpoint is loaded. */
 export interface LoadOptions extends ChoiceOptions {
-  /** How matrices are held on the device; as they are stored unless given, which is float32 but for packed files. */
-  readonly weights?: HeldFormat;
+  /** The format of matrices on the device; as they are stored unless given, which is float32 but for quantised files. */
+  readonly weights?: WeightFormat;
   /** Most bytes that a buffer of weights has; what the device can bind unless given. */
   readonly byteLimit?: number;
-  /** Called with every tensor that is loaded. Measuring what packing lost takes as long as packing. */
+  /** Called with every tensor that is loaded. Measuring what quantising lost takes as long as quantising. */
   readonly onTensor?: (report: TensorReport) => void;
 }
 
 /**
- * Puts a checkpoint's weights on a device, piece by piece, packed where `weights` says so. Throws as
+ * Puts a checkpoint's weights on a device, piece by piece, quantised where `weights` says so. Throws as
  * `WeightSource.readRows` and `Model`, and RangeError for a value that the format does not hold.
  */
 export async function loadModel(
@@ -114,20 +115,20 @@ export async function loadModel(
     const { queue } = gpu.device;
     const buffer = pieceBuffer(source);
     let pending = 0;
-    for (const [name, { shape, packed: own }] of source.tensors) {
+    for (const [name, { shape, quantised: own }] of source.tensors) {
       const { format, rows, columns } = model.matrix(name);
       const channelErrors = new Float32Array(format === 'f32' || format === own || !onTensor ? 0 : rows);
       for (const [first, count] of rowRanges(shape)) {
         if (own !== undefined && format === own) {
-          model.writePackedRows(name, first, await source.readPackedRows(name, first, count));
+          model.writeQuantisedRows(name, first, await source.readQuantisedRows(name, first, count));
         } else {
           const values = await source.readRows(name, first, count, buffer);
           if (format === 'f32') {
             model.writeRows(name, first, values);
           } else {
-            const packed = packTensorRows(format, values, columns, { name, start: first * columns, remedy: '--weights f32' });
-            model.writePackedRows(name, first, packed);
-            if (onTensor) measureChannels(format, values, packed, columns, channelErrors.subarray(first));
+            const quantised = quantiseTensorRows(format, values, columns, { name, start: first * columns, remedy: '`weights` f32' });
+            model.writeQuantisedRows(name, first, quantised);
+            if (onTensor) measureChannels(format, values, quantised, columns, channelErrors.subarray(first));
           }
         }
         pending += count * columns * 4;

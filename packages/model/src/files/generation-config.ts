@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { readJson } from '@seal/files/node';
 import { Problem, problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import type { SamplingOptions } from '../sampling/sampler.ts';
 
 const count = type('number.integer >= 0').or('null');

@@ -8,7 +8,7 @@ import { openGpu } from '@seal/device';
 import { hostWeights, loadModel } from './checkpoint.ts';
 import { Generator } from '../sampling/generation.ts';
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
-import { createTokenizer } from '../text/tokenizer.ts';
+import { createTokenizer } from '@seal/tokenizer';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-llama2c-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));

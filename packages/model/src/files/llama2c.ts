@@ -6,9 +6,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileProblem } from '@seal/files/node';
-import { parseConfig, type ModelConfig } from '../config.ts';
+import { parseConfig } from '../config.ts';
+import type { ModelConfig, Projection } from '../model-config.ts';
 import { CheckpointError } from './directory.ts';
-import { layerTensor, parameterLayout, type Projection } from '../parameters.ts';
+import { layerTensor, parameterLayout } from '../parameters.ts';
 import { checkFinite } from './safetensors.ts';
 import { checkRows, fileBytes, readAt, rowShape, type WeightSource } from './sources.ts';
 
@@ -126,7 +127,7 @@ function sourceOf(path: string, config: ModelConfig, offsets: ReadonlyMap<string
   return {
     tensors,
     readRows,
-    readPackedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as F32`)),
+    readQuantisedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as F32`)),
     async readTensor(name) {
       const { dtype, shape } = find(name);
       const { buffer, byteOffset, byteLength } = await readRows(name, 0, rowShape(shape)[0]);

@@ -97,9 +97,9 @@ function stoppable(source: WeightSource, signal: AbortSignal | undefined): Weigh
       signal?.throwIfAborted();
       return source.readRows(...operands);
     },
-    readPackedRows(...operands) {
+    readQuantisedRows(...operands) {
       signal?.throwIfAborted();
-      return source.readPackedRows(...operands);
+      return source.readQuantisedRows(...operands);
     },
   };
 }

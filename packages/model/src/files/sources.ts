@@ -4,18 +4,16 @@
  * size passes through as much memory as its reader holds at once.
  */
 
-import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
-import { digest, fileProblem } from '@seal/files/node';
-import { dequantiseRows, quantisedShape, type QuantisedRows, type WeightFormat } from '@seal/kernels';
+import { fileProblem } from '@seal/files/node';
+import { dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { type } from 'arktype';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
-import { tensorFormat } from '../packed.ts';
-import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
-import type { HeldFormat } from '../products.ts';
+import { matchTensors, type Matched, type QuantisedTensor } from './matching.ts';
+import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -39,21 +37,18 @@ export interface WeightSource {
    * holds no weights.
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
-  /** Rows of a tensor that is stored packed, as they are stored. Throws TypeError for another. */
-  readPackedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
-  /** A whole tensor as it is stored. Throws TypeError for one that is stored packed. */
+  /** Rows of a tensor that is stored quantised, as they are stored. Throws TypeError for another. */
+  readQuantisedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
+  /** A whole tensor as it is stored. Throws TypeError for one that is quantised. */
   readTensor(name: string): Promise<StoredTensor>;
 }
 
-/** A tensor of a source: its shape, and the dtype or the packed format that it is stored in. */
+/** A tensor of a source: its shape, and the dtype or the quantised format that it is stored in. */
 export interface SourceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly packed?: WeightFormat;
+  readonly quantised?: QuantisedFormat;
 }
-
-/** Names under which a packed matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
-export const packedNames = (name: string) => ({ data: `${name}.packed`, scales: `${name}.scales` });
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */
 export function rowShape(shape: readonly number[]): readonly [rows: number, columns: number] {
@@ -163,92 +158,19 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
   return tensors;
 }
 
-/** Tensors that some writers store although they follow from the others. */
-function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
-  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
-}
-
-const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
-
 /**
  * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
- * matrices are stored packed. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
+ * matrices are stored quantised. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
  * TypeError for a dtype that holds no weights, and RangeError when the tensors are not those of the configuration.
  */
-export async function openWeights(directory: string, config: ModelConfig, format: HeldFormat = 'f32'): Promise<WeightSource> {
+export async function openWeights(directory: string, config: ModelConfig, format: WeightFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
-  const found = new Map<string, FileTensor>();
-  const used = new Set<string>();
-  /** Stored twice: the second must be the same. */
-  const copies = new Map<string, Located>();
-  for (const layoutPlace of parameterLayout(config).places.values()) {
-    const { name, shape } = layoutPlace;
-    const stored = tensorFormat(format, layoutPlace);
-    if (stored !== 'f32') {
-      found.set(name, packedTensor(layoutPlace, stored, tensors, place));
-      for (const part of Object.values(packedNames(name))) used.add(part);
-      continue;
-    }
-    const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
-    // Of two tied tensors some writers keep the head only.
-    const tensor = tensors.get(name) ?? tied;
-    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors)}`);
-    for (const one of tied ? [tensor, tied] : [tensor]) {
-      if (one.shape.join() !== shape.join()) {
-        const stored = one === tensor ? name : 'lm_head.weight';
-        throw new RangeError(`Cannot use ${one.path}: tensor ${stored} is ${shown(one.shape)}, config.json asks for ${shown(shape)}`);
-      }
-      floatDType(one.dtype, name, one.path);
-    }
-    found.set(name, tensor);
-    used.add(name);
-    if (tied && tied !== tensor) copies.set(name, tied);
-  }
-  for (const [name, { path }] of tensors) {
-    if (used.has(name) || isRedundant(name, config)) continue;
-    throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
-  }
-  return fileSource(found, copies);
+  const check = ({ dtype, path }: Located, name: string) => void floatDType(dtype, name, path);
+  return fileSource(matchTensors(config, tensors, { place, format, check }));
 }
 
-/** A matrix that is stored packed. */
-interface PackedTensor extends SourceTensor {
-  readonly packed: WeightFormat;
-  readonly data: Located;
-  readonly scales: Located;
-}
-
-type FileTensor = Located | PackedTensor;
-
-function packedTensor(
-  { name, shape }: TensorPlace,
-  packed: WeightFormat,
-  tensors: ReadonlyMap<string, Located>,
-  place: string,
-): PackedTensor {
-  const [rows = 1, columns = 1] = shape;
-  const { words, groups } = quantisedShape(packed, columns);
-  const find = (stored: string, width: number): Located => {
-    const tensor = tensors.get(stored);
-    if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${packed}`);
-    if (tensor.shape.join() === `${rows},${width}` && tensor.dtype === 'U32') return tensor;
-    throw new RangeError(
-      `Cannot use ${tensor.path}: tensor ${stored} is ${shown(tensor.shape)} ${tensor.dtype}, ${packed} needs ${shown([rows, width])} U32`,
-    );
-  };
-  const names = packedNames(name);
-  return { dtype: 'U32', shape, packed, data: find(names.data, words), scales: find(names.scales, groups) };
-}
-
-function whyMissing(name: string, tensors: ReadonlyMap<string, Located>): string {
-  const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
-  return bare !== name && tensors.has(bare)
-    ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`
-    : `tensor ${name} is missing, config.json asks for it`;
-}
-
-function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMap<string, Located>): WeightSource {
-  const find = (name: string): FileTensor => {
+function fileSource({ found: tensors, copies }: Matched<Located>): WeightSource {
+  const find = (name: string): Located | QuantisedTensor<Located> => {
     const tensor = tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot read tensor ${name}: the model has none of that name`);
     return tensor;
@@ -259,7 +181,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
     await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
     return words;
   };
-  const readPacked = async ({ data, scales }: PackedTensor, name: string, first: number, count: number): Promise<QuantisedRows> => {
+  const readQuantised = async ({ data, scales }: QuantisedTensor<Located>, name: string, first: number, count: number): Promise<QuantisedRows> => {
     const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
     const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
     if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);
@@ -280,8 +202,8 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
     async readRows(name, first, count, target) {
       const tensor = find(name);
       const [, columns] = rowShape(tensor.shape);
-      if ('packed' in tensor) {
-        const rows = dequantiseRows(tensor.packed, await readPacked(tensor, name, first, count), columns);
+      if ('quantised' in tensor) {
+        const rows = dequantiseRows(tensor.quantised, await readQuantised(tensor, name, first, count), columns);
         target?.set(rows);
         return target?.subarray(0, rows.length) ?? rows;
       }
@@ -299,14 +221,14 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
       }
       return values;
     },
-    async readPackedRows(name, first, count) {
+    async readQuantisedRows(name, first, count) {
       const tensor = find(name);
-      if (!('packed' in tensor)) throw new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as ${tensor.dtype}`);
-      return readPacked(tensor, name, first, count);
+      if (!('quantised' in tensor)) throw new TypeError(`Cannot read packed rows of tensor ${name}: it is stored as ${tensor.dtype}`);
+      return readQuantised(tensor, name, first, count);
     },
     async readTensor(name) {
       const tensor = find(name);
-      if ('packed' in tensor) throw new TypeError(`Cannot read tensor ${name} whole: it is stored as ${tensor.packed}`);
+      if ('quantised' in tensor) throw new TypeError(`Cannot read tensor ${name} whole: it is stored as ${tensor.quantised}`);
       const { dtype, shape, path, start, end } = tensor;
       const bytes = new Uint8Array(end - start);
       await readAt(path, bytes, start);
@@ -335,50 +257,4 @@ export function* rowRanges(shape: readonly number[]): Generator<readonly [first:
 export function pieceBuffer(source: WeightSource): Float32Array {
   const widest = Math.max(...[...source.tensors.values()].map(({ shape }) => rowShape(shape)[1]));
   return new Float32Array(Math.max(PIECE_BYTES / 4, widest));
-}
-
-/**
- * SHA-256 of what determines a model's results: of every tensor's name and float32 bytes in order of name, with the format
- * in which they are held where that is not float32.
- */
-export async function sourceDigest(source: WeightSource, format: HeldFormat = 'f32'): Promise<string> {
-  const buffer = pieceBuffer(source);
-  const tensors: [name: string, sha256: string][] = [];
-  for (const [name, { shape }] of source.tensors) {
-    const hash = createHash('sha256');
-    for (const [first, count] of rowRanges(shape)) {
-      const { buffer: bytes, byteOffset, byteLength } = await source.readRows(name, first, count, buffer);
-      hash.update(new Uint8Array(bytes, byteOffset, byteLength));
-    }
-    tensors.push([name, hash.digest('hex')]);
-  }
-  tensors.sort(([a], [b]) => (a < b ? -1 : 1));
-  return digest(format === 'f32' ? tensors : { tensors, format });
-}
-
-/** Weights on the host as a source. */
-export function hostSource(config: ModelConfig, weights: ReadonlyMap<string, Float32Array>): WeightSource {
-  const tensors = new Map([...parameterLayout(config).places.values()].map(({ name, shape }) => [name, { dtype: 'F32' as const, shape }]));
-  const find = (name: string) => {
-    const tensor = tensors.get(name);
-    const values = weights.get(name);
-    if (!tensor || !values) throw new RangeError(`Cannot read tensor ${name}: the weights have none of that name`);
-    return { ...tensor, values };
-  };
-  return {
-    tensors,
-    readRows(name, first, count, target) {
-      const { shape, values } = find(name);
-      const [, columns] = rowShape(shape);
-      const rows = values.subarray(first * columns, (first + count) * columns);
-      if (!target) return Promise.resolve(rows.slice());
-      target.set(rows);
-      return Promise.resolve(target.subarray(0, rows.length));
-    },
-    readPackedRows: (name) => Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: it is held as f32`)),
-    readTensor(name) {
-      const { dtype, shape, values } = find(name);
-      return Promise.resolve({ dtype, shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
-    },
-  };
 }

@@ -8,8 +8,8 @@ import { openGpu } from '@seal/device';
 import { quantiseRows } from '@seal/kernels';
 import { readFloats } from '../buffers.ts';
 import { initialWeights, loadModel } from './checkpoint.ts';
-import { smallConfig, uniform } from '../fixture.ts';
-import { hostSource, openWeights } from './sources.ts';
+import { hostSource, smallConfig, uniform } from '../fixture.ts';
+import { openWeights } from './sources.ts';
 import { watchHost, writeSparseWeights } from './streaming.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'seal-streaming-'));

@@ -3,7 +3,7 @@
 import { mkdirSync, openSync, closeSync, ftruncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Gpu } from '@seal/device';
-import type { ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../model-config.ts';
 import { parameterLayout } from '../parameters.ts';
 
 /** Writes `model.safetensors` of bf16 zeros as a sparse file. Returns its bytes. */

@@ -9,11 +9,10 @@ import { dequantiseRows, quantiseRows } from '@seal/kernels';
 import { readFloats } from '../buffers.ts';
 import { hostWeights, initialWeights, loadModel, quantisationConfig, readWeights } from './checkpoint.ts';
 import { configFile } from '../config.ts';
-import { smallConfig, uniform } from '../fixture.ts';
-import { tensorFormat } from '../packed.ts';
+import { hostSource, smallConfig, uniform } from '../fixture.ts';
+import { tensorFormat } from '../quantised.ts';
 import { parameterLayout } from '../parameters.ts';
 import { parseSafetensors, toFloat32 } from './safetensors.ts';
-import { hostSource, sourceDigest } from './sources.ts';
 import { writeWeights, type StoredAs } from './writing.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-writing-'));
@@ -90,7 +89,7 @@ it('rounds ties to even and keeps zeros, subnormals and signs', async () => {
   }
 });
 
-it.each([['F16', 65_520, 'as f16: element 1003 is 65520, beyond 65504, where f16 ends; use --dtype bf16 or f32'], ['BF16', 3.4e38, 'as bf16: element 1003 is 3.3999999521443642e+38, which rounds to infinity; use --dtype f32']] as const)(
+it.each([['F16', 65_520, 'as f16: element 1003 is 65520, beyond 65504, where f16 ends; use `dtype` bf16 or f32'], ['BF16', 3.4e38, 'as bf16: element 1003 is 3.3999999521443642e+38, which rounds to infinity; use `dtype` f32']] as const)(
   'refuses what %s does not hold',
   async (as, value, message) => {
     const name = 'model.layers.0.mlp.up_proj.weight';
@@ -155,18 +154,6 @@ describe.each(['int8', 'int4'] as const)('matrices packed as %s', (as) => {
     new DataView(scales.bytes.buffer, scales.bytes.byteOffset).setUint32(20, 0x7c00_0001, true);
     writeFileSync(path, bytes);
     await expect(hostWeights(await readWeights(directory))).rejects.toThrow(`the scales of tensor ${name} are not finite at element 5`);
-  });
-});
-
-describe('sourceDigest', () => {
-  it('is that of the float32 numbers, however they are stored and cut', async () => {
-    const { directory } = await write('BF16');
-    const shards = await write('F32', (await readWeights(directory)).source, 50_000);
-    const expected = await sourceDigest((await readWeights(directory)).source);
-    expect(await sourceDigest((await readWeights(shards.directory)).source)).toBe(expected);
-    expect(await sourceDigest(source)).not.toBe(expected);
-    expect(await sourceDigest(source, 'int4')).not.toBe(await sourceDigest(source));
-    expect(await sourceDigest(source, 'int4')).not.toBe(await sourceDigest(source, 'int8'));
   });
 });
 

@@ -1,17 +1,19 @@
 /**
  * Weights written to a directory as safetensors, piece by piece: in one file, or in shards with an index where they are
- * larger than a file should be. Matrices may be packed, each as two tensors of words.
+ * larger than a file should be. Matrices may be quantised, each as two tensors of words.
  */
 
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quantisedShape, type WeightFormat } from '@seal/kernels';
-import { packTensorRows, tensorFormat } from '../packed.ts';
+import { quantisedShape } from '@seal/kernels';
+import type { QuantisedFormat } from '../matrix.ts';
+import { quantiseTensorRows, tensorFormat } from '../quantised.ts';
 import { BYTE_SIZES, writeHeader, type FloatDType } from './safetensors.ts';
-import { packedNames, pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
+import { quantisedNames } from './matching.ts';
+import { pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
 
-/** What is written: numbers of a dtype, or packed matrices and float32 vectors. */
-export type StoredAs = FloatDType | Exclude<WeightFormat, 'f16'>;
+/** What is written: numbers of a dtype, or quantised matrices and float32 vectors. */
+export type StoredAs = FloatDType | Exclude<QuantisedFormat, 'f16'>;
 
 /** A tensor of a file to be written; `of` is the tensor that its bytes come from. */
 interface PlannedTensor {
@@ -39,7 +41,7 @@ function plan(of: string, shape: readonly number[], as: StoredAs): PlannedTensor
   if (format === 'f32') return [make(of, 'F32', shape)];
   const [rows, columns] = rowShape(shape);
   const { words, groups } = quantisedShape(format, columns);
-  const names = packedNames(of);
+  const names = quantisedNames(of);
   return [make(names.data, 'U32', [rows, words]), make(names.scales, 'U32', [rows, groups])];
 }
 
@@ -120,7 +122,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array | Uint32Array |
 async function stored(
   source: WeightSource,
   name: string,
-  { shape, packed: own }: SourceTensor,
+  { shape, quantised: own }: SourceTensor,
   as: StoredAs,
   first: number,
   count: number,
@@ -131,13 +133,13 @@ async function stored(
   if (format !== 'f32') {
     const rows =
       format === own
-        ? await source.readPackedRows(name, first, count)
-        : packTensorRows(format, await source.readRows(name, first, count, buffer), columns, {
+        ? await source.readQuantisedRows(name, first, count)
+        : quantiseTensorRows(format, await source.readRows(name, first, count, buffer), columns, {
             name,
             start: first * columns,
-            remedy: '--dtype bf16 or f32',
+            remedy: '`dtype` bf16 or f32',
           });
-    const names = packedNames(name);
+    const names = quantisedNames(name);
     return [
       { name: names.data, bytes: bytesOf(rows.data) },
       { name: names.scales, bytes: bytesOf(rows.scales) },
@@ -155,7 +157,7 @@ function toBfloat16(values: Float32Array, name: string, start: number): Uint16Ar
   const words = new Uint16Array(values.length);
   for (let i = 0; i < words.length; i++) {
     const word = (bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16;
-    if ((word & 0x7f80) === 0x7f80) throw new RangeError(`Cannot write tensor ${name} as bf16: element ${start + i} is ${values[i]}, which rounds to infinity; use --dtype f32`);
+    if ((word & 0x7f80) === 0x7f80) throw new RangeError(`Cannot write tensor ${name} as bf16: element ${start + i} is ${values[i]}, which rounds to infinity; use \`dtype\` f32`);
     words[i] = word;
   }
   return words;
@@ -164,7 +166,7 @@ function toBfloat16(values: Float32Array, name: string, start: number): Uint16Ar
 /** Rounds rows to the nearest float16, ties to even. Throws RangeError where a value becomes infinite. */
 function toFloat16(values: Float32Array, columns: number, name: string, start: number): Uint16Array {
   const { words: width } = quantisedShape('f16', columns);
-  const { data } = packTensorRows('f16', values, columns, { name, start, remedy: '--dtype bf16 or f32' });
+  const { data } = quantiseTensorRows('f16', values, columns, { name, start, remedy: '`dtype` bf16 or f32' });
   const padded = new Uint16Array(data.buffer);
   const rows = values.length / columns;
   const words = new Uint16Array(values.length);

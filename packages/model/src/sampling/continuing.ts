@@ -1,11 +1,12 @@
 /** One prompt continued by the weights alone or by adapters over them, side by side. */
 
 import type { PeftAdapter } from '../adapters/peft.ts';
-import { AdapterPool, PoolGenerator } from '../adapters/adapter-pool.ts';
+import { AdapterPool } from '../adapters/adapter-pool.ts';
 import type { Model } from '../model.ts';
-import { PROJECTIONS } from '../parameters.ts';
+import { PROJECTIONS } from '../model-config.ts';
 import { FEW_ROWS } from '../products.ts';
 import { cacheSlots, Generator, type Completion, type GenerationOptions } from './generation.ts';
+import { PoolGenerator } from './pool-generator.ts';
 
 /** Adapters on the device at once; the weights alone are one more. */
 const ADAPTERS = 4;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { drawnAdapter, smallConfig, smallWeights, uniform } from '../fixture.ts';
+import { drawnAdapter, scoreLogits, smallConfig, smallWeights, uniform } from '../fixture.ts';
 import { Generator, type GenerationRequest } from './generation.ts';
-import { scoreLogits, scoreTokens } from './inference.ts';
+import { scoreTokens } from './inference.ts';
 import { LoraPack } from '../adapters/lora.ts';
 import { Model } from '../model.ts';
 import { argmaxOf, logProbabilities, mostLikely, sampleToken } from './sampler.ts';

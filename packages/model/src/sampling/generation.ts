@@ -8,12 +8,12 @@ import { attentionDecode, kvCacheWrite } from '@seal/kernels';
 import { packBatch, packRows, segmentTokens, type PackedBatch, type TokenSequence } from '../batch.ts';
 import { createStorage, upload } from '../buffers.ts';
 import { InferencePass } from './inference.ts';
-import type { Step } from '../linears.ts';
+import type { Step } from '../step.ts';
 import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
 import { sharedPrefixes, type SharedPrefix } from './prefixes.ts';
 import { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampler.ts';
-import { TextStream, type TextOptions, type TextPiece } from '../text/text-stream.ts';
+import { TextStream, type TextOptions, type TextPiece } from '@seal/tokenizer';
 import { attendWithin, attentionSizes, type Attend } from '../transformer.ts';
 
 /** One prompt and the completions wanted of it. */

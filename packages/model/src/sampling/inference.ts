@@ -1,10 +1,11 @@
 /** Recorded forward passes without a backward pass: hidden states of a batch, logits and best tokens of chosen rows. */
 
 import { argmax, crossEntropy, gatherRows, part, Recording, rmsNorm } from '@seal/kernels';
-import { packBatch, type PackedBatch, type Segment } from '../batch.ts';
+import { packBatch, type PackedBatch } from '../batch.ts';
 import { createStorage, Readback, upload } from '../buffers.ts';
 import { chunkRows } from '../chunks.ts';
-import { adaptedLinears, frozenLinears, type Step } from '../linears.ts';
+import { adaptedLinears, frozenLinears } from '../linears.ts';
+import type { Step } from '../step.ts';
 import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
 import { headTensor } from '../parameters.ts';
@@ -186,25 +187,6 @@ export class InferencePass {
     }
     const buffers = [this.#index, this.#hidden, this.#logits, this.#best, this.#ones, this.#given, this.#surprise];
     for (const owned of [...buffers, this.#logitsBack, this.#bestBack]) owned.destroy();
-  }
-}
-
-/** Logits (length, V) of every token of every sequence, each sequence read on its own; segment e uses adapter e. */
-export async function scoreLogits(
-  model: Model,
-  pack: LoraPack | null,
-  segments: readonly Segment[],
-): Promise<Float32Array[]> {
-  const batch = packBatch(segments);
-  const rows = Uint32Array.from({ length: batch.tokenCount }, (_, t) => t);
-  const pass = new InferencePass(model, pack, { tokens: batch.tokenCount, rows: batch.tokenCount });
-  try {
-    pass.submit(batch, rows);
-    const logits = await pass.logits(batch.tokenCount);
-    const V = model.config.vocabSize;
-    return Array.from(batch.lastTokens, (last) => logits.subarray(batch.bounds[last * 2] * V, (last + 1) * V));
-  } finally {
-    pass.destroy();
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { uniform } from '../fixture.ts';
 import { sharedPrefixes, type PrefixCandidate } from './prefixes.ts';
-import { createTokenizer } from '../text/tokenizer.ts';
+import { createTokenizer } from '@seal/tokenizer';
 
 /** Prompts over two tokens that part at random places, so that beginnings of all lengths are shared. */
 function randomPrompts(seed: number, count: number): number[][] {

@@ -3,11 +3,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { problemsOf } from '@seal/files';
+import { Problem, problemsOf } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
 import { type } from 'arktype';
 import { createChatTemplate, type ChatTemplate } from './chat.ts';
-import { CheckpointError, readJson } from '../files/directory.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** How a model reads and writes text. */
@@ -34,12 +33,12 @@ const templatesSchema = type({ 'chat_template?': type('string | null').or(type({
 const configSchema = tokensSchema.and(templatesSchema);
 
 /**
- * Reads tokenizer and chat template. Throws CheckpointError when there is no `tokenizer.json` and SyntaxError when a file
- * cannot be used.
+ * Reads tokenizer and chat template. Throws a problem of kind `unavailable` where there is no `tokenizer.json` and
+ * SyntaxError when a file cannot be used.
  */
 export async function readTextSide(directory: string): Promise<TextSide> {
   const place = join(directory, 'tokenizer.json');
-  if (!existsSync(place)) throw new CheckpointError(`Cannot read ${place}: ${missing(directory)}`);
+  if (!existsSync(place)) throw new Problem('unavailable', `Cannot read ${place}: ${missing(directory)}`, { place });
   const tokenizer = createTokenizer(await readBounded(place), place);
   return { tokenizer, chat: await readChat(directory, tokenizer) };
 }
@@ -58,7 +57,12 @@ function missing(directory: string): string {
 async function readBounded(path: string): Promise<unknown> {
   const { size } = await stat(path);
   if (size > MAX_FILE_BYTES) throw new SyntaxError(`Cannot read ${path}: it has ${size} bytes, at most ${MAX_FILE_BYTES} are read`);
-  return readJson(path);
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${path}: it is not JSON`, { cause });
+  }
 }
 
 async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTemplate | null> {
@@ -89,7 +93,7 @@ interface FoundTemplate {
  */
 async function findTemplate(directory: string, config: typeof templatesSchema.infer, configPlace: string): Promise<FoundTemplate | null> {
   const ownPlace = join(directory, 'chat_template.jinja');
-  if (existsSync(ownPlace)) return { source: await readTemplate(ownPlace), place: ownPlace };
+  if (existsSync(ownPlace)) return { source: await readText(ownPlace), place: ownPlace };
   const configured = templateOf(config.chat_template);
   if (configured !== null) return { source: configured, place: configPlace };
   const place = join(directory, 'chat_template.json');
@@ -105,10 +109,10 @@ function templateOf(entry: (typeof templatesSchema.infer)['chat_template']): str
   return entry.find(({ name }) => name === 'default')?.template ?? null;
 }
 
-async function readTemplate(path: string): Promise<string> {
+async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new CheckpointError(`Cannot read ${path}: ${fileProblem(cause)}`, { cause });
+    throw new Problem('unavailable', `Cannot read ${path}: ${fileProblem(cause)}`, { place: path, cause });
   }
 }

@@ -18,6 +18,7 @@ describe('an expression', () => {
     `${'(?:a|a)'.repeat(40)}b`,
     String.raw`\s+\s+\s+$`,
     String.raw`a{0,}a{0,99}a*b`,
+    `${'a{0,9}'.repeat(16)}b`,
   ])('%s is refused', (source) => {
     expect(() => regularExpression(source, 'a.json')).toThrow(/^Cannot use a\.json: the expression .*: matching it might never end$/);
   });
@@ -28,6 +29,7 @@ describe('an expression', () => {
     ['digits in threes from the right', String.raw`\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))`],
     ['brackets and quantifiers in classes', String.raw` ?[^(\s|[.,!?+*)])]+|\(\+\)+|[\]){}]+`],
     ['as many choices in other alternatives', Array.from({ length: 40 }, () => 'a+b?').join('|')],
+    ['one choice among many', `(?:${Array.from({ length: 200 }, (_, i) => `a${i}`).join('|')})b`],
   ])('of %s is matched', (_, source) => {
     expect(regularExpression(source, 'a.json')).toBeInstanceOf(RegExp);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { uniform } from '../fixture.ts';
+import { stream as randomStream } from '@seal/files';
 import { TextStream, type TextOptions } from './text-stream.ts';
 
 /** Tokens are bytes of UTF-8: one character takes one to four of them. */
@@ -72,10 +72,10 @@ describe('TextStream', () => {
   });
 
   it('is the decoded whole, cut at the first stop string, for random text', () => {
-    const draw = uniform(3);
+    const random = randomStream(3, 'text');
     for (let round = 0; round < 300; round++) {
       const alphabet = ['a', 'b', 'ab', 'é', '🙂', '\n'];
-      const pick = (length: number) => Array.from({ length }, () => alphabet[Math.floor(draw() * alphabet.length)]).join('');
+      const pick = (length: number) => Array.from({ length }, () => random.pick(alphabet)).join('');
       const text = pick(12);
       const stop = [pick(2), pick(3)];
       const stream = new TextStream({ tokenizer: ofBytes, stop });

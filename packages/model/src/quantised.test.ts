@@ -1,21 +1,21 @@
 /**
- * Models held as f16, int8 or int4. The oracle is a float32 model whose weights are what the packed ones stand for, by the
- * reference of the kernels' own package: how far that is from the weights that were packed is measured by itself.
+ * Models held as f16, int8 or int4. The oracle is a float32 model whose weights are what the quantised ones stand for, by the
+ * reference of the kernels' own package: how far that is from the weights that were quantised is measured by itself.
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { dequantiseRows, quantiseRows, WEIGHT_FORMATS, type WeightFormat } from '@seal/kernels';
+import { quantiseRows, dequantiseRows, WEIGHT_FORMATS } from '@seal/kernels';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel, type TensorReport } from './files/checkpoint.ts';
-import { drawnAdapter, relativeL2, smallConfig, uniform, watchDevice } from './fixture.ts';
+import { drawnAdapter, hostSource, relativeL2, scoreLogits, smallConfig, uniform, watchDevice } from './fixture.ts';
 import { Generator } from './sampling/generation.ts';
-import { scoreLogits } from './sampling/inference.ts';
 import { LoraPack } from './adapters/lora.ts';
 import { Model, type HostWeights } from './model.ts';
-import { tensorFormat } from './packed.ts';
-import { parameterLayout, PROJECTIONS } from './parameters.ts';
-import { hostSource } from './files/sources.ts';
+import { tensorFormat } from './quantised.ts';
+import type { QuantisedFormat } from './matrix.ts';
+import { parameterLayout } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
 
 /** Rows of 96 and 200 numbers: whole groups of 64 and parts of one. */
@@ -42,8 +42,8 @@ const sequence = (length: number) => ({ tokens: Array.from({ length }, () => Mat
 const few = [[sequence(13), sequence(6)], [sequence(11)]];
 const many = [[sequence(40), sequence(23)], [sequence(30)]];
 
-/** What weights stand for once they are packed. */
-function dequantised(format: WeightFormat): HostWeights {
+/** What weights stand for once they are quantised. */
+function dequantised(format: QuantisedFormat): HostWeights {
   return new Map(
     [...parameterLayout(config).places.values()].map((place) => {
       const { name, shape } = place;
@@ -60,7 +60,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-const load = (held: HostWeights, format: WeightFormat | 'f32') => loadModel(gpu, { config, source: hostSource(config, held) }, { weights: format });
+const load = (held: HostWeights, format: QuantisedFormat | 'f32') => loadModel(gpu, { config, source: hostSource(config, held) }, { weights: format });
 
 async function onModel<T>(model: Model, work: (model: Model, pack: LoraPack, initial: Float32Array[]) => Promise<T>): Promise<T> {
   const pack = new LoraPack(gpu.device, config, lora, 2);
@@ -136,7 +136,7 @@ describe.each(WEIGHT_FORMATS)('weights held as %s', (format) => {
       const own = split.matrix(name);
       const values = await source.readRows(name, 0, own.rows);
       if (own.format === 'f32') split.writeRows(name, 0, values);
-      else split.writePackedRows(name, 0, quantiseRows(own.format, values, shape[1]!));
+      else split.writeQuantisedRows(name, 0, quantiseRows(own.format, values, shape[1]!));
     }
     for (const name of ['lm_head.weight', 'model.layers.0.mlp.up_proj.weight', 'model.layers.1.mlp.down_proj.weight']) {
       expect(split.matrix(name).parts.length, name).toBeGreaterThan(1);
@@ -148,7 +148,7 @@ describe.each(WEIGHT_FORMATS)('weights held as %s', (format) => {
     const buffers = [...calls.liveBuffers];
     const actual = await onModel(split, work);
     const expected = await onModel(whole, work);
-    const packed = buffers.filter(({ label }) => label === 'packed weights' || label === 'scales');
+    const packed = buffers.filter(({ label }) => label === 'quantised weights' || label === 'scales');
     expect(packed.length).toBeGreaterThan(20);
     for (const { size } of packed) expect(size).toBeLessThanOrEqual(limit);
     expect(relativeL2(actual.logits, expected.logits)).toBeLessThanOrEqual(1e-6);
@@ -177,7 +177,7 @@ describe.each(WEIGHT_FORMATS)('weights held as %s', (format) => {
 });
 
 it('f16 weights give logits within 5e-3 of float32, int8 weights are the next best', async () => {
-  const score = async (format: WeightFormat | 'f32') => (await onModel(await load(weights, format), (model, pack) => scoreLogits(model, pack, many))).flatMap((own) => [...own]);
+  const score = async (format: QuantisedFormat | 'f32') => (await onModel(await load(weights, format), (model, pack) => scoreLogits(model, pack, many))).flatMap((own) => [...own]);
   const exact = await score('f32');
   const [f16, int8, int4] = await Promise.all([score('f16'), score('int8'), score('int4')]).then((all) => all.map((logits) => relativeL2(logits, exact)));
   expect(f16!).toBeLessThanOrEqual(5e-3);
@@ -186,14 +186,13 @@ it('f16 weights give logits within 5e-3 of float32, int8 weights are the next be
   expect(int4!).toBeGreaterThan(int8!);
 });
 
-describe('what packed weights cannot do', () => {
+describe('what quantised weights cannot do', () => {
   it.each(WEIGHT_FORMATS)('%s: be trained, exchanged or read back whole', async (format) => {
     const model = await load(weights, format);
-    const message = `of a model held as ${format}: load it with --weights f32`;
+    const message = `of a model held as ${format}: load it with \`weights\` f32`;
     expect(() => model.write(weights)).toThrow(TypeError);
     expect(() => model.write(weights)).toThrow(message);
     await expect(model.read()).rejects.toThrow(message);
-    await expect(model.digest()).rejects.toThrow(message);
     expect(() => new FullTrainer(model, { tokens: 8, steps: 1 })).toThrow(message);
     model.destroy();
   });
@@ -202,7 +201,7 @@ describe('what packed weights cannot do', () => {
     const name = 'model.layers.1.mlp.down_proj.weight';
     const large = new Map(weights).set(name, weights.get(name)!.with(1_234, -70_000));
     await expect(load(large, format)).rejects.toThrow(
-      `Cannot hold tensor ${name} as ${format}: element 1234 is -70000, beyond 65504, where f16 ends; use --weights f32`,
+      `Cannot hold tensor ${name} as ${format}: element 1234 is -70000, beyond 65504, where f16 ends; use \`weights\` f32`,
     );
     (await load(large, 'f32')).destroy();
   });

@@ -1,17 +1,18 @@
-/** A packed table that does not fit into one float32 piece, against the float32 model that it stands for. */
+/** A quantised table that does not fit into one float32 piece, against the float32 model that it stands for. */
 
 import { expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
-import { dequantiseRows, quantiseRows, type WeightFormat } from '@seal/kernels';
+import { quantiseRows, dequantiseRows } from '@seal/kernels';
 import { packBatch } from './batch.ts';
 import { readFloats } from './buffers.ts';
 import { initialWeights, loadModel } from './files/checkpoint.ts';
-import { relativeL2, smallConfig, uniform } from './fixture.ts';
+import { hostSource, relativeL2, smallConfig, uniform } from './fixture.ts';
 import { InferencePass } from './sampling/inference.ts';
 import { initialAdapter, LoraPack } from './adapters/lora.ts';
 import type { HostWeights } from './model.ts';
-import { parameterLayout, PROJECTIONS } from './parameters.ts';
-import { hostSource } from './files/sources.ts';
+import type { QuantisedFormat } from './matrix.ts';
+import { parameterLayout } from './parameters.ts';
+import { PROJECTIONS } from './model-config.ts';
 import { LoraTrainer } from './training.ts';
 
 it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeout: 600_000 }, async () => {
@@ -29,7 +30,7 @@ it('a matrix of more than 64 MiB as float32 is made so piece by piece', { timeou
   // Of both pieces, and more than the few rows that are converted in the product.
   const tokens = Array.from({ length: 80 }, (_, i) => (i * 1_777) % large.vocabSize);
   expect(Math.max(...tokens) * 128 * 4).toBeGreaterThan(64 * 2 ** 20);
-  const score = async (held: HostWeights, format: WeightFormat | 'f32') => {
+  const score = async (held: HostWeights, format: QuantisedFormat | 'f32') => {
     const model = await loadModel(gpu, { config: large, source: hostSource(large, held) }, { weights: format });
     const pass = new InferencePass(model, null, { tokens: 80, rows: 80 });
     const batch = packBatch([[{ tokens }]]);

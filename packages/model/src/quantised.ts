@@ -1,16 +1,16 @@
 /**
- * Frozen weights in a packed format: every matrix in parts of whole rows with buffers of their own, vectors in float32.
+ * Frozen weights in a quantised format: every matrix in parts of whole rows with buffers of their own, vectors in float32.
  * Embedding and head decide every token, and are read by one row or once a step: under int4 they are held as int8.
  */
 
-import { dequantiseRows, quantisedShape, quantiseRows, type QuantisedRows, type WeightFormat } from '@seal/kernels';
+import { quantisedShape, quantiseRows, dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { createStorage, upload } from './buffers.ts';
 import { ParameterArena } from './arena.ts';
 import type { ParameterLayout, TensorPlace } from './parameters.ts';
-import type { HeldFormat, Matrix, MatrixPart } from './products.ts';
+import type { Matrix, MatrixPart, QuantisedFormat, WeightFormat } from './matrix.ts';
 
-/** The format of one tensor in a model that is held as `format`. */
-export function tensorFormat(format: HeldFormat, { name, shape }: Pick<TensorPlace, 'name' | 'shape'>): HeldFormat {
+/** The format of one tensor in a model whose matrices are `format`. */
+export function tensorFormat(format: WeightFormat, { name, shape }: Pick<TensorPlace, 'name' | 'shape'>): WeightFormat {
   if (shape.length !== 2) return 'f32';
   const vocabulary = name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
   return format === 'int4' && vocabulary ? 'int8' : format;
@@ -18,24 +18,24 @@ export function tensorFormat(format: HeldFormat, { name, shape }: Pick<TensorPla
 
 const ROW_MULTIPLE = 64;
 
-/** Weights of a model in a packed format. Owns its buffers until `destroy`. */
-export class PackedWeights {
+/** Weights of a model in a quantised format. Owns its buffers until `destroy`. */
+export class QuantisedWeights {
   #device: GPUDevice;
   #vectors: ParameterArena;
   #matrices = new Map<string, Matrix>();
 
   /** No buffer is larger than `byteLimit`. Throws RangeError where 64 rows of a matrix do not fit. */
-  constructor(device: GPUDevice, layout: ParameterLayout, format: WeightFormat, byteLimit: number) {
+  constructor(device: GPUDevice, layout: ParameterLayout, format: QuantisedFormat, byteLimit: number) {
     this.#device = device;
     const places = [...layout.places.values()];
     this.#vectors = new ParameterArena(device, 'vectors', vectorLayout(places), byteLimit);
     for (const place of places) {
-      const held = tensorFormat(format, place);
-      if (held !== 'f32') this.#matrices.set(place.name, this.#create(place, held, byteLimit));
+      const own = tensorFormat(format, place);
+      if (own !== 'f32') this.#matrices.set(place.name, this.#create(place, own, byteLimit));
     }
   }
 
-  #create({ name, shape }: TensorPlace, format: WeightFormat, byteLimit: number): Matrix {
+  #create({ name, shape }: TensorPlace, format: QuantisedFormat, byteLimit: number): Matrix {
     const [rows = 1, columns = 1] = shape;
     const { words, groups } = quantisedShape(format, columns);
     const most = Math.floor(byteLimit / (words * 4) / ROW_MULTIPLE) * ROW_MULTIPLE;
@@ -49,7 +49,7 @@ export class PackedWeights {
     const buffer = (label: string, elementCount: number) => ({ buffer: createStorage(this.#device, label, elementCount), size: elementCount * 4 });
     const make = (firstRow: number): MatrixPart => {
       const count = Math.min(step, rows - firstRow);
-      const slice = buffer('packed weights', count * words);
+      const slice = buffer('quantised weights', count * words);
       return { firstRow, rows: count, slice, ...(groups > 0 && { scales: buffer('scales', count * groups) }) };
     };
     const others = Array.from({ length: Math.ceil(rows / step) - 1 }, (_, i) => make((i + 1) * step));
@@ -112,11 +112,11 @@ function vectorLayout(places: readonly TensorPlace[]): ParameterLayout {
 const BEYOND_HALF = { f16: 65_520, int8: 65_505, int4: 65_505 };
 
 /**
- * Rows of tensor `name` from element `start` on, packed. Throws RangeError naming the tensor, the element and the remedy
+ * Rows of tensor `name` from element `start` on, quantised. Throws RangeError naming the tensor, the element and the remedy
  * where a value is beyond what the format holds.
  */
-export function packTensorRows(
-  format: WeightFormat,
+export function quantiseTensorRows(
+  format: QuantisedFormat,
   values: Float32Array,
   columns: number,
   { name, start, remedy }: { readonly name: string; readonly start: number; readonly remedy: string },
@@ -132,22 +132,22 @@ export function packTensorRows(
 }
 
 /**
- * What packing lost of every row (an output channel): root mean square of the difference over that of the row, into
+ * What quantising lost of every row (an output channel): root mean square of the difference over that of the row, into
  * `errors`; 0 for a row of zeros.
  */
 export function measureChannels(
-  format: WeightFormat,
+  format: QuantisedFormat,
   values: Float32Array,
-  packed: QuantisedRows,
+  quantised: QuantisedRows,
   columns: number,
   errors: Float32Array,
 ): void {
-  const held = dequantiseRows(format, packed, columns);
+  const kept = dequantiseRows(format, quantised, columns);
   for (let row = 0; row < values.length / columns; row++) {
     let difference = 0;
     let norm = 0;
     for (let i = row * columns; i < (row + 1) * columns; i++) {
-      difference += (held[i] - values[i]) ** 2;
+      difference += (kept[i] - values[i]) ** 2;
       norm += values[i] ** 2;
     }
     errors[row] = norm === 0 ? 0 : Math.sqrt(difference / norm);
