@@ -82,7 +82,7 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
   const specifiers = specifiersOf({ program, module });
   const look = (text: string): void => {
     if (forTests) return;
-    // The path of another room, as imports are; those are told of below.
+    // The path of another room; where it is imported, that is told of below.
     const target = /^(\.\.\/)+\w/.test(text) ? roomOf(new URL(text, `file:///${file.path}`).pathname.slice(1)) : undefined;
     if (target !== undefined && target !== folder && !specifiers.has(text)) say(`${text} leads into ${target}: let that room export what is wanted`);
     if (floor >= APPS_FLOOR) return;

@@ -7,7 +7,7 @@ export { generate, type GenerateDocument, type GenerateRequest } from './generat
 export { MOST_ADAPTERS, plan, type KernelCheck, type ModelCheck, type Plan, type PlanDocument, type PlanRequest } from './plan.ts';
 export { pretrain, type PretrainDocument, type PretrainRequest } from './pretrain.ts';
 export { pull, type PullRequest } from './pull.ts';
-export { checkRequest, HELD_FORMAT, LOADING, SEED, type RequestOf } from './request.ts';
+export { checkRequest, LOADING, SEED, WEIGHT_FORMAT, type RequestOf } from './request.ts';
 export { score, type ScoreDocument, type ScoreRequest } from './score.ts';
 export {
   baseName,
