@@ -265,7 +265,7 @@ export class InnerLoop {
     const random = streamOf(adaptation.stream);
     const initial = initialAdapter(this.pack.layoutOf(lora), lora.rank, () => random.next());
     const steps = planSteps(adaptation, this.#size, random);
-    const tokens = steps.reduce((sum, { segment }) => sum + segmentTokens(segment), 0);
+    const tokens = steps.flatMap(({ segment }) => segment).reduce((sum, one) => sum + one.tokens.length, 0);
     const asked = { steps: steps.length, tokens };
     return { index, lora, rate, initial, steps, asked, broken: null, taken: 0, firstLoss: NaN, lastLoss: NaN };
   }
