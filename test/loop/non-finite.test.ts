@@ -28,16 +28,17 @@ const small: SealConfig = {
 };
 
 async function run(name: string, settings: SealConfig): Promise<unknown> {
-  const { input, bench, model } = openWorld(gpu, 5, settings);
-  const store = await createRun(join(base, name), header(5, input.initial.digest));
+  const { input, executor, model, readFrom } = openWorld(gpu, 5, settings);
+  const store = await createRun(join(base, name), header(5, input.modelDigest));
+  readFrom(store);
   try {
-    return await new SealRun(input, bench, store).complete().then(
+    return await new SealRun(input, executor, store).complete().then(
       (rewards) => rewards.length,
       (error: unknown) => error,
     );
   } finally {
     await store.close();
-    bench.destroy();
+    await executor.close();
     model.destroy();
   }
 }
