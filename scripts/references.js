@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const check = process.argv.includes('--check');
 
-const folders = ['kernels', ...under('packages'), ...under('apps'), 'benchmarks'].filter((folder) =>
+const folders = ['kernels', ...under('packages'), ...under('apps'), 'benchmarks', 'test'].filter((folder) =>
   existsSync(join(root, folder, 'package.json')),
 );
 const rooms = new Map(folders.map((folder) => [read(join(folder, 'package.json')).name, folder]));
@@ -20,10 +20,9 @@ const stale = [];
 for (const folder of rooms.values()) {
   const { dependencies, devDependencies } = read(join(folder, 'package.json'));
   const names = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => rooms.has(name));
-  write(folder, names.map((name) => rooms.get(name)), ['src/**/*.ts']);
+  write(folder, names.map((name) => rooms.get(name)), [folder === 'test' ? '**/*.ts' : 'src/**/*.ts']);
 }
-if (existsSync(join(root, 'test'))) write('test', [...rooms.values()], ['**/*.ts']);
-write('', [...rooms.values(), ...(existsSync(join(root, 'test')) ? ['test'] : [])], ['*.ts']);
+write('', [...rooms.values()], ['*.ts']);
 
 if (check && stale.length > 0) {
   console.error(`Out of date: ${stale.join(', ')}. Run \`npm run references\``);

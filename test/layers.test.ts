@@ -51,6 +51,24 @@ test('every room is private to the repository, named after its folder, and has o
   }
 });
 
+test('every room checks and tests itself, for turbo to run and to remember', () => {
+  for (const { folder } of rooms) {
+    const { scripts } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Record<string, unknown>;
+    const up = folder.includes('/') ? '../..' : '..';
+    const tests = folder === 'test' ? 'test/ scripts/' : `${folder}/ --passWithNoTests`;
+    expect(scripts, folder).toMatchObject({
+      check: 'tsc -b && oxlint --type-aware --deny-warnings',
+      test: `cd ${up} && vitest run ${tests}`,
+    });
+  }
+});
+
+test('the tests that span rooms run again after a change in any room', () => {
+  const own = rooms.find(({ folder }) => folder === 'test');
+  const others = rooms.filter(({ folder }) => folder !== 'test').map(({ name }) => name);
+  expect(own?.dependencies).toEqual(expect.arrayContaining(others));
+});
+
 test('the project references agree with the declared dependencies', () => {
   execFileSync(process.execPath, [join(root, 'scripts', 'references.js'), '--check'], { stdio: 'pipe' });
 });
@@ -88,6 +106,14 @@ describe('planted violations are found', () => {
     ['packages/model/src/a.ts', `console.log(1);`, /only apps print/],
     ['packages/model/src/a.ts', `enum A { B }`, /no enums/],
     ['packages/model/src/a.ts', `class A extends Map {}`, /no inheritance/],
+    ['packages/model/src/a.ts', `throw new Error('Cannot train: load it with --weights f32');`, /only apps know flags \(Cannot train/],
+    ['packages/model/src/a.ts', 'export const say = (n: number) => `Cannot use ${n}; raise --seq`;', /only apps know flags \(; raise --seq\)/],
+    ['packages/model/src/a.ts', `export const remedy = '--dtype bf16 or f32';`, /only apps know flags/],
+    ['packages/model/src/a.ts', "export const help = 'Run `npm run seal`';", /only apps know commands/],
+    ['packages/hub/src/a.ts', 'export const help = (name: string) => `npm run -s seal -- pull ${name}`;', /only apps know commands/],
+    ['packages/model/src/a.ts', `export const place = new URL('../../tiny/checkpoint', import.meta.url);`, /leads into packages\/tiny/],
+    ['apps/cli/src/a.ts', `export const place = new URL('../../../packages/tiny/checkpoint', import.meta.url);`, /leads into packages\/tiny/],
+    ['apps/cli/src/a.ts', 'import { join } from "node:path"; export const place = (name: string) => join(import.meta.dirname, `../../../kernels/${name}`);', /leads into kernels/],
     ['packages/model/src/a.ts', `const = ;`, /does not parse/],
     ['packages/stranger/src/a.ts', ``, /in no room/],
   ])('%s: %s', (path, text, expected) => {
@@ -104,6 +130,10 @@ describe('planted violations are found', () => {
     ['packages/model/src/a.ts', `export class OddError extends Error {}; export const p = process.platform;`],
     ['packages/model/src/a.ts', `import process from 'node:process'; export const { pid } = process;`],
     ['apps/cli/src/a.ts', `import { x } from '@seal/trainer'; console.log(process.env);`],
+    ['apps/cli/src/a.ts', `export const root = new URL('../../../', import.meta.url); export const help = 'npm run -s seal -- run --resume DIR';`],
+    ['packages/model/src/a.ts', "export const text = 'use `weights` f32; a -- b'; export const css = 'a { color: var(--ink); } :root { --ink: #000; }';"],
+    ['packages/model/src/files/a.ts', `export const own = new URL('../tables/x.json', import.meta.url);`],
+    ['packages/model/src/a.test.ts', `export const golden = new URL('../../../test/golden/x.json', import.meta.url); const flag = 'use --seq 3';`],
   ])('while %s: %s is fine', (path, text) => {
     expect(violations({ path, text }, world)).toEqual([]);
   });

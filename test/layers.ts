@@ -33,8 +33,19 @@ const FORBIDDEN: readonly { readonly from: string; readonly to: string; readonly
   { from: 'packages/trainer', to: 'packages/tiny', why: 'the trainer knows domains only by their interface' },
 ];
 
-/** Below this floor nothing reads the environment, prints or exits. */
+/** Below this floor nothing reads the environment, prints, exits or knows a flag. */
 const APPS_FLOOR = 7;
+
+/** A flag among other words, such as `use --weights f32`, but not a custom property of CSS. */
+const FLAG = /(?:^--[a-z][\w-]*\s+\w|\s--[a-z][\w-]*(?![\w-]*\s*:))/;
+/** A command of ours as a shell takes it. */
+const SHELL_COMMAND = /`npm run|npm run -s seal/;
+
+/** Files below the apps that name flags which are not those of a command of ours, and why. */
+const FLAGS_OF_OTHERS: Readonly<Record<string, string>> = {
+  'packages/runs/src/training.ts': 'reads files that were written when settings were kept under the names of flags',
+  'packages/model/src/files/llama2c.ts': "says how llama2.c's export is called",
+};
 
 /** What only apps may use of `process`. */
 const PROCESS = /^(env|exit|exitCode|argv|stdout|stderr|stdin|a computed property)$/;
@@ -68,6 +79,16 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
   const forTests = /\.(test|bench)\.ts$/.test(file.path);
   const say = (message: string): void => void found.push(`${file.path}: ${message}`);
 
+  const specifiers = specifiersOf({ program, module });
+  const look = (text: string): void => {
+    if (forTests) return;
+    // The path of another room, as imports are; those are told of below.
+    const target = /^(\.\.\/)+\w/.test(text) ? roomOf(new URL(text, `file:///${file.path}`).pathname.slice(1)) : undefined;
+    if (target !== undefined && target !== folder && !specifiers.has(text)) say(`${text} leads into ${target}: let that room export what is wanted`);
+    if (floor >= APPS_FLOOR) return;
+    if (FLAG.test(text) && !(file.path in FLAGS_OF_OTHERS)) say(`only apps know flags (${text.trim().slice(0, 60)}): name the setting in backticks`);
+    if (SHELL_COMMAND.test(text)) say(`only apps know commands (${text.trim().slice(0, 60)}): name the verb`);
+  };
   for (const { moduleRequest, entries } of module.staticImports) {
     if (!/^(node:)?process$/.test(moduleRequest.value) || floor >= APPS_FLOOR || forTests) continue;
     for (const { importName } of entries) {
@@ -77,8 +98,12 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
   const shader = file.path.endsWith('.wgsl.ts');
 
   new Visitor({
-    TemplateLiteral: ({ expressions }) => {
+    TemplateLiteral: ({ expressions, quasis }) => {
       if (shader && expressions.length > 0) say('a shader is one literal, without `${}`');
+      for (const { value } of quasis) look(value.cooked ?? value.raw);
+    },
+    Literal: ({ value }) => {
+      if (typeof value === 'string') look(value);
     },
     MemberExpression: ({ object, property, computed }) => {
       if (floor >= APPS_FLOOR || forTests || object.type !== 'Identifier') return;
@@ -93,7 +118,7 @@ export function violations(file: SourceFile, rooms: readonly Room[]): string[] {
     },
   }).visit(program);
 
-  for (const specifier of specifiersOf({ program, module })) {
+  for (const specifier of specifiers) {
     const problem = importProblem(specifier, file.path, folder, forTests, rooms);
     if (problem !== null) say(problem);
   }

@@ -5,3 +5,4 @@ export { knownPeers, Peers, type PeerRecord, type PeerRow } from './peers.ts';
 export { benchRound, type BenchRoundOptions, type RoundBenchmark } from './round.ts';
 export { findPython } from './round-peer.ts';
 export { benchStep, type BenchStepOptions, type StepBenchmark } from './step.ts';
+export { kernelLine, roundTable, stepTable } from './plain-text.ts';

@@ -178,7 +178,7 @@ test('says what npm says, and goes on without its peers', async () => {
   peers.close();
   const problems = Object.fromEntries(peers.records.map(({ name, problem }) => [name, problem]));
   const npm = (name: string) => `Cannot start the peer ${name}: npm cannot install it: code ENOTFOUND; network is unreachable`;
-  const python = (name: string) => `Cannot start the peer ${name}: there is no Python with torch; name one with --python`;
+  const python = (name: string) => `Cannot start the peer ${name}: there is no Python with torch; name one with \`python\``;
   expect(problems).toEqual({
     ...Object.fromEntries(['tfjs-webgpu', 'jax-js-webgpu', 'jax-js-wasm', 'onnxruntime-node'].map((name) => [name, npm(name)])),
     ...Object.fromEntries(['torch-cpu', 'torch-cuda'].map((name) => [name, python(name)])),

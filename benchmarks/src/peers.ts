@@ -64,7 +64,7 @@ export function knownPeers(folder: string, python: string | null): PeerCommand[]
   };
   const ofPython = (device: string) => (): Promise<readonly [string, ...string[]]> =>
     python === null
-      ? Promise.reject(new Error('there is no Python with torch; name one with --python'))
+      ? Promise.reject(new Error('there is no Python with torch; name one with `python`'))
       : Promise.resolve([python, script('torch/main.py'), device]);
   return [
     { name: 'tfjs-webgpu', command: ofNpm('tfjs/main.js') },

@@ -40,7 +40,7 @@ export async function findPython(candidates: readonly string[], needed: readonly
   }
   throw new Error(
     `Cannot run PyTorch${needed.includes('peft') ? ' and PEFT' : ''}: ${reasons.join('; ') || 'there is no python3 on the PATH'}. ` +
-      `Install ${needed.join(', ')} for a Python and name it with --python`,
+      `Install ${needed.join(', ')} for a Python and name it with \`python\``,
   );
 }
 

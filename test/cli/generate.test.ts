@@ -194,7 +194,7 @@ describe('with the shipped model', () => {
   });
 
   it.each<[string, () => string[], number, string]>([
-    ['two things to continue', () => ['generate', '--prompt', prompt, '--messages', 'x.json'], 2, 'give either --prompt TEXT or --messages FILE'],
+    ['two things to continue', () => ['generate', '--prompt', prompt, '--messages', 'x.json'], 2, 'give either --prompt or --messages'],
     ['an empty prompt', () => ['generate', '--prompt', ''], 3, 'Cannot continue an empty prompt'],
     ['a prompt that is too long', () => ['generate', '--prompt', 'who '.repeat(600)], 3, /Cannot continue a prompt of \d+ tokens: the model has \d+ positions; shorten it/.source],
     ['an unknown adapter', () => ['generate', '--prompt', prompt, '--adapter', '/no/such'], 3, 'Cannot use the adapter in /no/such: /no/such/adapter_config.json is missing'],

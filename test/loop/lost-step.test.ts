@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { DeviceLostError, openGpu, type Gpu } from '@seal/device';
-import { pretrainingStep } from '@seal/tiny';
-import { DEFAULT_PRETRAINING, InnerLoop, loraConfig, pretrain, weightsDigest, type Adaptation, type PretrainingState } from '@seal/trainer';
+import { DEFAULT_PRETRAINING, pretrainingStep } from '@seal/tiny';
+import { InnerLoop, loraConfig, pretrain, weightsDigest, type Adaptation, type PretrainingState } from '@seal/trainer';
 import { config, openWorld } from './world.ts';
 
 /** Destroys the device right after its `count`-th submit from now on; tells whether that came. */

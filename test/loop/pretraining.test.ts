@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { pretrainingStep } from '@seal/tiny';
-import { DEFAULT_PRETRAINING, pretrain, weightsDigest, type PretrainingState } from '@seal/trainer';
+import { DEFAULT_PRETRAINING, pretrainingStep } from '@seal/tiny';
+import { pretrain, weightsDigest, type PretrainingState } from '@seal/trainer';
 import { openWorld } from './world.ts';
 
 let gpu: Gpu;

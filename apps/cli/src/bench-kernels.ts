@@ -3,21 +3,22 @@
 import { join } from 'node:path';
 import { writeWhole } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
-import { benchKernels, knownPeers, Peers, type KernelRow } from '@seal/benchmarks';
+import { openDevice } from '@seal/engine';
+import { benchKernels, kernelLine, knownPeers, Peers } from '@seal/benchmarks';
 import { peerPython } from './bench-training.ts';
-import { cacheFolder } from './cache.ts';
+import { cacheFolder, deps } from './deps.ts';
 import type { CommandOf } from './options.ts';
-import { openDevice } from './session.ts';
 import { stopSignal } from './stop.ts';
 import { print, say } from './terminal.ts';
 import { dawnVersion, packageVersion, sourceCommit } from './version.ts';
+import { inWords } from './words-of-problems.ts';
 
 type Command = CommandOf<'bench'>;
 
 /** Rows go to stdout for people as they come, to stderr where stdout is a document. */
 export async function kernels(command: Command): Promise<void> {
   const { filter, out, json } = command;
-  const gpu = await openDevice();
+  const gpu = await openDevice(deps(command));
   const { signal, dispose } = stopSignal(undefined);
   const peers = command.peers ? await openPeers(command) : null;
   try {
@@ -28,7 +29,7 @@ export async function kernels(command: Command): Promise<void> {
         ...(filter !== undefined && { filter: (name: string) => name.includes(filter) }),
         ...(peers && { peers }),
         signal,
-        onRow: (row) => (json ? say : print)(line(row)),
+        onRow: (row) => (json ? say : print)(kernelLine(row)),
       }),
     );
     if (result.rows.length === 0) throw new Problem('usage', `Cannot measure ${filter}: no case has that in its op, layout and shape`);
@@ -49,24 +50,5 @@ async function openPeers({ python }: Command): Promise<Peers> {
   const found = await peerPython(python, ['torch']);
   const folder = join(cacheFolder(), 'peers');
   say(`Installing other libraries to ${folder} where they are not there yet`);
-  return Peers.open(knownPeers(folder, found ?? null), say);
-}
-
-function line({ op, shape, variant, medianMs, gflops, gbps, fractionOfCeiling, ratios }: KernelRow): string {
-  const number = (value: number, unit: string) => `${value.toFixed(1).padStart(7)} ${unit}`;
-  const compared = Object.entries(ratios)
-    .filter(([name]) => name !== variant)
-    .map(([name, ratio]) => `${ratio.toFixed(2)} x ${name}`);
-  const name = `${op} ${shape}`;
-  return [
-    name.padEnd(56),
-    variant.padEnd(15),
-    `${medianMs.toFixed(3).padStart(9)} ms`,
-    number(gflops, 'GFLOP/s'),
-    number(gbps, 'GB/s'),
-    `${(100 * fractionOfCeiling).toFixed(0).padStart(3)} % of the ceiling`,
-    compared.join(', '),
-  ]
-    .join(' ')
-    .trimEnd();
+  return Peers.open(knownPeers(folder, found ?? null), (line) => say(inWords(line)));
 }

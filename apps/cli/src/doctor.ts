@@ -1,81 +1,99 @@
 /** `seal doctor`: runtime, adapter, a check that it computes, the model, what it will take, and the kernels that run. */
 
+import { MOST_ADAPTERS, plan, type ModelCheck, type Plan, type PlanDocument } from '@seal/engine';
 import { writeWhole } from '@seal/files/node';
-import { modelCases } from '@seal/tuner';
-import { checkDevice, type DeviceCheck, type GpuDescription } from '@seal/device';
-import { selectVariant, type Choice } from '@seal/kernels';
-import type { ModelConfig } from '@seal/model';
+import type { Capacity } from '@seal/model';
 import { EXIT } from './failure.ts';
 import type { CommandOf } from './options.ts';
-import { checkModel, modelLine, parseMemory, planLines, planModel, type ModelCheck } from './plan.ts';
-import { SHIPPED_MODEL } from './session.ts';
-import { print } from './terminal.ts';
-import { keptTuning } from './tuning.ts';
-import { packageVersion, sourceCommit } from './version.ts';
-
-/** Which variants run. `choices` is empty where there is no device or no model. */
-interface KernelCheck {
-  readonly source: 'default' | 'tuned';
-  readonly choices: readonly Choice[];
-}
-
-/** A step of this size stands for the model's others. */
-const TOKENS = 512;
-const RANK = 16;
+import { perform } from './perform.ts';
+import { inWords } from './words-of-problems.ts';
 
 /** Exit code 4 when the device does not compute or the model cannot be read. */
 export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
-  const memory = command.memory === undefined ? null : parseMemory(command.memory);
-  const device = await checkDevice();
-  const { check: model, model: known } = await checkModel(command.model ?? SHIPPED_MODEL);
-  const plan = known && planModel(known, device.gpu, command, memory);
-  const kernels = device.gpu && known ? checkKernels(device.gpu, known.config) : { source: 'default' as const, choices: [] };
-  const ok = device.ok && model.problem === null;
-  const { runtime, ...checked } = device;
-  const document = { ok, version: packageVersion(), commit: sourceCommit() ?? null, runtime, device: checked, model, plan, kernels };
-  const json = JSON.stringify(document);
-  if (command.out !== undefined) writeWhole(command.out, `${json}\n`);
-  print(command.json ? json : lines(device, model, plan ? planLines(plan) : [], kernels).join('\n'));
+  const { command: _, json: __, verbose: ___, out, ...request } = command;
+  const check = async (...operands: Parameters<typeof plan> extends [unknown, ...infer Rest] ? Rest : never) => {
+    const document = await plan(request, ...operands);
+    if (out !== undefined) writeWhole(out, `${JSON.stringify(document)}\n`);
+    return document;
+  };
+  const { ok } = await perform(command, check, (document) => lines(document).join('\n'), { stops: false });
   if (!ok) process.exitCode = EXIT.unavailable;
 }
 
-/** The variant of every op at the model's shapes, as a command with that model would run it. */
-function checkKernels(gpu: GpuDescription, config: ModelConfig): KernelCheck {
-  const tuning = keptTuning(gpu);
-  const choices = modelCases(config, TOKENS, RANK).map(({ op, sizes }) => ({
-    op: op.name,
-    sizes,
-    variant: selectVariant(op, gpu, sizes, tuning ?? {}).name,
-  }));
-  return { source: tuning ? 'tuned' : 'default', choices };
+function lines({ version, runtime, device: { ok, gpu, problem }, model, plan: planned, kernels }: PlanDocument): string[] {
+  const row = (name: string, text: string) => name.padEnd(12) + text;
+  return [
+    row('seal', `${version} on ${runtime}`),
+    ...(gpu
+      ? [
+          row('adapter', `${gpu.description} (${gpu.class})`),
+          row('subgroups', gpu.subgroupSize ? `${gpu.subgroupSize} lanes` : 'not usable'),
+          row('features', gpu.features.join(', ') || 'none'),
+        ]
+      : []),
+    row('device', ok ? 'computes correctly' : String(problem)),
+    row('model', modelLine(model)),
+    ...(planned ? planLines(planned) : []).map(([name, text]) => row(name, text)),
+    row('kernels', kernels.source === 'tuned' ? 'as seal tune measured' : 'defaults for this class of adapter'),
+    ...(kernels.choices.length > 0 ? [row('', variantsByOp(kernels.choices))] : []),
+  ];
 }
 
 /** `matmul-nt subgroup-8, rms-norm subgroup`: every op once, with all the variants it runs as. */
-function variantsByOp(choices: readonly Choice[]): string {
+function variantsByOp(choices: PlanDocument['kernels']['choices']): string {
   const byOp = Map.groupBy(choices, ({ op }) => op);
   return [...byOp].map(([op, all]) => `${op} ${[...new Set(all.map(({ variant }) => variant))].join('|')}`).join(', ');
 }
 
-function lines(
-  { ok, runtime, gpu, problem }: DeviceCheck,
-  model: ModelCheck,
-  plan: readonly (readonly [string, string])[],
-  kernels: KernelCheck,
-): string[] {
-  const lanes = gpu?.subgroupSize ? `${gpu.subgroupSize} lanes` : 'not usable';
+/** `1.20 GiB`, and smaller ones in MiB. */
+function shown(bytes: number): string {
+  return bytes >= 2 ** 29 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+/** `59.9 TFLOP`, in steps of a thousand. */
+function shownFlops(flops: number): string {
+  const power = Math.min(Math.max(Math.floor(Math.log10(flops) / 3), 2), 5);
+  return `${(flops / 1_000 ** power).toPrecision(3)} ${'MGTP'.charAt(power - 2)}FLOP`;
+}
+
+/** The model and its files in one line. */
+function modelLine({ directory, family, parameters, vocabulary, files, problem }: ModelCheck): string {
+  if (problem !== null) return inWords(problem);
+  const held = files ? `${files.dtypes.join(' and ')} files of ${shown(files.byteLength)}` : 'no weights, planned from config.json alone';
+  return `${family}, ${parameters} parameters, ${vocabulary} tokens, ${held}, in ${directory}`;
+}
+
+const PARTS = [
+  ['weights', 'weights'],
+  ['adapters', 'adapters'],
+  ['optimiser', 'gradients and moments'],
+  ['activations', 'a training step'],
+  ['cache', 'keys and values'],
+  ['inference', 'reading and answering'],
+  ['other', 'tables and staging'],
+] as const;
+
+/** The plan as lines of two columns. */
+function planLines({ weights, pack, rank, sequence, tokens, limits, kept, recomputed, flopsPerStep, budget }: Plan): (readonly [string, string])[] {
+  const both = (pick: (capacity: Capacity) => number) =>
+    [kept, recomputed].map((measured) => (measured.problem === null ? shown(pick(measured)) : 'impossible').padStart(12)).join('');
+  const computed = [flopsPerStep.kept, flopsPerStep.recomputed].map((flops) => shownFlops(flops).padStart(12)).join('');
+  const within = `every buffer and binding is within those of ${limits.of} (${shown(limits.binding)} a binding, ${shown(limits.buffer)} a buffer)`;
+  const rows: (readonly [string, string])[] = [
+    ['plan', `${weights} weights, ${pack} adapters of rank ${rank}, ${tokens} tokens a step, ${pack} answers of ${sequence} tokens`],
+    ['', `${'activations'.padEnd(24)}${'kept'.padStart(12)}${'recomputed'.padStart(12)}`],
+    ...PARTS.map(([part, name]) => ['', name.padEnd(24) + both(({ parts }) => parts[part])] as const),
+    ['', 'together'.padEnd(24) + both(({ byteLength }) => byteLength)],
+    ['', 'a step computes'.padEnd(24) + computed],
+    ['limits', recomputed.problem ?? kept.problem ?? within],
+  ];
+  if (!budget) return rows;
+  const answers = { kept: 'fits', recomputed: 'fits with --recompute', no: 'does not fit' };
+  const source = budget.source === 'request' ? '' : ', the memory of this machine';
+  const adapters = budget.largestPack === MOST_ADAPTERS ? `${MOST_ADAPTERS} adapters and more` : `${budget.largestPack} adapters`;
   return [
-    `seal        ${packageVersion()} on ${runtime}`,
-    ...(gpu
-      ? [
-          `adapter     ${gpu.description} (${gpu.class})`,
-          `subgroups   ${lanes}`,
-          `features    ${gpu.features.join(', ') || 'none'}`,
-        ]
-      : []),
-    `device      ${ok ? 'computes correctly' : problem}`,
-    `model       ${modelLine(model)}`,
-    ...plan.map(([name, text]) => name.padEnd(12) + text),
-    `kernels     ${kernels.source === 'tuned' ? 'as seal tune measured' : 'defaults for this class of adapter'}`,
-    ...(kernels.choices.length > 0 ? [`            ${variantsByOp(kernels.choices)}`] : []),
+    ...rows,
+    ['memory', `${answers[budget.fits]} into ${shown(budget.byteLength)}${source}`],
+    ['', `largest with recomputation: ${adapters}, or sequences of ${budget.largestSequence} tokens`],
   ];
 }

@@ -2,26 +2,27 @@
 /** The `seal` command: reads the command line, runs one command, turns what it throws into a message and an exit code. */
 
 import { stripVTControlCharacters } from 'node:util';
-import { messageOf, Stopped } from '@seal/files';
+import { messageOf } from '@seal/files';
 import { run } from '@optique/run';
 import { EXIT, exitCodeOf } from './failure.ts';
 import { commands, parserOf, type Command } from './options.ts';
 import { say } from './terminal.ts';
 import { packageVersion } from './version.ts';
+import { wordsOf } from './words-of-problems.ts';
 
 /** Loads a command only when it is asked for: `words` needs no GPU, `doctor` no run store. */
 async function execute(command: Command): Promise<void> {
   switch (command.command) {
     case 'run':
-      return (await import('./run.ts')).run(command);
+      return (await import('./loop.ts')).runLoop(command);
     case 'adapt':
-      return (await import('./adapt.ts')).adapt(command);
+      return (await import('./loop.ts')).adaptModel(command);
     case 'ask':
-      return (await import('./ask.ts')).ask(command);
+      return (await import('./loop.ts')).askModel(command);
     case 'eval':
-      return (await import('./evaluate.ts')).evaluate(command);
+      return (await import('./loop.ts')).evaluateModel(command);
     case 'pretrain':
-      return (await import('./pretrain.ts')).pretrain(command);
+      return (await import('./trainings.ts')).pretrainTiny(command);
     case 'doctor':
       return (await import('./doctor.ts')).doctor(command);
     case 'bench':
@@ -29,23 +30,23 @@ async function execute(command: Command): Promise<void> {
     case 'tune':
       return (await import('./tune.ts')).tune(command);
     case 'pull':
-      return (await import('./pull.ts')).pull(command);
+      return (await import('./models.ts')).pullModel(command);
     case 'merge':
-      return (await import('./merge.ts')).merge(command);
+      return (await import('./models.ts')).mergeModel(command);
     case 'generate':
-      return (await import('./generate.ts')).generate(command);
+      return (await import('./texts.ts')).generateTexts(command);
     case 'score':
-      return (await import('./score.ts')).score(command);
+      return (await import('./texts.ts')).scoreTexts(command);
     case 'sft':
-      return (await import('./sft.ts')).sft(command);
+      return (await import('./trainings.ts')).fineTune(command);
     case 'tokenize':
-      return (await import('./tokenize.ts')).tokenize(command);
+      return (await import('./texts.ts')).tokenizeTexts(command);
     case 'words':
-      return (await import('./words.ts')).words(command);
+      return (await import('./models.ts')).listWords(command);
     case 'convert':
-      return (await import('./convert.ts')).convert(command);
+      return (await import('./models.ts')).convertModel(command);
     case 'report':
-      return (await import('./report.ts')).report(command);
+      return (await import('./loop.ts')).reportOn(command);
   }
 }
 
@@ -79,8 +80,7 @@ try {
   await execute(command);
   process.exitCode ??= EXIT.ok;
 } catch (error) {
-  say(error instanceof Stopped ? error.message : `seal: ${messageOf(error)}`);
-  if (process.env['SEAL_DEBUG'] && error instanceof Error) say(error.stack ?? '');
+  say(wordsOf(error, Boolean(process.env['SEAL_DEBUG'])));
   process.exitCode = exitCodeOf(error);
 }
 // The device's driver threads may outlive the device; nothing is left to wait for.

@@ -7,6 +7,9 @@ import { argument, command, constant, option } from '@optique/core/primitives';
 import type { InferValue, Parser } from '@optique/core/parser';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
+/** Names of the presets that the engine has. */
+export const PRESETS = ['tiny', 'squad'] as const;
+
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
@@ -15,13 +18,16 @@ const model = optional(
     description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
+const verbose = option('--verbose', {
+  description: message`Say of every tensor how it is held and what that lost of its output channels, and what the driver warns of`,
+});
 const loading = {
   weights: optional(
     option('--weights', choice(['f32', 'f16', 'int8', 'int4']), {
       description: message`How the weights are held on the device; as they are stored if absent, which is f32 for numbers of any kind`,
     }),
   ),
-  verbose: option('--verbose', { description: message`Say of every tensor how it is held and what that lost of its output channels` }),
+  verbose,
 };
 const adapter = optional(option('--adapter', string({ metavar: 'DIR' }), { description: message`Adapter directory, as adapt, sft and PEFT write it` }));
 const passages = option('--passages', string({ metavar: 'FILE' }), {
@@ -36,6 +42,9 @@ const chat = option('--chat', { description: message`Ask by the model's chat tem
 const config = optional(
   option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
 );
+const presetNamed = optional(
+  option('--preset', choice(PRESETS), { description: message`Which domain the texts are of: tiny if absent and no model is named, else squad` }),
+);
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
 );
@@ -47,7 +56,7 @@ const run = command(
   object('Options', {
     command: constant('run'),
     preset: withDefault(
-      option('--preset', choice(['tiny', 'squad']), {
+      option('--preset', choice(PRESETS), {
         description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
       }),
       'tiny',
@@ -72,6 +81,7 @@ const run = command(
       option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the run; runs/<id> if absent` }),
     ),
     maxTime,
+    verbose,
     json,
   }),
   { description: message`The whole of SEAL: rounds of self-edits, adaptation and reward, then a table and a report` },
@@ -82,11 +92,12 @@ const adapt = command(
   object('Options', {
     command: constant('adapt'),
     passages,
+    preset: presetNamed,
     model,
     ...loading,
     template,
     chat,
-    adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory to make for the adapter` }),
     policy: optional(
       option('--policy', string({ metavar: 'RUN' }), {
         description: message`Directory of a run: its model after the last round writes the self-edits`,
@@ -113,9 +124,11 @@ const ask = command(
   object('Options', {
     command: constant('ask'),
     question: argument(string({ metavar: 'QUESTION' }), { description: message`For example: who plays the cymbal ?` }),
+    preset: presetNamed,
     model,
     ...loading,
     adapter,
+    config,
     topic: optional(option('--topic', string({ metavar: 'TEXT' }), { description: message`Title of the passage that the question is about` })),
     template,
     chat,
@@ -134,7 +147,7 @@ const ask = command(
 
 const evaluate = command(
   'eval',
-  object('Options', { command: constant('eval'), passages, model, ...loading, adapter, template, chat, seed, out: outFile, json }),
+  object('Options', { command: constant('eval'), passages, preset: presetNamed, model, ...loading, adapter, template, chat, config, seed, out: outFile, json }),
   { description: message`Ask the questions of a passages file, the passages out of sight, and grade the answers` },
 );
 
@@ -142,10 +155,11 @@ const pretrain = command(
   'pretrain',
   object('Options', {
     command: constant('pretrain'),
-    dir: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the checkpoint; an unfinished one is continued` }),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the checkpoint; an unfinished one is continued` }),
     steps: optional(option('--steps', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Training steps` })),
     seed,
     maxTime,
+    verbose,
     json,
   }),
   { description: message`Train the tiny model from nothing` },
@@ -175,6 +189,7 @@ const doctor = command(
       option('--memory', string({ metavar: 'SIZE' }), { description: message`Memory that the plan has to fit into, for example 12GiB` }),
     ),
     out: outFile,
+    verbose,
     json,
   }),
   { description: message`What this machine offers, whether everything works on it, and what a model will take before it is loaded` },
@@ -197,6 +212,7 @@ const bench = command(
       }),
     ),
     out: outFile,
+    verbose,
     json,
   }),
   { description: message`Measure kernels, a training step or a whole round on this adapter` },
@@ -209,6 +225,7 @@ const tune = command(
     model,
     f16: option('--f16', { description: message`Let variants take part that round operands to f16 (sums stay f32)` }),
     forget: option('--forget', { description: message`Remove what was measured on this adapter` }),
+    verbose,
     json,
   }),
   { description: message`Measure which variants of the kernels are the fastest here, for all later commands` },
@@ -282,7 +299,7 @@ const convert = command(
   'convert',
   object('Options', {
     command: constant('convert'),
-    source: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
+    model: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
       description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
     }),
     tokenizer: optional(
@@ -326,7 +343,7 @@ const sft = command(
     data: option('--data', string({ metavar: 'FILE' }), {
       description: message`JSONL: {prompt, completion}, {messages: [{role, content}]} or {text} a line`,
     }),
-    adapterOut: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the adapter or model; an unfinished one is continued` }),
+    out: option('--out', string({ metavar: 'DIR' }), { description: message`Directory for the adapter or model; an unfinished one is continued` }),
     adapterInit: optional(option('--adapter-init', string({ metavar: 'DIR' }), { description: message`Train this adapter on instead of a fresh one` })),
     rank: optional(option('--rank', integer({ min: 1, max: 4_096, metavar: 'N' }), { description: message`Rank of the adapter; 16 if absent` })),
     alpha: optional(option('--alpha', float({ min: 0, metavar: 'A' }), { description: message`The update is scaled by alpha / rank; twice the rank if absent` })),
@@ -360,7 +377,7 @@ const tokenize = command(
     model,
     input: option('--input', string({ metavar: 'FILE' }), { description: message`UTF-8 text, a line at a time; - is stdin` }),
     special: option('--special', { description: message`With the tokens that the tokenizer puts before and behind every text` }),
-    isChat: option('--chat', {
+    chat: option('--chat', {
       description: message`The file is a conversation, JSON [{role, content}], or JSONL of {messages}; gives a mask of what the assistant says too`,
     }),
     json,

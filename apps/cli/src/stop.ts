@@ -1,9 +1,10 @@
 /** Stopping in good order: Ctrl-C, SIGTERM and --max-time. */
 
-
 import { Problem, Stopped } from '@seal/files';
+import { say } from './terminal.ts';
+
 /** `90s`, `5m`, `1h` or `120` in milliseconds. Throws a problem for anything else. */
-export function parseDuration(text: string): number {
+function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(text);
   const value = Number(match?.[1]);
   if (!match || !(value > 0)) {
@@ -19,11 +20,14 @@ export function stopSignal(maxTime: string | undefined): { readonly signal: Abor
     if (controller.signal.aborted) process.exit(130);
     controller.abort(new Stopped(why));
   };
-  const interrupted = () => stop('Stopped by Ctrl-C');
+  const interrupted = () => {
+    stop('Stopped by Ctrl-C');
+    say('stopping after the step under way; again to stop now');
+  };
   const terminated = () => stop('Stopped by SIGTERM');
+  const timer = maxTime === undefined ? null : setTimeout(() => stop(`Stopped after --max-time ${maxTime}`), parseDuration(maxTime));
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', terminated);
-  const timer = maxTime === undefined ? null : setTimeout(() => stop(`Stopped after --max-time ${maxTime}`), parseDuration(maxTime));
   return {
     signal: controller.signal,
     dispose() {

@@ -15,12 +15,15 @@ export interface DeviceCheck {
   readonly problem: string | null;
 }
 
-/** Opens a device, computes 257 products on it, compares, closes it. Never throws: a failure is in `problem`. */
-export async function checkDevice(options: OpenGpuOptions = {}): Promise<DeviceCheck> {
+/**
+ * Opens a device, by `open` where that is given, computes 257 products on it, compares, closes it. Never throws: a failure is
+ * in `problem`.
+ */
+export async function checkDevice(options: OpenGpuOptions = {}, open: () => Promise<Gpu> = () => openGpu(options)): Promise<DeviceCheck> {
   const runtime = runtimeName();
   let gpu: Gpu | null = null;
   try {
-    gpu = await openGpu(options);
+    gpu = await open();
     await compute(gpu);
     return { ok: true, runtime, gpu: gpu.description, problem: null };
   } catch (error) {

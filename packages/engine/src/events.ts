@@ -3,6 +3,7 @@
 import type { PullProgress } from '@seal/hub';
 import type { TensorReport } from '@seal/model';
 import type { Progress } from '@seal/trainer';
+import type { TunedRow } from '@seal/tuner';
 
 /** A training step that was taken. */
 export interface StepTaken {
@@ -13,8 +14,8 @@ export interface StepTaken {
 }
 
 export type EngineEvent =
-  /** A sentence for people. */
-  | { readonly type: 'note'; readonly message: string }
+  /** A sentence for people; where a verb of the engine would do what it ends with, that one. */
+  | { readonly type: 'note'; readonly message: string; readonly verb?: readonly string[] }
   /** How far something is that takes a while, as a sentence; one of many about the same `subject`, the last of which counts. */
   | { readonly type: 'progress'; readonly subject: string; readonly message: string }
   /** Training steps, several at once where they were computed together. */
@@ -25,6 +26,8 @@ export type EngineEvent =
   | { readonly type: 'transfer'; readonly progress: PullProgress }
   /** How a tensor is held on the device, and what that lost; only where `verbose` asks for it. */
   | { readonly type: 'tensor'; readonly tensor: TensorReport }
+  /** A kernel that was measured at one shape. */
+  | { readonly type: 'measured'; readonly row: TunedRow }
   /** How far a run of the whole loop is. */
   | { readonly type: 'run'; readonly progress: Progress };
 
@@ -35,6 +38,6 @@ export interface Hooks {
 }
 
 /** Tells a sentence. */
-export function note({ onEvent }: Hooks, message: string): void {
-  onEvent?.({ type: 'note', message });
+export function note({ onEvent }: Hooks, message: string, verb?: readonly string[]): void {
+  onEvent?.({ type: 'note', message, ...(verb && { verb }) });
 }

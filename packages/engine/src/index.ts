@@ -2,6 +2,13 @@
 
 export type { Deps, HubAccess } from './deps.ts';
 export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts';
+export { convert, merge, type ConvertDocument, type ConvertRequest, type MergeDocument, type MergeRequest } from './convert.ts';
+export { generate, type GenerateDocument, type GenerateRequest } from './generate.ts';
+export { MOST_ADAPTERS, plan, type KernelCheck, type ModelCheck, type Plan, type PlanDocument, type PlanRequest } from './plan.ts';
+export { pretrain, type PretrainDocument, type PretrainRequest } from './pretrain.ts';
+export { pull, type PullRequest } from './pull.ts';
+export { checkRequest, HELD_FORMAT, LOADING, SEED, type RequestOf } from './request.ts';
+export { score, type ScoreDocument, type ScoreRequest } from './score.ts';
 export {
   baseName,
   checkHostMemory,
@@ -25,3 +32,8 @@ export { squadConfig } from './presets/squad.ts';
 export { speaksTinyWorld, tinyConfig } from './presets/tiny.ts';
 export { report, type ReportRequest } from './report.ts';
 export { run, RunStopped, type FinishedRun, type RunRequest } from './run.ts';
+export { sft, type SftDocument, type SftRequest } from './sft.ts';
+export { tokenize, type TokenizeDocument, type TokenizeRequest } from './tokenize.ts';
+export { tune, type TuneDocument, type TuneRequest } from './tune.ts';
+export { keptTuning } from './tuning.ts';
+export { words } from './vocabulary.ts';

@@ -18,7 +18,7 @@ export async function report({ run: dir }: ReportRequest): Promise<{ readonly re
     const records = await readRun(dir);
     const place = join(dir, 'result.json');
     if (!existsSync(place)) {
-      throw new Problem('data', `Cannot report on ${dir}: the run is not finished; go on with`, { place: dir, verb: ['run', '--resume', dir] });
+      throw new Problem('data', `Cannot report on ${dir}: the run is not finished`, { place: dir, verb: ['run', dir] });
     }
     const result = resultDocumentSchema(readJson(place, 'data'));
     if (!('rows' in result)) throw new Problem('data', `Cannot read ${place}: ${problemsOf(result)}`, { place });

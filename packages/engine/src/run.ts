@@ -2,8 +2,8 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { runtimeName } from '@seal/device';
-import { kindOf, messageOf, Problem, problemsAs, Stopped } from '@seal/files';
+import { DeviceLostError, runtimeName } from '@seal/device';
+import { kindOf, messageOf, Problem, problemsAs } from '@seal/files';
 import { writeWhole } from '@seal/files/node';
 import type { Context } from '@seal/domains';
 import { counted } from '@seal/report/text';
@@ -49,6 +49,7 @@ const RUNS = 'runs';
 export interface RunRequest extends TextRequest {
   /** `tiny` unless given. */
   readonly preset?: string | undefined;
+  /** `corrected` unless given. */
   readonly mode?: Mode | undefined;
   /** The preset's own where absent. */
   readonly model?: string | undefined;
@@ -71,13 +72,14 @@ export interface FinishedRun {
   readonly runs: readonly { readonly document: ResultDocument; readonly report: string }[];
 }
 
-/** What a run that ended before its end leaves behind. */
-export class RunStopped extends Stopped {
-  /** Where it is to be gone on with. */
+/** A run that ended before its end; what is finished is kept in `dir`. */
+export class RunStopped extends Error {
+  override readonly name = 'RunStopped';
+  readonly kind = 'resumable';
   readonly dir: string;
 
-  constructor(message: string, dir: string) {
-    super(message);
+  constructor(message: string, dir: string, options?: ErrorOptions) {
+    super(message, options);
     this.dir = dir;
   }
 }
@@ -241,8 +243,8 @@ async function complete(setting: Setting, modelDigest: string, executor: Executo
       await store.append('events', { time: deps.now().toISOString(), type: 'stopped', message: messageOf(hooks.signal.reason), details: null });
       throw new RunStopped(`${messageOf(hooks.signal.reason)}; nothing finished is lost`, dir);
     }
-    if (kindOf(error) === 'resumable') throw new RunStopped(messageOf(error), dir);
-    if (error instanceof Error && error.name === 'DeviceLostError') throw new RunStopped(`${error.message}. Nothing finished is lost`, dir);
+    if (kindOf(error) === 'resumable') throw new RunStopped(messageOf(error), dir, { cause: error });
+    if (error instanceof DeviceLostError) throw new RunStopped(`${error.message}. Nothing finished is lost`, dir, { cause: error });
     throw error;
   }
 }

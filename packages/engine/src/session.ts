@@ -10,6 +10,7 @@ import { loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type 
 import { checkpointDirectory } from '@seal/tiny';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
+import { keptTuning } from './tuning.ts';
 
 /** The directory of the shipped tiny model, which stands in for a model that is not named. */
 export const SHIPPED_MODEL = fileURLToPath(checkpointDirectory);
@@ -74,20 +75,21 @@ export interface Loading {
 /** Opens a device and loads a model that was read, so that a bad model is told of without a device. */
 export async function openSession(
   checkpoint: Checkpoint,
-  deps: Pick<Deps, 'openGpu' | 'tuningFolder'>,
+  deps: Pick<Deps, 'openGpu' | 'tuningFolder' | 'version'>,
   { weights, verbose = false }: Loading = {},
   hooks: Hooks = {},
 ): Promise<Session> {
   const { onEvent } = hooks;
   const gpu = await openDevice(deps);
   try {
-    const loading = { ...(weights !== undefined && { weights }), ...(verbose && onEvent && { onTensor: (tensor: TensorReport) => onEvent({ type: 'tensor', tensor }) }) };
+    const tuning = keptTuning(gpu.description, deps, hooks);
+    const loading = { ...tuning, ...(weights !== undefined && { weights }), ...(verbose && onEvent && { onTensor: (tensor: TensorReport) => onEvent({ type: 'tensor', tensor }) }) };
     const model = await problemsAs('unavailable', () => loadModel(gpu, checkpoint, loading));
     return {
       gpu,
       checkpoint,
       model,
-      tuningDigest: null,
+      tuningDigest: tuning?.digest ?? null,
       close() {
         model.destroy();
         gpu.close();

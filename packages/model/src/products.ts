@@ -29,7 +29,7 @@ export interface BatchRows {
 }
 
 /** Products of at most this many rows convert quantised weights as they read them: more would convert them too often. */
-const FEW_ROWS = 64;
+export const FEW_ROWS = 64;
 /** Bytes of float32 that a piece of a quantised matrix may take; pieces start at multiples of 64 rows, as parts do. */
 const DENSE_BYTES = 64 * 1024 * 1024;
 const ROW_MULTIPLE = 64;

@@ -1,6 +1,6 @@
 import { type Type, type } from 'arktype';
 import { describe, expect, it } from 'vitest';
-import { recordKinds, recordSchemas, resultDocumentSchema, runHeaderSchema } from './records.ts';
+import { parseContexts, recordKinds, recordSchemas, resultDocumentSchema, runHeaderSchema } from './records.ts';
 import { header, samples } from './samples.ts';
 
 const errorOf = (schema: (value: unknown) => unknown, value: unknown): string => {
@@ -37,6 +37,35 @@ it('rejects numbers that JSON cannot hold', () => {
     expect(errorOf(recordSchemas.metrics, { ...samples.metrics, value })).toContain('value');
     expect(errorOf(recordSchemas.sft, { ...samples.sft, losses: [1, value] })).toContain('losses');
   }
+});
+
+it.each([
+  ['self-edits', 'settings', { learningRate: 1e-4, epochs: 2 }, 'fast'],
+  ['rewards', 'learningRate', 2e-4, Infinity],
+  ['answers', 'score', 0.5, 1.5],
+  ['answers', 'votes', ['a', 'b'], 'a'],
+  ['selections', 'kept', ['0123456789abcdef'], null],
+] as const)('takes in %s what may say more, %s, and nothing else under its name', (kind, key, value, other) => {
+  const schema = recordSchemas[kind] as unknown as Type<object>;
+  expect(schema({ ...samples[kind], [key]: value })).toEqual({ ...samples[kind], [key]: value });
+  expect(errorOf(schema, { ...samples[kind], [key]: other })).toContain(key);
+});
+
+describe('contexts', () => {
+  const context = { id: 'c', title: 't', text: 'x', questions: [{ question: 'q', answer: 'a', kind: 'k' }] };
+
+  it('come back with what their domain made of them', () => {
+    const contexts = [context, { ...context, data: { grid: [[0]] } }, { ...context, data: null }];
+    expect(parseContexts(contexts, 'contexts.json')).toEqual(contexts);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['no list', context, /^Cannot read here: must be an array/],
+    ['a question without an answer', [{ ...context, questions: [{ question: 'q', kind: 'k' }] }], /\[0\]\.questions\[0\]\.answer/],
+    ['a key nobody knows', [{ ...context, source: 'x' }], /source is not a known key/],
+  ])('that are %s are refused by place', (_, value, message) => {
+    expect(() => parseContexts(value, 'here')).toThrow(expect.objectContaining({ kind: 'data', message: expect.stringMatching(message) as string }) as Error);
+  });
 });
 
 it('rejects undeclared keys inside a selection and a header', () => {

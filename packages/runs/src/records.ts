@@ -174,11 +174,11 @@ export function checkBy<T>(schema: Type<T>): (value: unknown) => T {
 
 /** A header as it is written, or as an earlier version wrote it. Throws TypeError for anything else. */
 export function parseHeader(value: unknown): RunHeader {
-  const legacy = legacySource(value);
-  if (legacy instanceof type.errors) return checkBy(runHeaderSchema as unknown as Type<RunHeader>)(value);
-  const { source, ...rest } = legacy;
+  const check = checkBy(runHeaderSchema as unknown as Type<RunHeader>);
+  if (typeof value !== 'object' || value === null || !('source' in value)) return check(value);
+  const { source, ...rest } = checkBy(legacySource as unknown as Type<typeof legacySource.infer>)(value);
   const { model, ...domain } = source;
-  return checkBy(runHeaderSchema as unknown as Type<RunHeader>)({ ...rest, model, domain });
+  return check({ ...rest, model, domain });
 }
 
 /** One element of `contexts.json`. */

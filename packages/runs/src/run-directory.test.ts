@@ -78,6 +78,75 @@ describe('a run', () => {
     await expect(run.append('events', samples.events)).rejects.toThrow('it has been closed');
   });
 
+  it('takes effect in the order of the calls, awaited or not', async () => {
+    const run = await createRun(dir, header);
+    const calls = [0, 1, 2].map((i) => run.append('events', event(String(i))));
+    calls.push(run.writeFile('a', '1'), run.writeFile('a', '2'), run.checkpoint(), run.close());
+    await Promise.all(calls);
+    expect(await messages(dir)).toEqual(['0', '1', '2']);
+    expect(readFileSync(join(dir, 'a'), 'utf8')).toBe('2');
+  });
+
+  it('gives the records from a number on, those appended meanwhile too', async () => {
+    const run = await createRun(dir, header);
+    for (const message of ['0', '1', '2']) await run.append('events', event(message));
+    const seen = await run.records('events');
+    await run.append('events', event('3'));
+    expect(seen).toHaveLength(3);
+    const later = async (from: number) => (await run.records('events', from)).map(({ message }) => message);
+    expect([await later(2), await later(4), await later(9)]).toEqual([['2', '3'], [], []]);
+    await expect(run.records('events', -1)).rejects.toThrow('it must be a whole number from 0');
+    await run.close();
+    expect(await later(3)).toEqual(['3']);
+  });
+
+  it('remembers what it wrote, whatever becomes of the object it was given and of the file', async () => {
+    const run = await createRun(dir, header);
+    const group = ['c1'];
+    await run.append('rewards', { ...samples.rewards, group });
+    group.push('c2');
+    const read = await run.records('rewards');
+    writeFileSync(join(dir, 'rewards.jsonl'), '');
+    expect(read[0]?.group).toEqual(['c1']);
+    expect(await run.records('rewards')).toEqual(read);
+    await run.close();
+  });
+
+  it('keeps files beside its records', async () => {
+    const run = await createRun(dir, header);
+    expect(await run.readFile('contexts.json')).toBeNull();
+    await run.writeFile('contexts.json', '[]');
+    expect(new TextDecoder().decode((await run.readFile('contexts.json')) ?? undefined)).toBe('[]');
+    await run.removeFile('contexts.json');
+    await run.removeFile('contexts.json');
+    expect(await run.readFile('contexts.json')).toBeNull();
+    await expect(run.readFile('../run.json')).rejects.toThrow('it must be a plain file name');
+    await expect(run.removeFile('events.jsonl')).rejects.toThrow('the name belongs to the run itself');
+    await expect(run.readFile('adapters')).resolves.toBeNull();
+    mkdirSync(join(dir, 'adapters'));
+    await expect(run.readFile('adapters')).rejects.toMatchObject({ kind: 'data', message: expect.stringContaining('it is a directory, not a file') as string });
+    await run.close();
+    await expect(run.writeFile('a', '')).rejects.toThrow('it has been closed');
+  });
+
+  it('says in its header how the domain was set up, and reads what earlier headers said of passages', async () => {
+    const domain = { passages: 'mine.json', template: { name: 'implications', selfEdit: '{context}', answer: '{question}' }, chat: true };
+    await (await createRun(dir, { ...header, model: 'Qwen/Qwen2.5-0.5B', domain })).close();
+    const path = join(dir, 'run.json');
+    const written = readFileSync(path, 'utf8');
+    const own = await readRun(dir);
+    expect(own.header).toEqual({ ...header, model: 'Qwen/Qwen2.5-0.5B', domain });
+    const source = { model: 'Qwen/Qwen2.5-0.5B', ...domain };
+    writeFileSync(path, JSON.stringify({ ...header, source }));
+    expect((await readRun(dir)).header).toEqual(own.header);
+    const run = await openRun(dir);
+    expect(run.header).toEqual(own.header);
+    await run.close();
+    expect(readFileSync(path, 'utf8')).not.toBe(written);
+    writeFileSync(path, JSON.stringify({ ...header, source: { ...source, chat: 1 } }));
+    await expect(readRun(dir)).rejects.toThrow(/run\.json: source\.chat must be/);
+  });
+
   it('is not started where something is', async () => {
     await (await createRun(dir, header)).close();
     await expect(createRun(dir, header)).rejects.toThrow('it holds a run. Resume that one or choose another directory');

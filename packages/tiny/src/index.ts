@@ -1,6 +1,6 @@
 export { BEHAVIOUR_SHARES, drawBehaviour, perfectEdit, selfEdit } from './behaviours.ts';
 export type { Behaviour } from './behaviours.ts';
-export { checkpointDirectory } from './checkpoint.ts';
+export { checkpointDirectory, DEFAULT_PRETRAINING } from './checkpoint.ts';
 export { pretrainingStep } from './corpus.ts';
 export type { CorpusOptions, DocumentKind, PretrainingDocument } from './corpus.ts';
 export { isRight, tinyDomain } from './domain.ts';
@@ -27,3 +27,4 @@ export {
   vocabularyByRole,
 } from './tokenizer.ts';
 export type { VocabularyRole } from './tokenizer.ts';
+export { speaksTinyWorld } from './tokenizer.ts';

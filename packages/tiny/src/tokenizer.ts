@@ -202,3 +202,12 @@ export const tinyModelConfig = {
   pad_token_id: tokenId(MARKERS.pad),
   torch_dtype: 'float32',
 } as const;
+
+/** Whether a tokenizer has the words of this world and no others, so that its model can be asked about nothing else. */
+export function speaksTinyWorld(tokenizer: { readonly largestId: number; id(token: string): number }): boolean {
+  try {
+    return VOCABULARY.length === tokenizer.largestId + 1 && VOCABULARY.every((token, id) => tokenizer.id(token) === id);
+  } catch {
+    return false;
+  }
+}

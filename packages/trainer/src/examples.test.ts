@@ -96,7 +96,7 @@ describe('encodeExamples', () => {
     const { documents, cut, dropped } = encode('{"prompt":"abcdef","completion":"g"}\n{"text":"abcdef"}\n{"text":"a"}', 4);
     expect(documents.map(({ tokens }) => tokens)).toEqual([[1, ...ids('abc')], [1, 97, 2]]);
     expect({ cut, dropped }).toEqual({ cut: 2, dropped: 1 });
-    expect(() => encode('{"prompt":"abcdef","completion":"g"}', 4)).toThrow(/within 4 tokens no example has anything to learn; raise --seq/);
+    expect(() => encode('{"prompt":"abcdef","completion":"g"}', 4)).toThrow(/within 4 tokens no example has anything to learn; raise `seq`/);
   });
 
   it('takes messages as the chat template does', () => {

@@ -100,7 +100,7 @@ export function encodeExamples(examples: readonly Example[], encoder: ExampleEnc
     else dropped += 1;
   }
   if (documents.length === 0) {
-    throw new RangeError(`Cannot train on ${place}: within ${maxTokens} tokens no example has anything to learn; raise --seq`);
+    throw new RangeError(`Cannot train on ${place}: within ${maxTokens} tokens no example has anything to learn; raise \`seq\``);
   }
   return { documents, cut, dropped };
 }

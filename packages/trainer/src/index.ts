@@ -20,7 +20,6 @@ export { notesOf, SHORTENED } from './notes.ts';
 export { Packer, type Part } from './packer.ts';
 export { afterRound, fineTune, weightsDigest, type SftResult, type SftSettings } from './policy.ts';
 export {
-  DEFAULT_PRETRAINING,
   learningRateAt,
   pretrain,
   type PretrainingSettings,
@@ -35,4 +34,5 @@ export { createCodec, createTextCodec, padWithEnd, type Codec } from './sequence
 export { executorSettings } from './settings.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { pooledDocument, resultDocument } from './table.ts';
+export { decodeTrainingState, encodeTrainingState, type TrainingState } from './training-state.ts';
 export * from './work.ts';

@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_PRETRAINING, learningRateAt } from './pretraining.ts';
+import { learningRateAt } from './pretraining.ts';
 
-const settings = { ...DEFAULT_PRETRAINING, steps: 100, learningRate: 2, warmUpSteps: 10, constantShare: 0.6, finalShare: 0.02 };
+const settings = {
+  steps: 100,
+  tokensPerStep: 8,
+  learningRate: 2,
+  warmUpSteps: 10,
+  constantShare: 0.6,
+  finalShare: 0.02,
+  weightDecay: 0,
+};
 
 it('warms up linearly, stays, and falls along half a cosine', () => {
   expect(learningRateAt(0, settings)).toBeCloseTo(0.2, 12);
@@ -14,8 +22,8 @@ it('warms up linearly, stays, and falls along half a cosine', () => {
 });
 
 it('never rises after the warm-up and never reaches zero', () => {
-  const rates = Array.from({ length: DEFAULT_PRETRAINING.steps }, (_, step) => learningRateAt(step, DEFAULT_PRETRAINING));
-  for (let step = DEFAULT_PRETRAINING.warmUpSteps; step < rates.length; step++) {
+  const rates = Array.from({ length: settings.steps }, (_, step) => learningRateAt(step, settings));
+  for (let step = settings.warmUpSteps; step < rates.length; step++) {
     expect(rates[step] ?? NaN).toBeLessThanOrEqual(rates[step - 1] ?? NaN);
   }
   expect(Math.min(...rates)).toBeGreaterThan(0);

@@ -17,17 +17,6 @@ export interface PretrainingSettings {
   readonly weightDecay: number;
 }
 
-/** The tiny model's pretraining. */
-export const DEFAULT_PRETRAINING: PretrainingSettings = {
-  steps: 1_700,
-  tokensPerStep: 2_048,
-  learningRate: 3e-3,
-  warmUpSteps: 60,
-  constantShare: 0.6,
-  finalShare: 0.02,
-  weightDecay: 0.1,
-};
-
 /** Linear warm-up, constant, then half a cosine down to `finalShare`. */
 export function learningRateAt(step: number, settings: PretrainingSettings): number {
   const { steps, learningRate, warmUpSteps, constantShare, finalShare } = settings;

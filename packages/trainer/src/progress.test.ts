@@ -3,10 +3,10 @@ import { stream } from '@seal/files';
 import { ProgressMeter, type Progress } from './progress.ts';
 
 /** A meter that hears and tells; time is what the test says. */
-function open(selfEdits: number, adaptations: number, fineTunings = 0) {
+function open(selfEdits: number, adaptations: number, fineTunings = 0, maxAnswerTokens = 4) {
   const told: Progress[] = [];
   const clock = { now: 0 };
-  const meter = new ProgressMeter({ selfEdits, adaptations }, fineTunings, (progress) => told.push(progress), () => clock.now);
+  const meter = new ProgressMeter({ selfEdits, adaptations, fineTunings, maxAnswerTokens }, (progress) => told.push(progress), () => clock.now);
   return { meter, clock, told, last: () => told.at(-1) as Progress };
 }
 const trained = (adapters: number, tokens: number) => ({ type: 'trained', adapters, underWay: 2, steps: 5, stepsPlanned: 10, tokens }) as const;
@@ -35,7 +35,7 @@ describe('ProgressMeter', () => {
     expect(last()).toMatchObject({ adaptations: 11 });
   });
 
-  it('says nothing of the time left before all that is left was measured', () => {
+  it('says nothing of the time left before writing and training were measured', () => {
     const { meter, clock, told, last } = open(4, 4);
     meter.enter('self-edits', 1);
     const writing = meter.executing();
@@ -47,14 +47,16 @@ describe('ProgressMeter', () => {
     meter.expect({ adaptations: 2, tokens: 4_000, answers: 6 });
     const adapting = meter.executing();
     adapting(trained(0.1, 500));
+    expect(told.map(({ secondsLeft }) => secondsLeft)).toEqual(told.map(() => null));
     clock.now = 2_000;
     adapting(trained(0.5, 1_500));
-    // Training is measured, answering is not.
-    expect(told.map(({ secondsLeft }) => secondsLeft)).toEqual(told.map(() => null));
+    // Two self-edits of 100 tokens at 100 a second; 3.5 adapters of 2,000 at 1,000 a second, and three answers of four tokens
+    // each that are taken to be as slow as what was written.
+    expect(last().secondsLeft).toBeCloseTo(2 * 1 + 3.5 * (2 + 3 * 4 * 0.01), 9);
     adapting({ type: 'spent', on: 'adapting', seconds: 4 });
     adapting({ type: 'spent', on: 'answering', seconds: 3 });
     meter.add({ adaptations: 2, answers: 6 });
-    // Two self-edits of 100 tokens at 100 a second; two adapters of 2,000 at 1,000 a second and three answers at half a second.
+    // Now answers are measured: half a second each.
     expect(last().secondsLeft).toBeCloseTo(2 * 1 + 2 * (2 + 1.5), 9);
   });
 
@@ -77,6 +79,8 @@ describe('ProgressMeter', () => {
     adapting(trained(0, 100));
     clock.now = 61_000;
     adapting(trained(0.5, 600));
+    // Nothing was written or answered in this process.
+    expect(last().secondsLeft).toBeNull();
     adapting({ type: 'spent', on: 'answering', seconds: 2 });
     meter.add({ adaptations: 1, answers: 1 });
     // 1,000 tokens at 500 a second and an answer of 2 s each.
@@ -125,8 +129,8 @@ function course({ rounds, perRound, groupSize, table, secondsPerEditToken }: { r
   const vary = (mean: number) => Math.round(mean * (0.7 + 0.6 * random.next()));
   const told: { readonly at: number; readonly left: number | null }[] = [];
   const clock = { now: 0 };
-  const planned = { selfEdits: rounds * perRound + table, adaptations: rounds * perRound + table };
-  const meter = new ProgressMeter(planned, rounds, ({ secondsLeft }) => told.push({ at: clock.now / 1_000, left: secondsLeft }), () => clock.now);
+  const planned = { selfEdits: rounds * perRound + table, adaptations: rounds * perRound + table, fineTunings: rounds, maxAnswerTokens: 4 };
+  const meter = new ProgressMeter(planned, ({ secondsLeft }) => told.push({ at: clock.now / 1_000, left: secondsLeft }), () => clock.now);
   const write = (count: number) => {
     const hear = meter.executing();
     let tokens = 0;

@@ -42,6 +42,12 @@ interface Mark {
   readonly tokens: number;
 }
 
+/** What a run will do, as far as it is known before. */
+export interface MeteredWork extends PlannedWork {
+  readonly fineTunings: number;
+  readonly maxAnswerTokens: number;
+}
+
 /** Units of a kind and what they hold, for the mean of one. */
 interface Sum {
   units: number;
@@ -56,8 +62,7 @@ const meanOf = ({ units, total }: Sum): number | null => (units > 0 ? total / un
  * as large as those seen so far. `now()` is in milliseconds.
  */
 export class ProgressMeter {
-  readonly #planned: PlannedWork;
-  readonly #fineTunings: number;
+  readonly #planned: MeteredWork;
   readonly #tell: (progress: Progress) => void;
   readonly #now: () => number;
   readonly #writing = new Pace();
@@ -78,9 +83,8 @@ export class ProgressMeter {
   #mark: Mark | null = null;
   #answerSeconds = 0;
 
-  constructor(planned: PlannedWork, fineTunings: number, tell: (progress: Progress) => void, now: () => number = () => performance.now()) {
+  constructor(planned: MeteredWork, tell: (progress: Progress) => void, now: () => number = () => performance.now()) {
     this.#planned = planned;
-    this.#fineTunings = fineTunings;
     this.#tell = tell;
     this.#now = now;
   }
@@ -161,10 +165,12 @@ export class ProgressMeter {
     const editSize = meanOf(this.#sizes.edit);
     const edits = Math.max(0, this.#planned.selfEdits - this.#selfEdits - (editSize === null ? 0 : this.#unfinishedTokens / editSize));
     const adaptations = this.#planned.adaptations - this.#adaptations - this.#running;
-    const fineTunings = this.#fineTunings - this.#fineTuned;
+    const fineTunings = this.#planned.fineTunings - this.#fineTuned;
     const perEdit = product(editSize, this.#writing.each);
     const perTraining = product(meanOf(this.#sizes.tokens), this.#training.each);
-    const perAnswering = product(meanOf(this.#sizes.answers), this.#answering.each);
+    // Before any was measured an answer is as long as it may be, and as slow as what was written.
+    const perAnswer = this.#answering.each ?? product(this.#planned.maxAnswerTokens, this.#writing.each);
+    const perAnswering = product(meanOf(this.#sizes.answers), perAnswer);
     if (edits > 0 && perEdit === null) return null;
     if (adaptations > 0 && (perTraining === null || perAnswering === null)) return null;
     return edits * (perEdit ?? 0) + adaptations * ((perTraining ?? 0) + (perAnswering ?? 0)) + fineTunings * (this.#fineTuning.each ?? 0);

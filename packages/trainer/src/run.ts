@@ -82,8 +82,9 @@ export class SealRun {
     this.#parts = { control: evaluation.some((context) => domain.control(context).length > 0), perfect: domain.perfectSelfEdit !== undefined };
     const sizeOf = (contexts: readonly Context[]) => ({ contexts: contexts.length, groups: this.#groups(contexts).length });
     const planned = plannedWork(config, this.#parts, rounds.map(sizeOf), sizeOf(evaluation));
-    const arms = 1 + Number(config.evaluation.randomSelection);
-    this.#meter = new ProgressMeter(planned, config.outer.rounds * arms, hooks.onProgress ?? (() => {}));
+    const fineTunings = config.outer.rounds * (1 + Number(config.evaluation.randomSelection));
+    const { maxAnswerTokens } = config.inner;
+    this.#meter = new ProgressMeter({ ...planned, fineTunings, maxAnswerTokens }, hooks.onProgress ?? (() => {}));
   }
 
   /**

@@ -1,13 +1,22 @@
-/** `seal score`: how likely a model finds texts, token by token. */
+/** How likely a model finds texts, token by token. */
 
-import { readText } from '@seal/files/node';
 import { Problem, problemsAs, problemsOf } from '@seal/files';
-import { type } from 'arktype';
 import { LoraPack, scoreTokens } from '@seal/model';
-import { openAdapter } from './adapters.ts';
-import type { CommandOf } from './options.ts';
-import { openCheckpoint, openSession, SHIPPED_MODEL } from './session.ts';
-import { print } from './terminal.ts';
+import { type } from 'arktype';
+import type { Deps } from './deps.ts';
+import type { Hooks } from './events.ts';
+import { checkRequest, LOADING, TEXT_INPUT, type RequestOf } from './request.ts';
+import { openAdapter, openCheckpoint, openSession } from './session.ts';
+import { textOf } from './text-input.ts';
+
+const schema = type({
+  ...LOADING,
+  'adapter?': 'string',
+  /** Texts, one a line; where its name ends with .jsonl, one `{"text"}` a line. */
+  input: TEXT_INPUT,
+});
+
+export type ScoreRequest = RequestOf<typeof schema>;
 
 /** One line: its tokens and the log-probability of each behind those before it; the first token has none. */
 interface ScoredLine {
@@ -16,14 +25,21 @@ interface ScoredLine {
   readonly total: number;
 }
 
-export async function score(command: CommandOf<'score'>): Promise<void> {
-  const { model: name = SHIPPED_MODEL, adapter: adapterDirectory, input, json } = command;
-  const checkpoint = await openCheckpoint(name);
+export interface ScoreDocument {
+  readonly lines: readonly ScoredLine[];
+  readonly tokens: number;
+  readonly total: number;
+  readonly perplexity: number;
+  readonly adapterDigest: string | null;
+}
+
+export async function score(request: ScoreRequest, deps: Deps, hooks: Hooks = {}): Promise<ScoreDocument> {
+  const { model: name, adapter: adapterDirectory, input } = checkRequest(schema, request);
+  const checkpoint = await openCheckpoint(name, deps);
   const { tokenizer, config } = checkpoint;
-  const place = input === '-' ? 'stdin' : input;
-  const text = readText(input, 'data', { orStdin: true });
+  const { text, place } = textOf(input);
   const rows = text.replace(/\r?\n$/, '').split(/\r?\n/);
-  const lines = input.endsWith('.jsonl') ? rows.map((row, i) => textOf(row, `line ${i + 1} of ${place}`)) : rows;
+  const lines = place.endsWith('.jsonl') ? rows.map((row, i) => rowText(row, `line ${i + 1} of ${place}`)) : rows;
   const sequences = lines.map((line) => (line === '' ? [] : tokenizer.encodeWithSpecials(line)));
   const scorable = sequences.filter(({ length }) => length > 1);
   if (scorable.length === 0) throw new Problem('data', `Cannot score ${place}: no line has a token behind another one`);
@@ -33,11 +49,14 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
       `Cannot score line ${long + 1} of ${place}: it has ${sequences[long]?.length} tokens, the model has ${config.maxPositionEmbeddings} positions; divide it`,
     );
   }
-  const adapter = adapterDirectory === undefined ? null : await openAdapter(adapterDirectory, { name, config });
-  const session = await openSession(name, checkpoint, command);
-  const pack = adapter && new LoraPack(session.gpu.device, config, adapter.lora, 1);
+  const adapter = adapterDirectory === undefined ? null : await openAdapter(adapterDirectory, { name, config }, hooks);
+  const session = await openSession(checkpoint, deps, request, hooks);
+  let pack: LoraPack | null = null;
   try {
-    if (adapter) pack?.write(0, adapter.values);
+    if (adapter) {
+      pack = new LoraPack(session.gpu.device, config, adapter.lora, 1);
+      pack.write(0, adapter.values);
+    }
     const scores = await problemsAs('data', () => scoreTokens(session.model, pack, scorable));
     let next = 0;
     const scored = sequences.map((tokenIds): ScoredLine => {
@@ -46,10 +65,7 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
     });
     const tokens = scorable.reduce((all, { length }) => all + length - 1, 0);
     const total = sum(scored.map((line) => line.total));
-    const summary = { tokens, total, perplexity: Math.exp(-total / tokens), adapterDigest: adapter?.digest ?? null };
-    if (json) return print(JSON.stringify({ lines: scored, ...summary }));
-    const shown = scored.map((line, i) => `${line.total.toFixed(4)}\t${rows[i] ?? ''}`);
-    print([...shown, `${tokens} tokens, log-probability ${total.toFixed(4)}, perplexity ${summary.perplexity.toFixed(4)}`].join('\n'));
+    return { lines: scored, tokens, total, perplexity: Math.exp(-total / tokens), adapterDigest: adapter?.digest ?? null };
   } finally {
     pack?.destroy();
     session.close();
@@ -58,8 +74,8 @@ export async function score(command: CommandOf<'score'>): Promise<void> {
 
 const rowSchema = type({ text: 'string' });
 
-/** A text that has lines itself. */
-function textOf(row: string, place: string): string {
+/** A text that may have lines itself. */
+function rowText(row: string, place: string): string {
   if (row.trim() === '') return '';
   const parsed = rowSchema(parseJson(row, place));
   if (parsed instanceof type.errors) throw new Problem('data', `Cannot score ${place}: ${problemsOf(parsed)}`);
@@ -74,4 +90,6 @@ function parseJson(row: string, place: string): unknown {
   }
 }
 
-const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
+}

@@ -1,11 +1,12 @@
-/** `generation_config.json`: what a model's makers draw with, the defaults of `seal generate`. */
+/** `generation_config.json`: what a model's makers draw with, the defaults of a generation. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson } from '@seal/files/node';
 import { Problem, problemsOf } from '@seal/files';
 import { type } from 'arktype';
-import { type ModelConfig, type SamplingOptions } from '@seal/model';
+import type { ModelConfig } from '../model-config.ts';
+import type { SamplingOptions } from '../sampling/sampler.ts';
 
 const count = type('number.integer >= 0').or('null');
 const tokenId = '0 <= number.integer < 16777216';
@@ -20,8 +21,8 @@ const fileSchema = type({
   'eos_token_id?': type(tokenId).or(`(${tokenId})[]`).or('null'),
 });
 
-/** What the command line says; absent where it says nothing. */
-export type Chosen = Partial<SamplingOptions> & { readonly maxNewTokens?: number };
+/** What a request says; absent where it says nothing. */
+export type ChosenSettings = Partial<SamplingOptions> & { readonly maxNewTokens?: number | undefined };
 
 /** How completions are drawn, and which of it the file decided. */
 export interface GenerationSettings {
@@ -35,11 +36,10 @@ export interface GenerationSettings {
 const DEFAULT_MAX_TOKENS = 256;
 
 /**
- * Settings of a model directory under what the command line says. Temperature 0 unless the file has `do_sample`; the
- * file's other values count only where tokens are drawn, its repetition penalty always. Ends with exit code 4 for a file
- * that is none.
+ * Settings of a model directory under what was chosen. Temperature 0 unless the file has `do_sample`; the file's other values
+ * count only where tokens are drawn, its repetition penalty always. Throws a problem for a file that is none.
  */
-export function generationSettings(directory: string, config: ModelConfig, chosen: Chosen): GenerationSettings {
+export function generationSettings(directory: string, config: ModelConfig, chosen: ChosenSettings): GenerationSettings {
   const place = join(directory, 'generation_config.json');
   const file = existsSync(place) ? fileSchema(readJson(place, 'unavailable')) : {};
   if (file instanceof type.errors) throw new Problem('unavailable', `Cannot use ${place}: ${problemsOf(file)}`);

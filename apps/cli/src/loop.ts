@@ -1,0 +1,84 @@
+/** `seal run`, `adapt`, `ask`, `eval` and `report`: the loop of self-edits, and parts of it. */
+
+import { adapt, ask, evaluate, report, run, RunStopped, type FinishedRun } from '@seal/engine';
+import { Problem, Stopped } from '@seal/files';
+import { readJson, writeWhole } from '@seal/files/node';
+import { counted, duration, renderTable } from '@seal/report/text';
+import type { CommandOf } from './options.ts';
+import { perform } from './perform.ts';
+import { print } from './terminal.ts';
+
+/** The values of a configuration file, and its name. */
+function configOf({ config }: { readonly config?: string | undefined }) {
+  return config === undefined ? { config } : { config: readJson(config, 'usage'), configPlace: config };
+}
+
+export async function runLoop(command: CommandOf<'run'>): Promise<void> {
+  const { command: _, json, seed, maxTime: __, ...request } = command;
+  const seeds = command.seeds === undefined ? (command.resume === undefined ? [seed] : undefined) : seedsIn(command.seeds);
+  let finished: FinishedRun | null = null;
+  try {
+    await perform(
+      command,
+      async (deps, hooks) => {
+        finished = await run({ ...request, ...configOf(command), seeds }, deps, hooks);
+        return finished.document;
+      },
+      (document) => [renderTable(document), ...(finished?.runs ?? []).map((one) => `Report: ${one.report} (${duration(one.document.timings.totalSeconds)})`)].join('\n'),
+    );
+  } catch (error) {
+    if (!(error instanceof RunStopped)) throw error;
+    const message = `${error.message}. Go on with: ${goOn(command, error.dir)}`;
+    throw error.cause === undefined ? new Stopped(message) : new Problem('resumable', message, { cause: error.cause });
+  }
+}
+
+function seedsIn(text: string): number[] {
+  const list = text.split(',').map((one) => (/^\s*\d{1,9}\s*$/.test(one) ? Number(one) : NaN));
+  if (!list.some(Number.isNaN)) return list;
+  throw new Problem('usage', `Cannot use --seeds ${text}: write different whole numbers with commas between, such as 0,1,2`);
+}
+
+/** The command that goes on: several seeds do when given again with their directory. */
+function goOn({ preset, mode, seeds, model, passages, template, chat, config }: CommandOf<'run'>, dir: string): string {
+  if (seeds === undefined) return `npm run -s seal -- run --resume ${dir}`;
+  const options = Object.entries({ model, passages, template, config }).filter(([, value]) => value !== undefined);
+  const given = options.map(([name, value]) => ` --${name} ${value}`).join('');
+  return `npm run -s seal -- run --preset ${preset} --mode ${mode}${given}${chat ? ' --chat' : ''} --seeds ${seeds} --out ${dir}`;
+}
+
+export async function adaptModel(command: CommandOf<'adapt'>): Promise<void> {
+  const { command: _, json: __, maxTime: ___, ...request } = command;
+  await perform(command, (deps, hooks) => adapt({ ...request, ...configOf(command) }, deps, hooks), ({ out, correctBefore, correctAfter, questions }) =>
+    `Adapter in ${out}\nQuestions right: ${correctBefore} of ${questions} before, ${correctAfter} after`);
+}
+
+export async function askModel(command: CommandOf<'ask'>): Promise<void> {
+  const { command: _, json: __, out, ...request } = command;
+  await perform(command, async (deps, hooks) => kept(out, await ask({ ...request, ...configOf(command) }, deps, hooks)), ({ answer }) => answer, { stops: false });
+}
+
+export async function evaluateModel(command: CommandOf<'eval'>): Promise<void> {
+  const { command: _, json: __, out, ...request } = command;
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+  await perform(command, async (deps, hooks) => kept(out, await evaluate({ ...request, ...configOf(command) }, deps, hooks)), ({ answers, accuracy, ci95, contexts }) => {
+    const empty = answers.filter(({ answer }) => answer === '').length;
+    return [
+      ...answers.map(({ correct, question, answer, gold }) => `${correct ? 'right' : 'wrong'}  ${question}  ${answer || '(nothing)'}${correct ? '' : `  (${gold})`}`),
+      `${percent(accuracy)} of ${counted(answers.length, 'question')} on ${counted(contexts, 'passage')}, ` +
+        `95 % interval ${percent(ci95[0])} to ${percent(ci95[1])}`,
+      ...(empty > 0 ? [`${counted(empty, 'answer')} empty`] : []),
+    ].join('\n');
+  }, { stops: false });
+}
+
+/** A document, written to a file too where one is named. */
+function kept<Document>(out: string | undefined, document: Document): Document {
+  if (out !== undefined) writeWhole(out, `${JSON.stringify(document)}\n`);
+  return document;
+}
+
+export async function reportOn({ run: dir, json }: CommandOf<'report'>): Promise<void> {
+  const document = await report({ run: dir });
+  print(json ? JSON.stringify(document) : `Report: ${document.report}`);
+}
