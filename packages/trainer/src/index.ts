@@ -13,7 +13,7 @@ export {
   type FineTuningSettings,
   type WeightsState,
 } from './fine-tuning.ts';
-export { InnerLoop, planSteps, type Adaptation, type Adapted, type InnerProgress, type TokenUse } from './inner-loop.ts';
+export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
 export { LocalExecutor, slotsFor, type LocalParts } from './local-executor.ts';
 export { notesOf, SHORTENED } from './notes.ts';

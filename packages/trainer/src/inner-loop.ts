@@ -22,7 +22,7 @@ import {
 } from '@seal/model';
 import { Packer, type Part } from './packer.ts';
 import { scheduledRate } from './schedules.ts';
-import type { Rate, WorkDocument } from './work.ts';
+import type { InnerProgress, Rate, WorkDocument } from './work.ts';
 
 /** One adapter to train. */
 export interface Adaptation {
@@ -108,18 +108,6 @@ export interface TokenUse {
 export const STEPS_IN_FLIGHT = 4;
 /** Steps that take longer than this in all are not submitted together: a stop waits for what was submitted. */
 const PATIENCE_MS = 400;
-
-/** How far the adaptations of a call are. */
-export interface InnerProgress {
-  /** Adapters that are done, fractions of those under way included. */
-  readonly adapters: number;
-  /** Adapters under way, the steps they took and those they take. */
-  readonly underWay: number;
-  readonly steps: number;
-  readonly stepsPlanned: number;
-  /** Tokens trained on so far, of all adaptations. */
-  readonly tokens: number;
-}
 
 /** An adaptation under way. */
 interface Job {

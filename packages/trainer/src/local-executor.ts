@@ -188,10 +188,10 @@ export class LocalExecutor implements Executor {
     }
   }
 
-  #recordOf({ values, lora: _, ...rest }: Adapted, keep: boolean): AdaptedRecord {
+  #recordOf({ values, steps, trainedTokens, firstLoss, lastLoss, status, cause }: Adapted, keep: boolean): AdaptedRecord {
     const { inner, baseModel } = this.#parts.settings;
     const files = this.#filesOf(inner.lora, values, baseModel);
-    return { ...rest, digest: digest(files['adapter_model.safetensors']), files: keep ? files : null };
+    return { steps, trainedTokens, firstLoss, lastLoss, status, cause, digest: digest(files['adapter_model.safetensors']), files: keep ? files : null };
   }
 
   #filesOf(lora: LoraConfig, values: AdapterValues, baseModel: string) {

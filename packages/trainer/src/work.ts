@@ -5,7 +5,6 @@
 
 import type { StreamName } from '@seal/files';
 import type { LoraConfig, TokenSequence } from '@seal/model';
-import type { InnerProgress } from './inner-loop.ts';
 import type { RateSettings } from './schedules.ts';
 
 /** An adapter by the SHA-256 of its weights file, with the shape that the file has. */
@@ -106,6 +105,18 @@ export interface FineTuneResult {
   readonly losses: readonly number[];
   /** Digest of the weights with the adapter merged in. */
   readonly policyDigest: string;
+}
+
+/** How far the adaptations of a call are. */
+export interface InnerProgress {
+  /** Adapters that are done, fractions of those under way included. */
+  readonly adapters: number;
+  /** Adapters under way, the steps they took and those they take. */
+  readonly underWay: number;
+  readonly steps: number;
+  readonly stepsPlanned: number;
+  /** Tokens trained on so far, of all adaptations. */
+  readonly tokens: number;
 }
 
 /** How far the work under way is. */
