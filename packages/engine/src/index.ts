@@ -1,6 +1,6 @@
 /** Every verb of SEAL as `(request, deps, { signal, onEvent }) => document`: what a command is without a terminal. */
 
-export type { Deps, HubAccess } from './deps.ts';
+export type { Deps, ExecutorRequest, HubAccess, OpenedExecutor, OpenExecutor } from './deps.ts';
 export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts';
 export { convert, merge, type ConvertDocument, type ConvertRequest, type MergeDocument, type MergeRequest } from './convert.ts';
 export { generate, type GenerateDocument, type GenerateRequest } from './generate.ts';
@@ -25,7 +25,7 @@ export {
 export { adapt, type AdaptDocument, type AdaptRequest } from './adapt.ts';
 export { ask, type AskDocument, type AskRequest } from './ask.ts';
 export { evaluate, type EvaluateDocument, type EvaluateRequest } from './evaluate.ts';
-export { openLocalExecutor, openWorkerExecutor, type ExecutorRequest, type OpenedExecutor, type OpenExecutor } from './executor/open.ts';
+export { openLocalExecutor, openWorkerExecutor } from './executor/open.ts';
 export { builtInPresets } from './presets/list.ts';
 export { fitted, presetOf, type DrawnContexts, type Preset, type Presets, type Subject, type TextRequest } from './presets/preset.ts';
 export { squadConfig } from './presets/squad.ts';

@@ -35,9 +35,9 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import type { Deps } from './deps.ts';
+import type { Deps, OpenedExecutor } from './deps.ts';
 import { note, type Hooks } from './events.ts';
-import { openWorkerExecutor, type OpenedExecutor } from './executor/open.ts';
+import { openWorkerExecutor } from './executor/open.ts';
 import { builtInPresets } from './presets/list.ts';
 import { fitted, presetOf, type Subject, type TextRequest } from './presets/preset.ts';
 import { report } from './report.ts';

@@ -163,7 +163,7 @@ class WorkerProcess {
     this.#ended ??= why;
     const said = this.#stderr.trim().split('\n').filter((line) => !/^(Warning: |\s+at )/.test(line)).at(-1);
     const error = new WorkerLost(said === undefined || said === '' ? this.#ended : `${this.#ended} (${said.slice(0, 300)})`);
-    for (const pending of [...this.#pending.values()]) pending.reject(error);
+    for (const pending of this.#pending.values()) pending.reject(error);
   }
 }
 
