@@ -29,7 +29,7 @@ export { openLocalExecutor, openWorkerExecutor } from './executor/open.ts';
 export { builtInPresets } from './presets/list.ts';
 export { fitted, presetOf, type DrawnContexts, type Preset, type Presets, type Subject, type TextRequest } from './presets/preset.ts';
 export { squadConfig } from './presets/squad.ts';
-export { speaksTinyWorld, tinyConfig } from './presets/tiny.ts';
+export { tinyConfig } from './presets/tiny.ts';
 export { report, type ReportRequest } from './report.ts';
 export { run, RunStopped, type FinishedRun, type RunRequest } from './run.ts';
 export { sft, type SftDocument, type SftRequest } from './sft.ts';
