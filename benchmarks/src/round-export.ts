@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { streamOf } from '@seal/files';
 import { DEFAULT_OPTIMISER, initialAdapter, type AdapterValues, type LoraConfig, type LoraLayout, type Segment } from '@seal/model';
 import { planSteps, type Codec, type SealConfig } from '@seal/trainer';
 import type { RewardJob } from './round-jobs.ts';
@@ -13,12 +14,19 @@ export interface AdapterPlan {
   readonly learningRate: number;
 }
 
-/** What the inner loop will draw for a job: the initial adapter first, then the documents of every step. */
-export function planOf(job: RewardJob, layout: LoraLayout, { lora, documentsPerStep, replayPerStep }: SealConfig['inner']): AdapterPlan {
-  const adaptation = job.adaptation();
-  const initial = initialAdapter(layout, lora.rank, () => adaptation.random.next());
-  const steps = planSteps(adaptation, { documentsPerStep, replayPerStep });
-  return { initial, steps, learningRate: adaptation.learningRate };
+/**
+ * What the inner loop will draw for a job: the initial adapter first, then the documents of every step. Throws RangeError for
+ * a learning rate that is not the same in every step.
+ */
+export function planOf({ work }: RewardJob, layout: LoraLayout, { lora, documentsPerStep, replayPerStep }: SealConfig['inner']): AdapterPlan {
+  const random = streamOf(work.stream);
+  const initial = initialAdapter(layout, lora.rank, () => random.next());
+  const steps = planSteps(work, { documentsPerStep, replayPerStep }, random);
+  const { learningRate, schedule, warmUpSteps } = work.rate;
+  if (schedule !== 'constant' || warmUpSteps > 0 || steps.some(({ chosenRate }) => chosenRate !== null)) {
+    throw new RangeError('Cannot plan an adapter whose learning rate changes: peers train at one rate');
+  }
+  return { initial, steps: steps.map(({ segment }) => segment), learningRate };
 }
 
 export interface ExportInput {
@@ -49,14 +57,14 @@ export function exportJobs(folder: string, input: ExportInput): void {
     maxNewTokens: inner.maxAnswerTokens,
     stopTokens: codec.stopTokens,
     threads,
-    adapters: jobs.map(({ tasks }, i) => ({
+    adapters: jobs.map(({ work }, i) => ({
       steps: plans[i]?.steps.map((documents) =>
         documents.map(({ tokens, targetWeights }) => ({
           tokens: Array.from(tokens),
           weights: Array.from(targetWeights ?? tokens, (weight) => (targetWeights ? weight : 1)),
         })),
       ),
-      prompts: tasks.map(({ prompt }) => codec.prompt(prompt)),
+      prompts: work.ask,
     })),
   };
   const initial = new Float32Array(plans.length * layout.stride);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { presets } from '@seal/trainer';
+import { tinyConfig } from '@seal/engine';
 import { findPython } from './round-peer.ts';
 import { benchRound } from './round.ts';
 
@@ -23,7 +23,7 @@ const options = {
   commit: null,
   checkpoint: fileURLToPath(new URL('../../packages/tiny/checkpoint', import.meta.url)),
   phase: { contexts: 2, edits: 2, seed: 1 },
-  config: { ...presets.tiny, inner: { ...presets.tiny.inner, packSize: 2, tokensPerStep: 512, steps: 6 } },
+  config: { ...tinyConfig, inner: { ...tinyConfig.inner, packSize: 2, tokensPerStep: 512, steps: 6 } },
 };
 
 test('measures a reward phase and returns plain data', { timeout: 120_000 }, async () => {
@@ -84,7 +84,7 @@ test('a Python that ends is named with its reason', { timeout: 120_000 }, async 
 
 test('says why no Python will do', async () => {
   await expect(findPython([])).rejects.toThrow('no python3 on the PATH');
-  await expect(findPython([join(base, 'absent')])).rejects.toThrow(/Cannot run PyTorch and PEFT: .*absent.*--python/);
+  await expect(findPython([join(base, 'absent')])).rejects.toThrow(/Cannot run PyTorch and PEFT: .*absent.*`python`/);
 });
 
 test('refuses a phase without work', async () => {

@@ -7,12 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runtimeName, type Gpu } from '@seal/device';
-import { loadModel, LoraPack, LoraTrainer, readCheckpoint, type Model } from '@seal/model';
+import { tinyConfig } from '@seal/engine';
+import { loadModel, LoraPack, LoraTrainer, parseAdapterFile, readCheckpoint, type Model } from '@seal/model';
 import { tinyDomain } from '@seal/tiny';
-import { createCodec, loraConfig, presets, Workbench, type SealConfig } from '@seal/trainer';
+import { loraConfig, type AdaptResult, type LocalExecutor, type SealConfig } from '@seal/trainer';
 import { agreementOf, GATE, PHASE, requireAgreement, type Agreement, type Trained } from './round-agreement.ts';
 import { exportJobs, planOf, type AdapterPlan } from './round-export.ts';
-import { rewardJobs, type RewardJob, type RewardPhase } from './round-jobs.ts';
+import { openPhase, rewardJobs, type RewardJob, type RewardPhase } from './round-jobs.ts';
 import { round } from './step-kernels.ts';
 import { RoundPeer, type PeerAdapters, type PeerWay } from './round-peer.ts';
 
@@ -80,8 +81,6 @@ export interface BenchRoundOptions {
 }
 
 const WHOLE_PHASE: RewardPhase = { contexts: 24, edits: 8, seed: 0 };
-/** Longest sequence of a document, as `seal run` cuts it. */
-const MAX_SEQUENCE = 512;
 /** As many threads as the anchor machine has cores. */
 const THREADS = 2;
 /** PEFT runs as many whole adapters as fit into about this time; the rest is scaled. */
@@ -98,24 +97,24 @@ const GATED = 2;
  * ```
  */
 export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<RoundBenchmark> {
-  const { commit, checkpoint, phase = WHOLE_PHASE, config = presets.tiny, python, onProgress = () => {} } = options;
+  const { commit, checkpoint, phase = WHOLE_PHASE, config = tinyConfig, python, onProgress = () => {} } = options;
   const { contexts, edits } = phase;
   if (![contexts, edits].every((count) => Number.isInteger(count) && count >= 1)) {
     throw new RangeError(`Cannot measure ${contexts} contexts x ${edits} self-edits: both must be whole numbers >= 1`);
   }
   const stored = await readCheckpoint(checkpoint);
-  const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
   const model = await loadModel(gpu, stored);
-  const bench = new Workbench(model, codec, config);
+  const parts = openPhase(model, stored, config);
+  const { executor, codec } = parts;
   const folder = mkdtempSync(join(tmpdir(), 'seal-bench-round-'));
   let peer: RoundPeer | null = null;
   try {
-    const jobs = await rewardJobs(bench, tinyDomain, config, phase);
+    const jobs = await rewardJobs(parts, tinyDomain, config, phase);
     const lora = loraConfig(config.inner.lora);
-    const { layout } = bench.inner.pack;
+    const { layout } = executor.inner.pack;
     const plans = jobs.map((job) => planOf(job, layout, config.inner));
     onProgress(`${jobs.length} adapters of ${config.inner.steps} steps, ${edits} self-edits for each of ${contexts} contexts`);
-    await warmUp(bench, jobs);
+    await warmUp(executor, jobs);
     if (python !== undefined) {
       exportJobs(folder, { checkpoint, lora, layout, inner: config.inner, codec, jobs, plans, threads: THREADS });
       peer = await RoundPeer.open(python, folder, layout.stride);
@@ -124,15 +123,17 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
     if (peers) onProgress(await peers.gate(await trainGated(model, config, plans)));
     const packs: PackTimes[] = [];
     const total = { seconds: 0, adaptSeconds: 0, answerSeconds: 0 };
-    const clock = {
-      adapt: (ms: number) => (total.adaptSeconds += ms / 1_000),
-      answer: (ms: number) => (total.answerSeconds += ms / 1_000),
-    };
-    const running = bench.adaptAndAnswer(
-      jobs.map(({ adaptation, tasks }) => ({ adaptation: adaptation(), tasks })),
-      () => {},
-      clock,
-    );
+    // Their files are where the trained values are.
+    const running = executor.adapt(jobs.map(({ work }) => ({ ...work, keep: true })), {
+      onProgress(progress) {
+        if (progress.type === 'spent') total[progress.on === 'adapting' ? 'adaptSeconds' : 'answerSeconds'] += progress.seconds;
+      },
+    });
+    const oursOf = ({ index, adapted, answers }: AdaptResult): Ours => ({
+      index,
+      values: parseAdapterFile(adapted.files?.['adapter_model.safetensors'] as Uint8Array, layout, lora.rank, `adapter ${index}`),
+      answers: answers.map(({ tokens }, i) => codec.decode(tokens, jobs[index]?.work.ask[i]).trim()),
+    });
     for (let start = 0; start < jobs.length; ) {
       const begun = performance.now();
       const next = await running.next();
@@ -143,8 +144,7 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
       const pack = next.value;
       total.seconds += seconds;
       onProgress(`${pack.length} adapters in ${seconds.toFixed(1)} s`);
-      const ours = pack.map(({ index, adapted, answers }) => ({ index, values: adapted.values, answers }));
-      const theirs = await peers?.turn(ours, jobs.length, onProgress);
+      const theirs = await peers?.turn(pack.map(oursOf), jobs.length, onProgress);
       packs.push({
         adapters: pack.length,
         seconds: round(seconds),
@@ -164,7 +164,7 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
       settings: {
         ...phase,
         adapters: jobs.length,
-        questions: jobs.reduce((sum, { tasks }) => sum + tasks.length, 0),
+        questions: jobs.reduce((sum, { work }) => sum + work.ask.length, 0),
         inner: config.inner,
       },
       seconds: round(total.seconds),
@@ -179,16 +179,15 @@ export async function benchRound(gpu: Gpu, options: BenchRoundOptions): Promise<
   } finally {
     peer?.close();
     rmSync(folder, { recursive: true, force: true });
-    bench.destroy();
+    await executor.close();
     model.destroy();
   }
 }
 
 /** Two steps and one question: every pipeline of the phase is compiled then. */
-async function warmUp(bench: Workbench, jobs: readonly RewardJob[]): Promise<void> {
-  const short = jobs.slice(0, 1).map(({ adaptation, tasks }) => ({ adaptation: { ...adaptation(), steps: 2 }, tasks: tasks.slice(0, 1) }));
-  const clock = { adapt() {}, answer() {} };
-  for await (const _ of bench.adaptAndAnswer(short, () => {}, clock));
+async function warmUp(executor: LocalExecutor, jobs: readonly RewardJob[]): Promise<void> {
+  const short = jobs.slice(0, 1).map(({ work }) => ({ ...work, steps: 2, ask: work.ask.slice(0, 1) }));
+  for await (const _ of executor.adapt(short));
 }
 
 /** The first adapters with their loss at every step: the inner loop itself tells only the first and the last. */

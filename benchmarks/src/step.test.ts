@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
-import { presets } from '@seal/trainer';
+import { tinyConfig } from '@seal/engine';
 import { dispatchesOf } from './step-kernels.ts';
 import { countUse, memoryGrowth } from './step-memory.ts';
 import { benchStep } from './step.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 const checkpoint = fileURLToPath(new URL('../../packages/tiny/checkpoint', import.meta.url));
-const config = { ...presets.tiny, inner: { ...presets.tiny.inner, packSize: 2, tokensPerStep: 512 } };
+const config = { ...tinyConfig, inner: { ...tinyConfig.inner, packSize: 2, tokensPerStep: 512 } };
 
 test('measures a step and returns plain data', { timeout: 180_000 }, async () => {
   const benchmark = await benchStep(gpu, {

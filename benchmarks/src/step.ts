@@ -4,6 +4,7 @@
  */
 
 import { runtimeName, type Gpu } from '@seal/device';
+import { tinyConfig } from '@seal/engine';
 import {
   computedTokens,
   loadModel,
@@ -18,11 +19,11 @@ import {
   type Segment,
 } from '@seal/model';
 import { tinyDomain } from '@seal/tiny';
-import { createCodec, InnerLoop, loraConfig, presets, quantile, Workbench, type SealConfig } from '@seal/trainer';
+import { InnerLoop, loraConfig, quantile, type SealConfig } from '@seal/trainer';
 import { usePlainTiles } from './plain-tiles.ts';
 import { relativeL2 } from './round-agreement.ts';
 import { planOf, type AdapterPlan } from './round-export.ts';
-import { rewardJobs, type RewardJob, type RewardPhase } from './round-jobs.ts';
+import { openPhase, rewardJobs, type RewardJob, type RewardPhase } from './round-jobs.ts';
 import { dispatchesOf, median, round, stepCosts, stepFlops, stepKernels, type StepKernel } from './step-kernels.ts';
 import { countUse, memoryGrowth, type MemoryGrowth } from './step-memory.ts';
 
@@ -114,7 +115,6 @@ export interface BenchStepOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-const MAX_SEQUENCE = 512;
 /** Tokens of the single step. */
 const SOLO_TOKENS = 512;
 /** Losses of three steps with other tiles differ by rounding alone. */
@@ -133,7 +133,7 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
     commit,
     checkpoint,
     phase = { contexts: 16, edits: 8, seed: 0 },
-    config = presets.tiny,
+    config = tinyConfig,
     effort = { steps: 8, runs: 5, turns: 15, memorySteps: 4_000 },
     onProgress = () => {},
   } = options;
@@ -200,14 +200,14 @@ export async function benchStep(gpu: Gpu, options: BenchStepOptions): Promise<St
 
 /** The first jobs of a reward phase that share a pack, with the plan of each, and the model they run on. */
 async function work(gpu: Gpu, stored: Checkpoint, config: SealConfig, phase: RewardPhase) {
-  const codec = createCodec(stored.tokenizer, stored.config, Math.min(MAX_SEQUENCE, stored.config.maxPositionEmbeddings));
   const model = await loadModel(gpu, stored);
-  const bench = new Workbench(model, codec, config);
+  const parts = openPhase(model, stored, config);
+  const { executor } = parts;
   try {
-    const jobs = (await rewardJobs(bench, tinyDomain, config, phase)).slice(0, config.inner.packSize);
-    return { jobs, plans: jobs.map((job) => planOf(job, bench.inner.pack.layout, config.inner)), model };
+    const jobs = (await rewardJobs(parts, tinyDomain, config, phase)).slice(0, config.inner.packSize);
+    return { jobs, plans: jobs.map((job) => planOf(job, executor.inner.pack.layout, config.inner)), model };
   } finally {
-    bench.destroy();
+    await executor.close();
   }
 }
 
@@ -259,9 +259,9 @@ async function packedAgainstSolo(
     new InnerLoop(model, loraConfig(inner.lora), { packSize, tokensPerStep }, inner);
   const together = loop(jobs.length, inner.tokensPerStep);
   const alone = loop(1, Math.max(64, longest));
-  const adaptations = () => jobs.map(({ adaptation }) => ({ ...adaptation(), steps }));
+  const adaptations = jobs.map(({ work }) => ({ ...work, steps }));
   const runPacked = async () => {
-    const adapted = await together.adapt(adaptations());
+    const adapted = await together.adapt(adaptations);
     if (adapted.length < jobs.length) {
       throw new RangeError(`Cannot pack ${jobs.length} adapters into ${inner.tokensPerStep} tokens: ${adapted.length} fit`);
     }
@@ -269,11 +269,11 @@ async function packedAgainstSolo(
   };
   const runSolo = async () => {
     const trained: AdapterValues[] = [];
-    for (const adaptation of adaptations()) trained.push(...(await alone.adapt([adaptation])).map(({ values }) => values));
+    for (const adaptation of adaptations) trained.push(...(await alone.adapt([adaptation])).map(({ values }) => values));
     return trained;
   };
   try {
-    const [warm] = adaptations();
+    const [warm] = adaptations;
     if (warm) for (const one of [together, alone]) await one.adapt([{ ...warm, steps: 2 }]);
     const times: { readonly packed: number; readonly solo: number }[] = [];
     let worst = 0;

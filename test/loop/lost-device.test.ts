@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DeviceLostError, openGpu } from '@seal/device';
 import { createRun, openRun, type RunStore } from '@seal/runs';
-import { resolveConfig, SealRun, type Progress } from '@seal/trainer';
+import { SealRun, type Progress, type SealConfig } from '@seal/trainer';
 import { contents } from './records.ts';
 import { config, header, openWorld } from './world.ts';
 
@@ -14,31 +14,31 @@ const base = mkdtempSync(join(tmpdir(), 'seal-lost-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 const SEED = 11;
-const settings = resolveConfig(
-  'tiny',
-  'corrected',
-  { ...config, outer: { ...config.outer, rounds: 1, contexts: 2 }, evaluation: { contexts: 2, repeats: 1, randomSelection: false, oracle: false } },
-  'the test',
-);
+const settings: SealConfig = {
+  ...config,
+  outer: { ...config.outer, rounds: 1, contexts: 2 },
+  evaluation: { contexts: 2, repeats: 1, randomSelection: false, oracle: false },
+};
 
 /** Runs on a device of its own, which is lost when `when` says so; what came of it. */
 async function work(store: (modelDigest: string) => Promise<RunStore>, when: (progress: Progress) => boolean): Promise<unknown> {
   const gpu = await openGpu();
-  const { input, bench, model } = openWorld(gpu, SEED, settings);
-  const opened = await store(input.initial.digest);
+  const { input, executor, model, readFrom } = openWorld(gpu, SEED, settings);
+  const opened = await store(input.modelDigest);
+  readFrom(opened);
   let lost = false;
   const onProgress = (progress: Progress) => {
     if (!lost && when(progress)) gpu.device.destroy();
     lost ||= when(progress);
   };
   try {
-    return await new SealRun(input, bench, opened, { onProgress }).complete().then(
+    return await new SealRun(input, executor, opened, { onProgress }).complete().then(
       () => 'complete',
       (error: unknown) => error,
     );
   } finally {
     await opened.close();
-    bench.destroy();
+    await executor.close();
     model.destroy();
     gpu.close();
   }

@@ -1,7 +1,6 @@
 /** A device that is lost right after a step was submitted: training fails by name and repeats its bits on another device. */
 
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/files';
 import { DeviceLostError, openGpu, type Gpu } from '@seal/device';
 import { DEFAULT_PRETRAINING, pretrainingStep } from '@seal/tiny';
 import { InnerLoop, loraConfig, pretrain, weightsDigest, type Adaptation, type PretrainingState } from '@seal/trainer';
@@ -29,8 +28,8 @@ describe('a device lost after a submit', () => {
   /** Pretrains on a device of its own; what came of it, and the last state saved. */
   async function train(from: PretrainingState | null, submits: number) {
     const gpu = await openGpu();
-    const { model, bench } = openWorld(gpu);
-    bench.destroy();
+    const { model, executor } = openWorld(gpu);
+    await executor.close();
     const lost = loseAfter(gpu, submits);
     const losses: number[] = [];
     const saved: PretrainingState[] = [];
@@ -69,14 +68,14 @@ describe('a device lost after a submit', () => {
   it('leaves adapters that train again to the same bits', async () => {
     const adapt = async (submits: number) => {
       const gpu = await openGpu();
-      const { model, codec, input, bench } = openWorld(gpu);
-      bench.destroy();
+      const { model, codec, input, executor } = openWorld(gpu);
+      await executor.close();
       const adaptation = (e: number): Adaptation => ({
         documents: [codec.document({ prompt: '', text: input.rounds.flat()[e]!.text })],
         replay: [],
         steps: 9,
-        learningRate: 0.01,
-        random: stream(4, 'lost', e),
+        rate: { learningRate: 0.01, schedule: 'constant', warmUpSteps: 0 },
+        stream: [4, 'lost', e],
       });
       const inner = new InnerLoop(model, loraConfig(config.inner.lora), { packSize: 2, tokensPerStep: 1_024 }, config.inner);
       const lost = loseAfter(gpu, submits);

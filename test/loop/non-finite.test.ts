@@ -28,16 +28,17 @@ const small: SealConfig = {
 };
 
 async function run(name: string, settings: SealConfig): Promise<unknown> {
-  const { input, bench, model } = openWorld(gpu, 5, settings);
-  const store = await createRun(join(base, name), header(5, input.initial.digest));
+  const { input, executor, model, readFrom } = openWorld(gpu, 5, settings);
+  const store = await createRun(join(base, name), header(5, input.modelDigest));
+  readFrom(store);
   try {
-    return await new SealRun(input, bench, store).complete().then(
+    return await new SealRun(input, executor, store).complete().then(
       (rewards) => rewards.length,
       (error: unknown) => error,
     );
   } finally {
     await store.close();
-    bench.destroy();
+    await executor.close();
     model.destroy();
   }
 }
@@ -57,6 +58,6 @@ it('records adapters that broke, keeps none of their edits, and finishes', async
 it('ends with a clear error where the policy’s own fine-tuning breaks', async () => {
   const failure = await run('policy', { ...small, outer: { ...small.outer, sft: { ...small.outer.sft, epochs: 6, learningRate: BREAKING } } });
   expect(failure).toBeInstanceOf(Error);
-  expect((failure as Error).message).toMatch(/^Cannot fine-tune the policy: .* not finite; lower sft\.learningRate$/);
+  expect((failure as Error).message).toMatch(/^Cannot (go on|keep the adapter): .* not finite; lower `outer\.sft\.learningRate`$/);
   expect(await readRun(join(base, 'policy'))).toMatchObject({ sft: [] });
 });

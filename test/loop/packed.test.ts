@@ -14,6 +14,7 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 const COUNT = 8;
+const constant = { schedule: 'constant', warmUpSteps: 0 } as const;
 
 it('trains 8 packed adapters as 8 solo runs', async () => {
   const { model, codec, input } = openWorld(gpu);
@@ -27,8 +28,8 @@ it('trains 8 packed adapters as 8 solo runs', async () => {
       documents: lines.map((line) => codec.document(line)),
       replay: e % 2 === 0 ? [] : [codec.document({ prompt: '', text: 'gecko counts as reptile' })],
       steps: 3 + e,
-      learningRate: 0.002 * (1 + e),
-      random: stream(9, 'packed', e),
+      rate: { ...constant, learningRate: 0.002 * (1 + e) },
+      stream: [9, 'packed', e],
     };
   };
   const limits = { tokensPerStep: 2_048 };
@@ -69,9 +70,9 @@ function mixed(codec: Codec, e: number, more: Partial<Adaptation> = {}): Adaptat
     documents: sentences.slice(0, 1 + (e % 4)).map((text) => codec.document({ prompt: '', text })),
     replay: e % 3 === 0 ? [codec.document({ prompt: '', text: sentences[2]! })] : [],
     steps: 2 + ((5 * e) % 11),
-    learningRate: 0.002 * (1 + e),
+    rate: { ...constant, learningRate: 0.002 * (1 + e) },
     ...(e % 2 === 1 && { lora: { rank: 3 + e, alpha: 10 + e } }),
-    random: stream(9, 'mixed', e),
+    stream: [9, 'mixed', e],
     ...more,
   };
 }
@@ -103,7 +104,7 @@ it('trains an adapter of smaller rank in a pack as in one of its own rank', asyn
   const lora = loraConfig(config.inner.lora);
   const wide = new InnerLoop(model, lora, { packSize: 2, tokensPerStep: 1_024 }, config.inner);
   for (const own of [{ rank: 4, alpha: 24 }, { rank: 5, alpha: 1 }]) {
-    const job = () => mixed(codec, 3, { steps: 10, lora: own, random: stream(9, 'narrow') });
+    const job = () => mixed(codec, 3, { steps: 10, lora: own, stream: [9, 'narrow'] });
     const [, packed] = await wide.adapt([mixed(codec, 2, { steps: 12 }), job()]);
     // What lies in the slot beyond the adapter's rank is exactly zero after ten steps.
     const row = (await wide.pack.read(2))[1]!;
@@ -136,8 +137,8 @@ it('stops an adapter whose loss is not finite and lets the others go on', async 
     documents: [codec.document({ prompt: '', text: 'gecko counts as reptile' })],
     replay: [],
     steps,
-    learningRate,
-    random: stream(3, 'broken'),
+    rate: { ...constant, learningRate },
+    stream: [3, 'broken'],
   });
   const [alone] = await loop.adapt([job(0.01)]);
   const perStep = loop.use.content / 40;
@@ -147,9 +148,11 @@ it('stops an adapter whose loss is not finite and lets the others go on', async 
   expect(sound).toMatchObject({ status: 'ok', cause: null });
   expect(next).toMatchObject({ status: 'ok' });
   expect(bytes(sound!)).toEqual(bytes(alone!));
-  // Two groups of four steps were submitted before it was noticed; then it was trained again up to the broken step.
+  // The steps up to the broken one, and at most two groups of four, were submitted before it was noticed; then it was
+  // trained again up to the broken step.
   const step = Number(/\d+/.exec(broken!.cause!)![0]);
-  expect(brokenSteps).toBe(8 + step);
+  expect(brokenSteps).toBeGreaterThanOrEqual(step + 1 + step);
+  expect(brokenSteps).toBeLessThanOrEqual(8 + step);
   const [before] = await loop.adapt([job(1e30, step)]);
   expect(Buffer.from(broken!.values.buffer).equals(Buffer.from(before!.values.buffer))).toBe(true);
   loop.destroy();
@@ -163,8 +166,8 @@ it('says how many tokens it computed for how many tokens of documents', async ()
     documents: [{ tokens: Array.from({ length }, (_, i) => 3 + i) }],
     replay: [],
     steps,
-    learningRate: 0.01,
-    random: stream(3, 'use', e),
+    rate: { ...constant, learningRate: 0.01 },
+    stream: [3, 'use', e],
   });
   await loop.adapt([job(0, 5, 1), job(1, 33, 4), job(2, 32, 2)]);
   // Tiles of 32: one, two and one a step; a slot that nobody uses costs nothing.

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { stream } from '@seal/files';
+import { streamOf } from '@seal/files';
 import { knowledgeIncorporation, paperSequences, type Context, type TrainingSequence } from '@seal/domains';
 import { computedTokens, packBatch, segmentTokens, type ModelConfig, type Segment } from '@seal/model';
 import { createTokenizer } from '@seal/tokenizer';
@@ -59,7 +59,9 @@ function train(codec: Codec, sequences: readonly (readonly TrainingSequence[])[]
     const documents = own.map((sequence) => codec.document(sequence));
     const epochs = [1, 3, 5, 10][job % 4] ?? 1;
     const steps = Math.ceil((epochs * documents.length) / documentsPerStep);
-    return planSteps({ documents, replay: [], steps, learningRate: 1e-3, random: stream(4, 'padding', job) }, { documentsPerStep, replayPerStep: 0 });
+    const name = [4, 'padding', job] as const;
+    const work = { documents, replay: [], steps, rate: { learningRate: 1e-3, schedule: 'constant', warmUpSteps: 0 }, stream: name } as const;
+    return planSteps(work, { documentsPerStep, replayPerStep: 0 }, streamOf(name)).map(({ segment }) => segment);
   });
   const order = [...plans.keys()].sort((a, b) => plans[b]!.length - plans[a]!.length);
   const packer = new Packer(order, (job) => plans[job]!.map(segmentTokens), limits);

@@ -17,8 +17,8 @@ const documents = (step: number) => pretrainingStep(step, { seed: 2, totalSteps:
 
 /** Losses by step and the last saved state; stops after `stopAt` steps. */
 async function train(from?: PretrainingState, stopAt = Infinity) {
-  const { model, bench } = openWorld(gpu);
-  bench.destroy();
+  const { model, executor } = openWorld(gpu);
+  await executor.close();
   const losses: number[] = [];
   const controller = new AbortController();
   let state: PretrainingState | undefined;

@@ -1,9 +1,9 @@
 /** How many prompt tokens a run reads: a passage once for all its self-edits, a long beginning once for its questions. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { stream } from '@seal/files';
 import { openGpu, type Gpu } from '@seal/device';
-import { type Task } from '@seal/domains';
+import type { Prompt } from '@seal/domains';
+import { BASE_POLICY, type Executor, type Sampled, type WriteWork } from '@seal/trainer';
 import { openWorld } from './world.ts';
 
 let gpu: Gpu;
@@ -12,69 +12,89 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
+const policy = BASE_POLICY;
+
+/** All self-edits, by prompt. */
+async function write(executor: Executor, work: readonly WriteWork[]): Promise<(readonly Sampled[])[]> {
+  const written: (readonly Sampled[])[] = [];
+  for await (const group of executor.write(work)) written.push(...group);
+  return written;
+}
+
 it('reads a passage once for all self-edits, and the short questions of the tiny world each by itself', async () => {
-  const { model, bench, codec, input } = openWorld(gpu);
+  const { model, executor, codec, input } = openWorld(gpu);
   const contexts = input.evaluation.slice(0, 2);
-  const tokens = (prompts: readonly string[]) => prompts.reduce((sum, prompt) => sum + codec.prompt(prompt).length, 0);
+  const tokens = (prompts: readonly (readonly number[])[]) => prompts.reduce((sum, { length }) => sum + length, 0);
 
-  const prompts = contexts.map((context) => input.domain.prompt(context));
-  const draws = (prompt: string) => Array.from({ length: 8 }, (_, sample) => stream(7, prompt, sample)).map((random) => () => random.next());
-  const edits = await bench.write(prompts.map((prompt) => ({ prompt, draws: draws(prompt) })), 1);
+  const prompts = contexts.map((context) => codec.prompt(input.domain.prompt(context)));
+  const streams = (context: string) => Array.from({ length: 8 }, (_, sample) => [7, context, sample] as const);
+  const edits = await write(executor, prompts.map((prompt, i) => ({ policy, prompt, streams: streams(contexts[i]!.id), temperature: 1 })));
   expect(edits.map(({ length }) => length)).toEqual([8, 8]);
-  expect(bench.promptTokens).toBe(tokens(prompts));
+  expect(executor.promptTokens).toBe(tokens(prompts));
 
-  const before = bench.promptTokens;
-  const tasks = contexts.map((context) => input.domain.tasks(context));
-  await bench.answer(tasks);
-  expect(bench.promptTokens - before).toBe(tokens(tasks.flat().map(({ prompt }) => prompt)));
-  bench.destroy();
+  const before = executor.promptTokens;
+  const work = contexts.map((context) => ({ policy, ask: input.domain.tasks(context).map(({ prompt }) => codec.prompt(prompt)) }));
+  await executor.answer(work);
+  expect(executor.promptTokens - before).toBe(tokens(work.flatMap(({ ask }) => ask)));
+  await executor.close();
   model.destroy();
 });
 
 it('writes as many self-edits at once as are decoded side by side, until it is stopped', async () => {
-  const { model, bench, input } = openWorld(gpu);
-  const prompts = input.evaluation.slice(0, 3).map((context) => ({
-    prompt: input.domain.prompt(context),
-    draws: Array.from({ length: 100 }, (_, sample) => stream(8, context.id, sample)).map((random) => () => random.next()),
+  const { model, executor, codec, input } = openWorld(gpu);
+  const work = input.evaluation.slice(0, 3).map((context) => ({
+    policy,
+    prompt: codec.prompt(input.domain.prompt(context)),
+    streams: Array.from({ length: 100 }, (_, sample) => [8, context.id, sample] as const),
+    temperature: 1,
   }));
   const stop = new AbortController();
-  const groups: (readonly { readonly text: string; readonly tokens: number }[])[][] = [];
+  const groups: (readonly (readonly Sampled[])[])[] = [];
   let tokens = 0;
-  const onTokens = (count: number) => {
-    expect(count).toBeGreaterThanOrEqual(tokens);
-    tokens = count;
-    if (groups.length === 2) stop.abort(new Error('enough'));
-  };
   const writing = async () => {
-    for await (const group of bench.writeGroups(prompts, 1, { onTokens, signal: stop.signal })) {
+    const hooks = {
+      onProgress(progress: { readonly type: string; readonly tokens?: number }) {
+        expect(progress.type).toBe('written');
+        expect(progress.tokens).toBeGreaterThanOrEqual(tokens);
+        tokens = progress.tokens ?? NaN;
+        if (groups.length === 2) stop.abort(new Error('enough'));
+      },
+      signal: stop.signal,
+    };
+    for await (const group of executor.write(work, hooks)) {
       groups.push(group);
       expect(group.map(({ length }) => length)).toEqual([100]);
       // An end token is no part of a text, a text's tokens are counted as they come.
-      expect(tokens).toBe(groups.flat(2).reduce((sum, text) => sum + text.tokens, 0));
+      expect(tokens).toBe(groups.flat(2).reduce((sum, text) => sum + text.tokens.length, 0));
     }
   };
   await expect(writing()).rejects.toThrow('enough');
   expect(groups).toHaveLength(2);
-  bench.destroy();
+  await executor.close();
   model.destroy();
 });
 
 it('reads what the questions of a group begin with once', async () => {
-  const { model, bench, codec, input } = openWorld(gpu);
+  const { model, executor, codec, input } = openWorld(gpu);
   const [context] = input.evaluation;
-  const preamble = input.domain.prompt(context!);
-  const behind = (task: Task): Task => ({ ...task, prompt: `${preamble} ${task.prompt}` });
-  const own = input.domain.tasks(context!).slice(0, 3).map(behind);
+  const preamble = textOf(input.domain.prompt(context!));
+  const ask = input.domain.tasks(context!).slice(0, 3).map(({ prompt }) => codec.prompt(`${preamble} ${textOf(prompt)}`));
   const length = codec.prompt(preamble).length;
   expect(length).toBeGreaterThan(16);
-  const all = own.reduce((sum, { prompt }) => sum + codec.prompt(prompt).length, 0);
-  await bench.answer([own]);
+  const all = ask.reduce((sum, prompt) => sum + prompt.length, 0);
+  await executor.answer([{ policy, ask }]);
   // All three begin with the preamble and the question's mark.
-  expect(bench.promptTokens).toBeLessThanOrEqual(all - 2 * length);
-  const once = bench.promptTokens;
+  expect(executor.promptTokens).toBeLessThanOrEqual(all - 2 * length);
+  const once = executor.promptTokens;
   // Two groups, perhaps asked apart after a stop, share nothing.
-  await bench.answer([own, own]);
-  expect(bench.promptTokens - once).toBe(2 * once);
-  bench.destroy();
+  await executor.answer([{ policy, ask }, { policy, ask }]);
+  expect(executor.promptTokens - once).toBe(2 * once);
+  await executor.close();
   model.destroy();
 });
+
+/** The tiny world has no conversations. */
+function textOf(prompt: Prompt): string {
+  if (typeof prompt !== 'string') throw new TypeError('The prompt is a conversation');
+  return prompt;
+}

@@ -21,21 +21,22 @@ afterAll(() => {
 });
 
 async function complete(store: RunStore, seed: number) {
-  const { model, bench, input } = openWorld(gpu, seed);
-  const run = new SealRun(input, bench, store);
+  const { model, executor, input, readFrom } = openWorld(gpu, seed);
+  readFrom(store);
+  const run = new SealRun(input, executor, store);
   const rewards = await run.complete();
   await store.close();
-  bench.destroy();
+  await executor.close();
   model.destroy();
   const { rows, comparisons } = resultDocument(store.header, '', rewards, { totalSeconds: 0 });
   return { rows, comparisons };
 }
 
 it('repeats itself byte for byte with the same seed, and not with another', async () => {
-  const { input, model, bench } = openWorld(gpu);
-  bench.destroy();
+  const { input, model, executor } = openWorld(gpu);
+  await executor.close();
   model.destroy();
-  const start = (name: string, seed: number) => createRun(join(base, name), header(seed, input.initial.digest));
+  const start = (name: string, seed: number) => createRun(join(base, name), header(seed, input.modelDigest));
   const first = await complete(await start('first', 5), 5);
   const second = await complete(await start('second', 5), 5);
   await complete(await start('other', 6), 6);
@@ -49,12 +50,13 @@ it('repeats itself byte for byte with the same seed, and not with another', asyn
 it('goes on after any stop as if there had been none, and repeats no finished reward', async () => {
   const whole = await readRun(join(base, 'first'));
   const dir = join(base, 'stopped');
-  const { input, model, bench } = openWorld(gpu);
-  let store = await createRun(dir, header(5, input.initial.digest));
+  const { input, model, executor, readFrom } = openWorld(gpu);
+  let store = await createRun(dir, header(5, input.modelDigest));
   for (const stopAfter of [3, 9, 14]) {
     const controller = new AbortController();
     let adaptations = 0;
-    const run = new SealRun(input, bench, store, {
+    readFrom(store);
+    const run = new SealRun(input, executor, store, {
       signal: controller.signal,
       onProgress: (progress) => {
         adaptations = progress.adaptations;
@@ -69,7 +71,7 @@ it('goes on after any stop as if there had been none, and repeats no finished re
   const finishedBefore = (await readRun(dir)).rewards.length;
   expect(finishedBefore).toBeGreaterThan(0);
   expect(finishedBefore).toBeLessThan(whole.rewards.length);
-  bench.destroy();
+  await executor.close();
   model.destroy();
   await complete(store, 5);
   expect(contents(dir)).toEqual(contents(join(base, 'first')));

@@ -28,14 +28,15 @@ const settings: SealConfig = {
 
 /** Completes a run in which the contexts of round 1 are also those of the table; gives how many contexts were asked about. */
 async function complete(open: (digest: string) => Promise<RunStore>): Promise<number> {
-  const { input, bench, model } = openWorld(gpu, 5, settings);
-  const answer = vi.spyOn(bench, 'answer');
-  const store = await open(input.initial.digest);
-  await new SealRun({ ...input, evaluation: input.rounds[0]! }, bench, store).complete();
+  const { input, executor, model, readFrom } = openWorld(gpu, 5, settings);
+  const answer = vi.spyOn(executor, 'answer');
+  const store = await open(input.modelDigest);
+  readFrom(store);
+  await new SealRun({ ...input, evaluation: input.rounds[0]! }, executor, store).complete();
   await store.close();
-  bench.destroy();
+  await executor.close();
   model.destroy();
-  return answer.mock.calls.reduce((sum, [groups]) => sum + groups.length, 0);
+  return answer.mock.calls.reduce((sum, [work]) => sum + work.length, 0);
 }
 
 const whole = join(base, 'whole');

@@ -4,23 +4,46 @@ import { stream } from '@seal/files';
 import type { Gpu } from '@seal/device';
 import { initialWeights, Model, parseConfig } from '@seal/model';
 import { createTokenizer } from '@seal/tokenizer';
-import { deriveRunId, type RunHeader } from '@seal/runs';
+import { deriveRunId, type RunHeader, type RunStore } from '@seal/runs';
 import { contextsOf, tinyDomain, tinyModelConfig, tokenizerFile } from '@seal/tiny';
-import { createCodec, resolveConfig, weightsDigest, Workbench, type RunInput, type SealConfig } from '@seal/trainer';
+import { createCodec, executorSettings, lengthsOf, LocalExecutor, weightsDigest, type ReadAdapter, type RunInput, type SealConfig } from '@seal/trainer';
 
 /** Two contexts an adapter, a handful of steps, two rounds. */
-export const config: SealConfig = resolveConfig(
-  'tiny',
-  'corrected',
-  {
-    inner: { steps: 6, contextsPerAdapter: 2, packSize: 4, tokensPerStep: 1_024, learningRate: 0.01 },
-    outer: { contexts: 4, samples: 2, maxSelfEditTokens: 24, sft: { epochs: 2 } },
-    evaluation: { contexts: 4, repeats: 2 },
+export const config: SealConfig = {
+  inner: {
+    lora: { rank: 16, alpha: 32, targets: 'all' },
+    learningRate: 0.01,
+    steps: 6,
+    documentsPerStep: 4,
+    replayPerStep: 2,
+    contextsPerAdapter: 2,
+    packSize: 4,
+    tokensPerStep: 1_024,
+    trainOnPadding: false,
+    maxAnswerTokens: 4,
   },
-  'the test',
-);
+  outer: {
+    rounds: 2,
+    contexts: 4,
+    samples: 2,
+    temperature: 1,
+    topP: 1,
+    maxSelfEditTokens: 24,
+    repeats: 1,
+    selection: { threshold: 'none', ties: 'random' },
+    sft: { lora: { rank: 16, alpha: 32, targets: 'all' }, learningRate: 2e-3, epochs: 2, batchSize: 4, tokensPerStep: 2_048 },
+  },
+  evaluation: { contexts: 4, repeats: 2, randomSelection: true, oracle: true },
+  keepAdapters: true,
+};
 
-/** Model, codec and run input; the model is untrained, so what it writes is noise, but always the same noise. */
+/** Most tokens of a question or a passage. */
+const PROMPT_TOKENS = 256;
+
+/**
+ * Model, codec, executor and run input; the model is untrained, so what it writes is noise, but always the same noise.
+ * `readFrom` names the run that policies' adapters are read from.
+ */
 export function openWorld(gpu: Gpu, seed = 5, settings: SealConfig = config) {
   const small = { ...tinyModelConfig, num_hidden_layers: 2, hidden_size: 64, intermediate_size: 96, num_attention_heads: 2, num_key_value_heads: 1 };
   const modelConfig = parseConfig(small, 'the test');
@@ -30,19 +53,29 @@ export function openWorld(gpu: Gpu, seed = 5, settings: SealConfig = config) {
   model.write(weights);
   const tokenizer = createTokenizer(tokenizerFile(), 'tokenizer.json');
   const codec = createCodec(tokenizer, modelConfig, 128);
-  const initial = { weights, digest: weightsDigest(weights) };
+  const lengths = lengthsOf(settings, modelConfig.maxPositionEmbeddings, PROMPT_TOKENS);
+  let readAdapter: ReadAdapter = (sha) => Promise.reject(new RangeError(`Cannot find adapter ${sha}`));
+  const executor = new LocalExecutor({
+    model,
+    baseWeights: () => Promise.resolve(weights),
+    settings: executorSettings(settings, lengths, codec, 'untrained'),
+    readAdapter: (sha) => readAdapter(sha),
+  });
   const contexts = contextsOf('rl', settings.outer.rounds * settings.outer.contexts, seed);
   const input: RunInput = {
     config: settings,
     seed,
     domain: tinyDomain,
+    codec,
+    lengths,
     rounds: [contexts.slice(0, settings.outer.contexts), contexts.slice(settings.outer.contexts)],
     evaluation: contextsOf('dev', settings.evaluation.contexts, seed),
-    initial,
-    baseModel: 'untrained',
+    modelDigest: weightsDigest(weights),
   };
-  const bench = new Workbench(model, codec, settings);
-  return { model, codec, bench, input };
+  const readFrom = (store: RunStore) => {
+    readAdapter = (sha) => store.readBlob('adapters', sha);
+  };
+  return { model, codec, executor, input, readFrom };
 }
 
 /** A run's header for the test; its time does not enter any key. */

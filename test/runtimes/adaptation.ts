@@ -3,12 +3,11 @@
  * is, by an untrained model. Prints one line of JSON; fails with an exception.
  */
 
-import { stream } from '@seal/files';
-import { digest } from '@seal/files/node';
 import { openGpu, runtimeName } from '@seal/device';
+import { BASE_POLICY, type AdaptWork } from '@seal/trainer';
 import { openWorld } from '../loop/world.ts';
 
-/** What the script prints. `adapter` is the digest of the trained values. */
+/** What the script prints. `adapter` is the digest of the trained adapter's file. */
 export interface AdaptationReport {
   readonly runtime: string;
   readonly written: number;
@@ -18,32 +17,36 @@ export interface AdaptationReport {
 }
 
 const gpu = await openGpu();
-const { model, codec, bench, input } = openWorld(gpu);
+const { model, codec, executor, input } = openWorld(gpu);
 const [context] = input.evaluation;
 if (!context) throw new Error('The test world has no context');
-const draws = [stream(2, 'write')].map((random) => () => random.next());
-const written = await bench.write([{ prompt: input.domain.prompt(context), draws }], 1);
-const adaptation = {
+const policy = BASE_POLICY;
+let written = 0;
+for await (const [samples] of executor.write([{ policy, prompt: codec.prompt(input.domain.prompt(context)), streams: [[2, 'write']], temperature: 1 }])) {
+  written += samples?.[0]?.tokens.length ?? 0;
+}
+const work: AdaptWork = {
+  policy,
   documents: input.domain.always(context).map((sequence) => codec.document(sequence)),
   replay: [],
   steps: 4,
-  learningRate: 0.002,
-  random: stream(2, 'adapt'),
+  rate: { learningRate: 0.002, schedule: 'constant', warmUpSteps: 0 },
+  stream: [2, 'adapt'],
+  ask: input.domain.tasks(context).slice(0, 2).map(({ prompt }) => codec.prompt(prompt)),
+  keep: false,
 };
-const clock = { adapt() {}, answer() {} };
-const jobs = [{ adaptation, tasks: input.domain.tasks(context).slice(0, 2) }];
-for await (const [answered] of bench.adaptAndAnswer(jobs, () => {}, clock)) {
-  if (!answered) throw new Error('No adapter came back');
-  const { adapted, answers } = answered;
+for await (const [result] of executor.adapt([work])) {
+  if (!result) throw new Error('No adapter came back');
+  const { adapted, answers } = result;
   const report: AdaptationReport = {
     runtime: runtimeName(),
-    written: written[0]?.[0]?.tokens ?? 0,
+    written,
     losses: [adapted.firstLoss, adapted.lastLoss],
-    adapter: digest(new Uint8Array(adapted.values.buffer, adapted.values.byteOffset, adapted.values.byteLength)),
-    answers,
+    adapter: adapted.digest,
+    answers: answers.map(({ tokens }) => codec.decode(tokens).trim()),
   };
   console.log(JSON.stringify(report));
 }
-bench.destroy();
+await executor.close();
 model.destroy();
 gpu.close();

@@ -1,9 +1,9 @@
 /** What an app hands to every verb: nothing here or below reads the environment, a command line or a configuration of the user's. */
 
-import { readFileSync } from 'node:fs';
-import { totalmem } from 'node:os';
-import { openGpu, type Gpu } from '@seal/device';
-import type { OpenExecutor } from './executor/open.ts';
+import type { Gpu } from '@seal/device';
+import type { Checkpoint, WeightFormat } from '@seal/model';
+import type { Executor, ExecutorSettings, ReadAdapter } from '@seal/trainer';
+import type { Hooks } from './events.ts';
 import type { Presets } from './presets/preset.ts';
 
 /** Where models of a hub are kept, and how the hub is reached. */
@@ -32,20 +32,22 @@ export interface Deps {
   readonly openExecutor?: OpenExecutor | undefined;
 }
 
-/**
- * Deps of a program that is no app: the best device there is, models of the hub in `cacheDirectory`, the version of this
- * package, the clock, and the memory of the machine. Nothing measured is used or kept. What differs is put on top of them.
- *
- * @example
- * const { answer } = await ask({ question: 'who plays the theremin ?' }, libraryDeps('models'));
- */
-export function libraryDeps(cacheDirectory: string): Deps {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
-  return {
-    openGpu: () => openGpu(),
-    hub: { cacheDirectory },
-    version: { package: version },
-    totalMemory: totalmem(),
-    now: () => new Date(),
-  };
+/** What an executor is opened for. */
+export interface ExecutorRequest {
+  readonly checkpoint: Checkpoint;
+  readonly weights?: WeightFormat | undefined;
+  readonly verbose?: boolean | undefined;
+  readonly settings: ExecutorSettings;
+  readonly readAdapter: ReadAdapter;
 }
+
+/** An executor with its device and model open. */
+export interface OpenedExecutor {
+  readonly executor: Executor;
+  /** The adapter's description. */
+  readonly adapter: string;
+  /** Names the measured choice of kernels; null where the defaults run. */
+  readonly tuningDigest: string | null;
+}
+
+export type OpenExecutor = (request: ExecutorRequest, deps: Deps, hooks: Hooks) => Promise<OpenedExecutor>;

@@ -1,4 +1,4 @@
-import type { Context } from '@seal/domains';
+import type { Context, Prompt } from '@seal/domains';
 import { describe, expect, test } from 'vitest';
 import { stream } from '@seal/files';
 import {
@@ -23,6 +23,9 @@ if (context === undefined) throw new Error('No context was made');
 const asked = (text: string): Context => {
   return { id: 'x', title: 'x', text, questions: [{ question: 'q', answer: 'a', kind: 'question' }] };
 };
+
+/** Here nothing is asked as a conversation. */
+const textOf = (prompt: Prompt = '') => (typeof prompt === 'string' ? prompt : expect.fail('The prompt is a conversation'));
 
 describe('contexts', () => {
   test('repeat for a seed, differ between seeds, and keep their split', () => {
@@ -77,7 +80,7 @@ describe('tinyDomain', () => {
     const [fact] = known.facts;
     const question = `who lives in ${fact?.value} ?`;
     const [task] = tinyDomain.tasks({ ...context, questions: [{ question, answer: known.first, kind: 'inverse' }] });
-    expect(begins([begin, ...encode(task?.prompt ?? '')], ['known-question'])).toBe(true);
+    expect(begins([begin, ...encode(textOf(task?.prompt))], ['known-question'])).toBe(true);
     // A line of a self-edit is a bare document.
     const edit = `the resident of ${fact?.value} is called ${known.first} ${known.last} .`;
     const [line] = tinyDomain.parse(context, edit).sequences;
@@ -88,7 +91,7 @@ describe('tinyDomain', () => {
       if (kind !== 'self-edit') continue;
       const words = tokens.map((token) => VOCABULARY[token] ?? '').join(' ').replaceAll(' ##', '');
       const passage = words.slice(`${MARKERS.begin} `.length, words.indexOf(` ${MARKERS.edit}`));
-      const prompt = tinyDomain.prompt(asked(passage));
+      const prompt = textOf(tinyDomain.prompt(asked(passage)));
       expect(tokens.slice(0, encode(prompt).length + 1)).toEqual([begin, ...encode(prompt)]);
       expect(personInPassage(passage)?.facts).toHaveLength(6);
     }

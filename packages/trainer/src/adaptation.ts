@@ -63,21 +63,21 @@ export function adaptationOf(domain: Domain, codec: Codec, group: readonly Edite
     ];
   });
   if (chosen.length === 0) return null;
-  const documents = padded(chosen.map(({ sequence }) => document(sequence))).map((sequence, i): WorkDocument => {
-    const { learningRate, epochs } = checked(chosen[i]?.settings ?? {});
-    return { ...sequence, ...(learningRate !== undefined && { learningRate }), ...(epochs !== undefined && { epochs }) };
-  });
+  const settings = chosen.map((one) => checked(one.settings ?? {}));
+  // Where any document has a number of its own, the others have that of the configuration: else they would go along.
+  const usual = Math.max(1, Math.round((options.steps * inner.documentsPerStep) / chosen.length));
+  const others = settings.some(({ epochs }) => epochs !== undefined) ? { epochs: usual } : {};
+  const documents = padded(chosen.map(({ sequence }) => document(sequence))).map((sequence, i): WorkDocument => ({ ...sequence, ...others, ...settings[i] }));
   const contexts = group.map(({ context }) => context);
   const [seed, ...names] = options.replay;
   const replay = domain.replay?.(contexts, stream(seed, ...names)) ?? [];
   return { documents, replay: padded(replay.map(document)), steps: stepsOf(documents, options), rate: rateOf(inner) };
 }
 
-/** Steps in which every document is walked over as often as was chosen for it, the others as often as the configuration has it. */
+/** Steps in which every document is walked over as often as was chosen for it. */
 function stepsOf(documents: readonly WorkDocument[], { steps, inner: { documentsPerStep } }: AdaptationOptions): number {
   if (documents.every(({ epochs }) => epochs === undefined)) return steps;
-  const usual = (steps * documentsPerStep) / documents.length;
-  return Math.round(documents.reduce((sum, { epochs = usual }) => sum + epochs, 0) / documentsPerStep);
+  return Math.round(documents.reduce((sum, { epochs = 0 }) => sum + epochs, 0) / documentsPerStep);
 }
 
 /** A domain bounds what its self-edits choose; what cannot be a rate or a count at all is a fault of the domain. */

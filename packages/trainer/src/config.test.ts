@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parseSealConfig } from './config.ts';
-import { presets, resolveConfig } from './presets.ts';
+import { PROJECTIONS } from '@seal/model';
+import { loraConfig, parseSealConfig, resolveConfig } from './config.ts';
+import { config as base } from './fixture.ts';
 
-/** The preset with one value replaced, by path. */
+/** The fixture with one value replaced, by path. */
 function withValue(path: string, value: unknown): unknown {
-  const config = structuredClone(presets.tiny) as unknown as Record<string, unknown>;
+  const config = structuredClone(base) as unknown as Record<string, unknown>;
   const keys = path.split('.');
   const last = keys.pop() ?? '';
   const place = keys.reduce((object, key) => object[key] as Record<string, unknown>, config);
@@ -75,38 +76,74 @@ describe('keys', () => {
   });
 });
 
+describe('what may be chosen', () => {
+  it('is a list of linear layers, some layers of the model, a schedule, a warm-up and what is kept', () => {
+    for (const targets of [['q_proj'], ['down_proj', 'k_proj'], 'all', 'q,v']) expect(problem('inner.lora.targets', targets)).toBe('accepted');
+    for (const targets of [[], ['c_attn'], ['self_attn.q_proj'], 'q_proj']) expect(problem('inner.lora.targets', targets), String(targets)).toContain('inner.lora.targets');
+    for (const layers of [[0], [1, 3]]) expect(problem('inner.lora.layers', layers)).toBe('accepted');
+    for (const layers of [[], [-1], [0.5], [10_000], 'all', 3]) expect(problem('outer.sft.lora.layers', layers), String(layers)).toContain('outer.sft.lora.layers');
+    for (const schedule of ['constant', 'linear', 'cosine']) expect(problem('inner.schedule', schedule)).toBe('accepted');
+    expect(problem('inner.schedule', 'polynomial')).toContain('inner.schedule must be');
+    for (const steps of [0, 10]) expect(problem('inner.warmUpSteps', steps)).toBe('accepted');
+    for (const steps of [-1, 1.5, 1e6]) expect(problem('inner.warmUpSteps', steps)).toContain('inner.warmUpSteps');
+    for (const keep of ['best', 'all']) expect(problem('outer.selection.keep', keep)).toBe('accepted');
+    expect(problem('outer.selection.keep', 'worst')).toContain('outer.selection.keep must be');
+  });
+
+  it('is an answer as long as a self-edit', () => {
+    for (const path of ['inner.maxAnswerTokens', 'outer.maxSelfEditTokens']) {
+      expect(problem(path, 16_384)).toBe('accepted');
+      expect(problem(path, 16_385)).toContain(`${path} must be at most 16384`);
+    }
+  });
+});
+
+describe('loraConfig', () => {
+  const names = (targets: 'all' | 'q,v' | string[]) => loraConfig({ rank: 2, alpha: 4, targets }).targets;
+
+  it('takes targets in the order of the model, whichever order they are named in', () => {
+    expect(names('all')).toEqual(PROJECTIONS);
+    expect(names('q,v')).toEqual(['self_attn.q_proj', 'self_attn.v_proj']);
+    expect(names(['down_proj', 'q_proj', 'down_proj'])).toEqual(['self_attn.q_proj', 'mlp.down_proj']);
+  });
+
+  it('takes layers in their order, each once, and says nothing of them where all are adapted', () => {
+    expect(loraConfig({ rank: 2, alpha: 4, targets: 'q,v', layers: [3, 1, 3] }).layers).toEqual([1, 3]);
+    expect(loraConfig({ rank: 2, alpha: 4, targets: 'q,v' })).not.toHaveProperty('layers');
+  });
+});
+
 describe('resolveConfig', () => {
-  it('lays nested values over the preset and leaves the rest and the preset itself alone', () => {
-    const before = structuredClone(presets.tiny);
-    const config = resolveConfig('tiny', 'corrected', { inner: { steps: 7 }, outer: { sft: { epochs: 2 } } }, 'x.json');
+  it('lays nested values over the configuration and leaves the rest and that itself alone', () => {
+    const before = structuredClone(base);
+    const config = resolveConfig(base, 'corrected', { inner: { steps: 7 }, outer: { sft: { epochs: 5 } } }, 'x.json');
     expect(config).toEqual({
       ...before,
       inner: { ...before.inner, steps: 7 },
-      outer: { ...before.outer, sft: { ...before.outer.sft, epochs: 2 } },
+      outer: { ...before.outer, sft: { ...before.outer.sft, epochs: 5 } },
     });
-    expect(presets.tiny).toEqual(before);
-    expect(resolveConfig('tiny', 'corrected', undefined, 'x.json')).toEqual(before);
+    expect(base).toEqual(before);
+    expect(resolveConfig(base, 'corrected', undefined, 'x.json')).toEqual(before);
   });
 
   it('repeats in paper mode what the reference does, unless told otherwise', () => {
-    const paper = resolveConfig('tiny', 'paper', undefined, 'x.json');
+    const paper = resolveConfig(base, 'paper', undefined, 'x.json');
     expect(paper.inner).toMatchObject({ trainOnPadding: true, lora: { targets: 'q,v' } });
     expect(paper.outer.selection).toEqual({ threshold: 'none', ties: 'first' });
-    expect(resolveConfig('tiny', 'paper', { inner: { trainOnPadding: false } }, 'x.json').inner.trainOnPadding).toBe(false);
-    expect(resolveConfig('tiny', 'corrected', undefined, 'x.json').inner.trainOnPadding).toBe(false);
+    expect(resolveConfig(base, 'paper', { inner: { trainOnPadding: false } }, 'x.json').inner.trainOnPadding).toBe(false);
+    expect(resolveConfig(base, 'corrected', undefined, 'x.json').inner.trainOnPadding).toBe(false);
   });
 
-  it('takes recomputed activations where they are asked for, and says nothing of them else', () => {
-    const config = resolveConfig('squad', 'corrected', { inner: { recompute: true }, outer: { sft: { recompute: true } } }, 'x.json');
+  it('takes recomputed activations where they are asked for', () => {
+    const config = resolveConfig(base, 'corrected', { inner: { recompute: true }, outer: { sft: { recompute: true } } }, 'x.json');
     expect([config.inner.recompute, config.outer.sft.recompute]).toEqual([true, true]);
-    for (const preset of Object.values(presets)) expect(JSON.stringify(preset)).not.toContain('recompute');
     expect(problem('inner.recompute', 1)).toContain('inner.recompute');
   });
 
   it('refuses what is no object, and the key of a prototype', () => {
-    for (const value of [null, 3, [], 'inner']) expect(() => resolveConfig('tiny', 'paper', value, 'x.json')).toThrow('expected an object');
-    expect(() => resolveConfig('tiny', 'paper', { inner: 3 }, 'x.json')).toThrow('expected an object, got 3');
+    for (const value of [null, 3, [], 'inner']) expect(() => resolveConfig(base, 'paper', value, 'x.json')).toThrow('expected an object');
+    expect(() => resolveConfig(base, 'paper', { inner: 3 }, 'x.json')).toThrow('expected an object, got 3');
     const planted: unknown = JSON.parse('{"__proto__": {"inner": 1}}');
-    expect(() => resolveConfig('tiny', 'paper', planted, 'x.json')).toThrow(RangeError);
+    expect(() => resolveConfig(base, 'paper', planted, 'x.json')).toThrow(RangeError);
   });
 });

@@ -13,7 +13,7 @@ export {
   type FineTuningSettings,
   type WeightsState,
 } from './fine-tuning.ts';
-export { InnerLoop, planSteps, type Adaptation, type Adapted, type InnerProgress, type TokenUse } from './inner-loop.ts';
+export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
 export { LocalExecutor, slotsFor, type LocalParts } from './local-executor.ts';
 export { notesOf, SHORTENED } from './notes.ts';
@@ -35,4 +35,5 @@ export { executorSettings } from './settings.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { pooledDocument, resultDocument } from './table.ts';
 export { decodeTrainingState, encodeTrainingState, type TrainingState } from './training-state.ts';
+export { Turns } from './turns.ts';
 export * from './work.ts';

@@ -1,28 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { knowledgeIncorporation, parsePassages } from '@seal/domains';
-import type { Tokenizer } from '@seal/tokenizer';
+import { knowledgeIncorporation, parsePassages, type Domain } from '@seal/domains';
+import { resolveConfig } from './config.ts';
+import { config, letterCodec } from './fixture.ts';
 import { fitContexts, lengthsOf } from './lengths.ts';
-import { presets, promptTokens, resolveConfig } from './presets.ts';
-import { createTextCodec } from './sequences.ts';
 
-/** One token per letter. */
-const letters: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'> = {
-  encodeWithSpecials: (text) => [1, ...letters.encode(text)],
-  encode: (text) => Array.from(text, (letter) => letter.codePointAt(0) ?? 0),
-  decode: (ids) => String.fromCodePoint(...ids),
-};
-const codec = createTextCodec({ tokenizer: letters, stopTokens: [2] }, 10_000);
+const codec = letterCodec();
 const domain = knowledgeIncorporation({ template: 'none', mode: 'corrected', grader: 'containment' });
 
 describe('lengthsOf', () => {
-  it('leaves the tiny preset what it was measured with', () => {
-    expect(lengthsOf(presets.tiny, 512)).toEqual({ prompt: 256, writing: 448, question: 252, answering: 256, document: 512, example: 512 });
+  it('is the room that a model of 512 positions leaves, worked out by hand', () => {
+    // 512 - 128 for a self-edit; 256 - 16 for an answer; three documents a step of 1,536; four examples a batch of 2,048.
+    expect(lengthsOf(config, 512, 256)).toEqual({ prompt: 256, writing: 384, question: 240, answering: 256, document: 512, example: 512 });
+    expect(lengthsOf(config, 512, 2_048)).toEqual({ prompt: 384, writing: 512, question: 496, answering: 512, document: 512, example: 512 });
   });
 
   it.each([64, 500, 512, 2_048, 32_768])('keeps everything within %i positions and leaves half of them for a self-edit', (positions) => {
-    for (const preset of ['tiny', 'squad'] as const) {
-      const config = presets[preset];
-      const lengths = lengthsOf(config, positions, promptTokens[preset]);
+    for (const most of [256, 2_048]) {
+      const lengths = lengthsOf(config, positions, most);
       for (const length of Object.values(lengths)) {
         expect(length).toBeGreaterThan(0);
         expect(length).toBeLessThanOrEqual(positions);
@@ -36,14 +30,14 @@ describe('lengthsOf', () => {
   });
 
   it('gives a passage what a short self-edit leaves', () => {
-    const config = resolveConfig('squad', 'corrected', { outer: { maxSelfEditTokens: 100 } }, 'x');
-    expect(lengthsOf(config, 512, promptTokens.squad).prompt).toBe(412);
+    const short = resolveConfig(config, 'corrected', { outer: { maxSelfEditTokens: 100 } }, 'x');
+    expect(lengthsOf(short, 512, 2_048).prompt).toBe(412);
   });
 });
 
 describe('fitContexts', () => {
   const passage = (title: string, context: string, question = 'Why?') => ({ title, context, questions: [{ question, answer: 'so' }] });
-  const lengths = { ...lengthsOf(presets.squad, 512, promptTokens.squad), prompt: 60, document: 200, question: 150 };
+  const lengths = { ...lengthsOf(config, 512, 2_048), prompt: 60, document: 200, question: 150 };
   const fit = (...passages: object[]) => fitContexts(parsePassages(passages, 'x'), domain, codec, lengths, 'x.json');
 
   it('cuts at the end of a sentence what does not fit, counts it, and keeps the identity of the passage', () => {
@@ -68,5 +62,22 @@ describe('fitContexts', () => {
     expect(() => fit(passage('A'.repeat(80), 'b', 'c'))).toThrow(/Cannot (learn item 0 of|ask) x\.json/);
     const contexts = parsePassages([passage('A', 'b', 'Why? '.repeat(40))], 'x');
     expect(() => fitContexts(contexts, domain, codec, lengths, 'x.json', [17])).toThrow('item 17, questions[0]');
+  });
+
+  it('leaves out what does not fit where the domain says so, counts it, and keeps the others in their order', () => {
+    const all = parsePassages([passage('A', 'b'), passage('B', 'c', 'Why? '.repeat(40)), passage('C'.repeat(80), 'd', 'e'), passage('D', 'It rains.')], 'x');
+    const { contexts, leftOut, shortened } = fitContexts(all, { ...domain, tooLong: 'left out' }, codec, lengths, 'x.json');
+    expect(contexts).toEqual([all[0], all[3]]);
+    expect(leftOut).toBe(2);
+    expect(shortened.contexts).toBe(0);
+    expect(fitContexts([all[0]!], domain, codec, lengths, 'x.json').leftOut).toBe(0);
+  });
+
+  it('shortens nothing where the domain has no way to, and then refuses or leaves out', () => {
+    const [long, short] = parsePassages([passage('B', 'It rains here. It pours there. It snows.'), passage('A', 'It is short.')], 'x');
+    const rigid = Object.fromEntries(Object.entries(domain).filter(([name]) => name !== 'fit')) as unknown as Domain;
+    expect(fitContexts([short!], rigid, codec, lengths, 'x.json').contexts).toEqual([short]);
+    expect(() => fitContexts([short!, long!], rigid, codec, lengths, 'x.json')).toThrow('Cannot learn item 1 of x.json: nothing of it fits into 60 tokens');
+    expect(fitContexts([long!, short!], { ...rigid, tooLong: 'left out' }, codec, lengths, 'x.json')).toMatchObject({ contexts: [short], leftOut: 1 });
   });
 });

@@ -75,6 +75,8 @@ export class ProgressMeter {
   #adaptations = 0;
   #fineTuned = 0;
   #running = 0;
+  /** Tokens of self-edits that are not whole yet. */
+  #unfinishedTokens = 0;
   #underWay: Progress['underWay'] = null;
   #stage: Progress['stage'] = 'self-edits';
   #round: number | null = null;
@@ -109,6 +111,7 @@ export class ProgressMeter {
     if (selfEdits > 0 && !recalled) {
       this.#sizes.edit.units += selfEdits;
       this.#sizes.edit.total += editTokens;
+      this.#unfinishedTokens = Math.max(0, this.#unfinishedTokens - editTokens);
     }
     if (answers > 0) this.#answering.add(answers, this.#answerSeconds);
     this.#answerSeconds = 0;
@@ -128,10 +131,13 @@ export class ProgressMeter {
     this.#mark = null;
     let added = 0;
     const before = this.#adaptations;
+    const writtenBefore = this.#sizes.edit.total;
+    this.#unfinishedTokens = 0;
     return (progress) => {
       switch (progress.type) {
         case 'written':
           this.#measure(this.#writing, progress.tokens);
+          this.#unfinishedTokens = Math.max(0, progress.tokens - (this.#sizes.edit.total - writtenBefore));
           return this.#emit(progress.tokens);
         case 'trained':
           this.#measure(this.#training, progress.tokens);
@@ -156,10 +162,11 @@ export class ProgressMeter {
 
   /** Null as long as anything that is left has no measure. */
   #secondsLeft(): number | null {
-    const edits = this.#planned.selfEdits - this.#selfEdits;
+    const editSize = meanOf(this.#sizes.edit);
+    const edits = Math.max(0, this.#planned.selfEdits - this.#selfEdits - (editSize === null ? 0 : this.#unfinishedTokens / editSize));
     const adaptations = this.#planned.adaptations - this.#adaptations - this.#running;
     const fineTunings = this.#planned.fineTunings - this.#fineTuned;
-    const perEdit = product(meanOf(this.#sizes.edit), this.#writing.each);
+    const perEdit = product(editSize, this.#writing.each);
     const perTraining = product(meanOf(this.#sizes.tokens), this.#training.each);
     // Before any was measured an answer is as long as it may be, and as slow as what was written.
     const perAnswer = this.#answering.each ?? product(this.#planned.maxAnswerTokens, this.#writing.each);

@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Message } from '@seal/domains';
 import { parseConfig } from '@seal/model';
 import type { ChatMessage, ChatTemplate, Tokenizer } from '@seal/tokenizer';
+import { letters } from './fixture.ts';
 import { createCodec, createTextCodec, padWithEnd } from './sequences.ts';
-
-/** One token per letter. */
-const letters: Pick<Tokenizer, 'encode' | 'decode'> = {
-  encode: (text) => Array.from(text, (letter) => letter.charCodeAt(0)),
-  decode: (ids) => String.fromCharCode(...ids),
-};
 
 const config = (extra: object) =>
   parseConfig(
@@ -39,6 +35,16 @@ describe('createCodec', () => {
 
   it('refuses a model that never ends', () => {
     expect(() => createCodec(letters, config({}), 10)).toThrow('eos_token_id');
+  });
+
+  it('puts the loss on all but the begin token where a document says so', () => {
+    const codec = createCodec(letters, config({ bos_token_id: 1, eos_token_id: 2 }), 100);
+    expect(codec.document({ prompt: 'ab', text: 'c', lossOn: 'all' })).toEqual({ tokens: [1, 97, 98, 99, 2], targetWeights: [0, 1, 1, 1, 1] });
+  });
+
+  it('reads what is said in a conversation in a row', () => {
+    const codec = createCodec(letters, config({ bos_token_id: 1, eos_token_id: 2 }), 100);
+    expect(codec.prompt([{ role: 'system', content: 'a' }, { role: 'user', content: 'b' }])).toEqual(codec.prompt('a b'));
   });
 });
 
@@ -106,6 +112,20 @@ describe('createTextCodec', () => {
   it('refuses a model that never ends', () => {
     expect(() => createTextCodec({ ...side, stopTokens: [] }, 10)).toThrow('eos_token_id');
   });
+
+  it('puts the loss on all but what every text begins with where a document says so', () => {
+    const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask:', text: ' yes', lossOn: 'all' });
+    expect(tokens).toEqual(codec.document({ prompt: 'ask:', text: ' yes' }).tokens);
+    expect(Array.from(targetWeights)).toEqual(Array.from(tokens, (_, i) => Number(i > 0)));
+  });
+
+  it('refuses a conversation by name where there is no chat template', () => {
+    const conversation = [{ role: 'user', content: 'ask' }] as const;
+    const message = 'Cannot put a conversation to this model: it has no chat template; use an instruct model';
+    expect(() => codec.prompt(conversation)).toThrow(message);
+    expect(() => codec.document({ prompt: conversation, text: 'yes' })).toThrow(RangeError);
+    expect(() => codec.length({ prompt: conversation, text: 'yes' })).toThrow(message);
+  });
 });
 
 describe('createTextCodec with a chat template', () => {
@@ -119,8 +139,7 @@ describe('createTextCodec with a chat template', () => {
       return { tokens, targetWeights: tokens.map((_, i) => (i < from ? 0 : 1)) };
     },
   };
-  const tokenizer = { ...letters, encodeWithSpecials: (text: string) => [1, ...letters.encode(text)] };
-  const codec = createTextCodec({ tokenizer, stopTokens: [2, 7], chat }, 100);
+  const codec = createTextCodec({ tokenizer: letters, stopTokens: [2, 7], chat, asChat: true }, 100);
 
   it('asks as a user, with what the template begins with and nothing before it', () => {
     expect(letters.decode(codec.prompt('ask'))).toBe('\u0006user:ask\u0007\u0006assistant:');
@@ -137,6 +156,65 @@ describe('createTextCodec with a chat template', () => {
     const { tokens, targetWeights = [] } = codec.document({ prompt: 'ask', text: 'One. Two.' }, codec.prompt('ask').length + 6);
     expect(Array.from(tokens)).toEqual([...codec.prompt('ask'), ...letters.encode('One.')]);
     expect(targetWeights).toHaveLength(tokens.length);
+  });
+});
+
+describe('createTextCodec for conversations', () => {
+  /** Every turn of the assistant is learnt, its end mark with it; a line feed ends each turn. */
+  const turn = ({ role, content }: ChatMessage) => `\u0006${role}:${content}\u0007\n`;
+  const chat: ChatTemplate = {
+    render: (messages, { addGenerationPrompt }) => messages.map(turn).join('') + (addGenerationPrompt ? '\u0006assistant:' : ''),
+    tokenise(messages) {
+      const parts = messages.map((message) => {
+        const tokens = letters.encode(turn(message));
+        const from = '\u0006assistant:'.length;
+        return { tokens, targetWeights: tokens.map((_, i) => Number(message.role === 'assistant' && i >= from && i < tokens.length - 1)) };
+      });
+      return { tokens: parts.flatMap(({ tokens }) => tokens), targetWeights: parts.flatMap(({ targetWeights }) => targetWeights) };
+    },
+  };
+  const codec = createTextCodec({ tokenizer: letters, stopTokens: [2, 7], chat }, 200);
+  const conversation: readonly Message[] = [
+    { role: 'system', content: 'be brief' },
+    { role: 'user', content: 'ask' },
+    { role: 'assistant', content: 'told' },
+    { role: 'user', content: 'again' },
+  ];
+  const learnt = (tokens: ArrayLike<number>, weights: ArrayLike<number> = []) => letters.decode(Array.from(tokens).filter((_, i) => weights[i] === 1));
+
+  it('puts all turns and the opening of the next one', () => {
+    expect(letters.decode(codec.prompt(conversation))).toBe(`${conversation.map(turn).join('')}\u0006assistant:`);
+  });
+
+  it('continues a text as it is, unless texts are what a user says', () => {
+    expect(codec.prompt('ask')).toEqual([1, ...letters.encode('ask')]);
+    const asked = createTextCodec({ tokenizer: letters, stopTokens: [2, 7], chat, asChat: true }, 200);
+    expect(asked.prompt('ask')).toEqual(codec.prompt([{ role: 'user', content: 'ask' }]));
+    expect(asked.prompt('')).toEqual([1]);
+  });
+
+  it('learns the text alone: a turn of the assistant inside the prompt is not learnt', () => {
+    const { tokens, targetWeights } = codec.document({ prompt: conversation, text: 'yes' });
+    expect(Array.from(tokens).slice(0, codec.prompt(conversation).length)).toEqual(codec.prompt(conversation));
+    expect(learnt(tokens, targetWeights)).toBe('yes\u0007');
+    expect(codec.length({ prompt: conversation, text: 'yes' })).toBe(tokens.length);
+  });
+
+  it('learns all of it where a document says so', () => {
+    const { tokens, targetWeights } = codec.document({ prompt: conversation, text: 'yes', lossOn: 'all' });
+    expect(tokens).toEqual(codec.document({ prompt: conversation, text: 'yes' }).tokens);
+    expect(learnt(tokens, targetWeights)).toBe(letters.decode(Array.from(tokens)));
+  });
+
+  it('cuts the text at the end of a sentence and leaves out what closes its turn, wherever the loss is', () => {
+    const most = codec.prompt(conversation).length + 6;
+    for (const lossOn of ['text', 'all'] as const) {
+      const { tokens, targetWeights } = codec.document({ prompt: conversation, text: 'One. Two.', lossOn }, most);
+      expect(letters.decode(Array.from(tokens))).toBe(`${letters.decode(codec.prompt(conversation))}One.`);
+      expect(learnt(tokens, targetWeights)).toBe(lossOn === 'all' ? letters.decode(Array.from(tokens)) : 'One.');
+    }
+    expect(codec.cutDocuments).toBe(1);
+    expect(() => codec.document({ prompt: conversation, text: 'One.' }, 20)).toThrow(/^Cannot train on a text behind \d+ tokens: 20 fit in all/);
   });
 });
 

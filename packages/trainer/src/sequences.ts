@@ -119,11 +119,12 @@ export function createTextCodec({ tokenizer, stopTokens, chat = null, asChat = f
       const most = Math.min(limit, maxTokens);
       const all = whole(sequence);
       if (all.tokens.length <= most) return all;
-      // Only what the loss is on may be missing at the end: the tokens that close the text.
+      // What closes the text is missing at its end, wherever the loss is.
       const trimmed = (text: string) => {
-        const { tokens, targetWeights = [] } = whole({ ...sequence, text });
+        const { tokens, targetWeights = [] } = whole({ ...sequence, text, lossOn: 'text' });
         const last = Array.from(targetWeights).lastIndexOf(1);
-        return { tokens: Array.from(tokens).slice(0, last), targetWeights: Array.from(targetWeights).slice(0, last) };
+        const weights = sequence.lossOn === 'all' ? (whole({ ...sequence, text }).targetWeights ?? []) : targetWeights;
+        return { tokens: Array.from(tokens).slice(0, last), targetWeights: Array.from(weights).slice(0, last) };
       };
       const text = shorten(sequence.text, (beginning) => trimmed(beginning).tokens.length <= most);
       if (text === null) {

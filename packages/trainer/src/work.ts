@@ -5,7 +5,6 @@
 
 import type { StreamName } from '@seal/files';
 import type { LoraConfig, TokenSequence } from '@seal/model';
-import type { InnerProgress } from './inner-loop.ts';
 import type { RateSettings } from './schedules.ts';
 
 /** An adapter by the SHA-256 of its weights file, with the shape that the file has. */
@@ -77,12 +76,8 @@ export interface Sampled {
   readonly broken: boolean;
 }
 
-/** What became of an adapter. */
-export interface AdaptedRecord {
-  /** SHA-256 of its weights file. */
-  readonly digest: string;
-  /** Its files by name, where they were wanted. */
-  readonly files: Readonly<Record<string, Uint8Array | string>> | null;
+/** What became of an adaptation. */
+export interface Outcome {
   /** Steps, and tokens in them, that were asked for. */
   readonly steps: number;
   readonly trainedTokens: number;
@@ -90,6 +85,14 @@ export interface AdaptedRecord {
   readonly lastLoss: number | null;
   readonly status: 'ok' | 'non-finite';
   readonly cause: string | null;
+}
+
+/** A trained adapter, by name. */
+export interface AdaptedRecord extends Outcome {
+  /** SHA-256 of its weights file. */
+  readonly digest: string;
+  /** Its files by name, where they were wanted. */
+  readonly files: Readonly<Record<string, Uint8Array | string>> | null;
 }
 
 /** An adaptation that is done; `index` is the place of its work. */
@@ -106,6 +109,18 @@ export interface FineTuneResult {
   readonly losses: readonly number[];
   /** Digest of the weights with the adapter merged in. */
   readonly policyDigest: string;
+}
+
+/** How far the adaptations of a call are. */
+export interface InnerProgress {
+  /** Adapters that are done, fractions of those under way included. */
+  readonly adapters: number;
+  /** Adapters under way, the steps they took and those they take. */
+  readonly underWay: number;
+  readonly steps: number;
+  readonly stepsPlanned: number;
+  /** Tokens trained on so far, of all adaptations. */
+  readonly tokens: number;
 }
 
 /** How far the work under way is. */

@@ -1,13 +1,33 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform } from '../fixture.ts';
-import { initialAdapter, loraLayout, LoraPack, resizeAdapter, splitAdapter, type LoraConfig } from './lora.ts';
+import { initialAdapter, loraLayout, LoraPack, resizeAdapter, splitAdapter, type LoraConfig, type LoraLayout, type LoraScale } from './lora.ts';
 import { Model } from '../model.ts';
 import { PROJECTIONS } from '../model-config.ts';
 import { DEFAULT_OPTIMISER, LoraTrainer } from '../training.ts';
 
 const wide: LoraConfig = { rank: 16, alpha: 32, targets: PROJECTIONS };
 const narrow: LoraConfig = { rank: 4, alpha: 10, targets: PROJECTIONS };
+
+describe('loraLayout', () => {
+  it('has the places of all layers, and of those that are named in the order of the model', () => {
+    const whole = loraLayout(smallConfig, narrow);
+    expect(whole.places.map(({ layer }) => layer)).toEqual([...PROJECTIONS.map(() => 0), ...PROJECTIONS.map(() => 1)]);
+    expect(loraLayout(smallConfig, { ...narrow, layers: [1, 0] })).toEqual(whole);
+    const upper = loraLayout(smallConfig, { ...narrow, layers: [1] });
+    expect(upper.places.map(({ layer, projection }) => [layer, projection])).toEqual(PROJECTIONS.map((projection) => [1, projection]));
+    // Both layers are of one shape: the upper one alone lies as the lower one does.
+    expect(upper.places.map(({ offsetA, offsetB }) => [offsetA, offsetB])).toEqual(whole.places.slice(0, PROJECTIONS.length).map(({ offsetA, offsetB }) => [offsetA, offsetB]));
+    expect(upper.stride).toBe(whole.stride / 2);
+  });
+
+  it('refuses layers that are not there', () => {
+    for (const layer of [2, -1, 0.5]) {
+      expect(() => loraLayout(smallConfig, { ...narrow, layers: [0, layer] })).toThrow(`Cannot adapt layer ${layer}: the model has layers 0 to 1`);
+    }
+    expect(() => loraLayout(smallConfig, { ...narrow, layers: [] })).toThrow('Cannot make an adapter without layers');
+  });
+});
 
 describe('resizeAdapter', () => {
   it('adds rows of zeros and takes them away again', () => {
@@ -90,6 +110,38 @@ describe('LoraPack', () => {
     const [clipped, other] = [await train(narrow, 1, 0, 1e-3), await train(wide, 3, 1, 1e-3)];
     const norm = (values: Float32Array) => Math.hypot(...values);
     expect(norm(clipped.values.map((value, i) => value - other.values[i])) / norm(clipped.values)).toBeLessThanOrEqual(1e-5);
+  });
+
+  it('trains an adapter of some layers as one of all whose others are zero, and leaves the others out', async () => {
+    const documents = [{ tokens: [1, 5, 9, 13, 4, 6, 3] }, { tokens: [7, 8, 9] }];
+    const train = async (config: LoraConfig, initial: (layout: LoraLayout) => Float32Array, scale: LoraScale = config) => {
+      const pack = new LoraPack(gpu.device, smallConfig, config, 2);
+      const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 }, { ...DEFAULT_OPTIMISER, maxNorm: 0 });
+      trainer.begin([]);
+      trainer.load(1, initial(pack.layoutOf(scale)), scale);
+      for (let step = 0; step < 8; step++) trainer.step([[], documents], [null, 0.02]);
+      const values = await pack.readSlot(1, scale);
+      const losses = (await trainer.losses()).map((row) => row[1]!);
+      trainer.destroy();
+      pack.destroy();
+      return { values, losses };
+    };
+    const upper: LoraConfig = { ...narrow, layers: [1] };
+    const start = initialAdapter(loraLayout(smallConfig, upper), narrow.rank, uniform(6));
+    const some = await train(upper, () => start);
+    expect(some.values).toHaveLength(start.length);
+    expect(some.values).not.toEqual(start);
+    expect(some.losses[7]).toBeLessThan(some.losses[0]!);
+    const all = await train(narrow, ({ stride }) => {
+      const values = new Float32Array(stride);
+      values.set(start, stride - start.length);
+      return values;
+    });
+    expect(all.losses).toEqual(some.losses);
+    expect(all.values.subarray(-start.length)).toEqual(some.values);
+    expect(all.values.subarray(0, -start.length).every((value) => value === 0)).toBe(true);
+    // In a pack of larger rank it is the same adapter.
+    expect(await train({ ...wide, layers: [1] }, () => start, { rank: narrow.rank, alpha: narrow.alpha })).toEqual(some);
   });
 
   describe('in several arenas', () => {

@@ -196,9 +196,9 @@ export class LoraPack {
 
   /** The layout of an adapter of its own rank. Throws RangeError for a rank above the pack's. */
   layoutOf({ rank, alpha }: LoraScale): LoraLayout {
-    const { targets, rank: most } = this.config;
+    const { rank: most } = this.config;
     if (rank > most) throw new RangeError(`Cannot pack an adapter of rank ${rank}: the pack was made for ranks up to ${most}`);
-    return rank === most ? this.layout : loraLayout(this.#model, { rank, alpha, targets });
+    return rank === most ? this.layout : loraLayout(this.#model, { ...this.config, rank, alpha });
   }
 
   /**

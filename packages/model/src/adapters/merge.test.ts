@@ -96,6 +96,34 @@ describe('mergedSource', () => {
     expect(Math.hypot(...base.map((logit, i) => logit - wanted[i]!)) / size).toBeGreaterThan(0.1);
   });
 
+  it('merges an adapter of some layers into those alone, as one of all whose others are zero', async () => {
+    const upper: LoraConfig = { ...lora, layers: [1] };
+    const own = loraLayout(smallConfig, upper);
+    const drawn = drawnAdapter(own, uniform(9), 1);
+    const some = mergeAdapter(weights, own, upper, drawn);
+    const changed = [...some].filter(([name, tensor]) => tensor !== weights.get(name)).map(([name]) => name);
+    expect(changed.toSorted()).toEqual(lora.targets.map((projection) => layerTensor(1, projection)).toSorted());
+    const padded = new Float32Array(layout.stride);
+    padded.set(drawn, layout.stride - own.stride);
+    expect(mergeAdapter(weights, layout, lora, padded)).toEqual(some);
+    const read = mergedSource(source, { lora: upper, layout: own, values: drawn });
+    for (const name of [layerTensor(0, 'mlp.gate_proj'), layerTensor(1, 'mlp.gate_proj')]) {
+      expect(await read.readRows(name, 0, 20)).toEqual(some.get(name));
+    }
+    // The model computes with the adapter what it computes with these weights.
+    const pack = new LoraPack(gpu.device, smallConfig, upper, 1);
+    pack.write(0, drawn);
+    const [adapted] = (await scoreLogits(model, pack, segments)) as [Float32Array];
+    pack.destroy();
+    model.write(some);
+    const [logits] = (await scoreLogits(model, null, segments)) as [Float32Array];
+    model.write(weights);
+    const distance = (other: Float32Array) => Math.hypot(...logits.map((logit, i) => logit - other[i]!)) / Math.hypot(...logits);
+    expect(distance(adapted)).toBeLessThan(1e-5);
+    const [base] = (await scoreLogits(model, null, segments)) as [Float32Array];
+    expect(distance(base)).toBeGreaterThan(0.05);
+  });
+
   it('refuses an adapter of another model', () => {
     const narrow = { ...layout, places: layout.places.map((place) => ({ ...place, inner: 7 })) };
     expect(() => mergedSource(source, { lora, layout: narrow, values })).toThrow('Cannot merge an adapter of (8, 7) into tensor model.layers.0.self_attn.k_proj.weight: it is (8, 16)');

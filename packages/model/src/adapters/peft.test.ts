@@ -49,6 +49,23 @@ describe('adapterFile', () => {
   });
 });
 
+it('writes and reads an adapter of some layers: its modules by their whole names, everything else zero', () => {
+  const upper: LoraConfig = { ...lora, layers: [1] };
+  const own = loraLayout(smallConfig, upper);
+  const drawn = drawnAdapter(own, uniform(6), 1);
+  const files = adapterFiles(own, upper, drawn, 'model');
+  const json = JSON.parse(files['adapter_config.json']) as object;
+  expect(json).toMatchObject({ target_modules: ['model.layers.1.self_attn.q_proj', 'model.layers.1.mlp.down_proj'] });
+  expect([...parseSafetensors(files['adapter_model.safetensors'], 'x').keys()].every((name) => name.includes('.layers.1.'))).toBe(true);
+  expect(parseAdapterFile(files['adapter_model.safetensors'], own, upper.rank, 'x')).toEqual(drawn);
+  const read = readAdapter({ json, place: 'c' }, { bytes: files['adapter_model.safetensors'], place: 'w' }, smallConfig);
+  expect(read).toMatchObject({ lora, notes: [], modules: own.places.map(({ layer, projection }) => ({ layer, projection })) });
+  // Both layers are of one shape.
+  expect(read.values.subarray(0, own.stride).every((value) => value === 0)).toBe(true);
+  expect(read.values.subarray(own.stride)).toEqual(drawn);
+  expect(adapterFiles(read.layout, read.lora, read.values, read.baseModel, read.modules)).toEqual(files);
+});
+
 describe('parseAdapterFile', () => {
   it.each<[string, Uint8Array, string]>([
     ['a missing tensor', changed({ [`${prefix}.lora_B.weight`]: null }), `tensor ${prefix}.lora_B.weight is missing`],
