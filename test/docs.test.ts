@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { formatMessage } from '@optique/core/message';
 import { parse } from '@optique/core/parser';
-import { extractCommandNames } from '@optique/core/usage';
+import { extractCommandNames, extractOptionNames } from '@optique/core/usage';
 import { commands } from '@seal/cli';
 import { FLOORS } from './layers.ts';
 
@@ -35,6 +35,18 @@ function refusal(line: string): string | null {
   return result.success ? null : formatMessage(result.error);
 }
 
+/** What GitHub calls the headings of a document, one after another. */
+function anchorsOf(text: string): string[] {
+  const seen = new Map<string, number>();
+  const headings = text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^#{1,6} (.+)$/gm);
+  return Array.from(headings, ([, heading = '']) => {
+    const plain = heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+    const before = seen.get(plain) ?? 0;
+    seen.set(plain, before + 1);
+    return before === 0 ? plain : `${plain}-${before}`;
+  });
+}
+
 test('the documents are found', () => {
   expect(documents).toEqual(expect.arrayContaining(['CONTRIBUTING.md', 'README.md', 'kernels/README.md']));
 });
@@ -46,9 +58,15 @@ describe('commands', () => {
     expect(refusal(line)).toBeNull();
   });
 
-  test('every command is in the README', () => {
-    const shown = new Set(commandLines(read('README.md')).map((line) => words(line)[0]));
+  test('every command is in the manual', () => {
+    const shown = new Set(commandLines(read('apps/cli/README.md')).map((line) => words(line)[0]));
     expect([...shown].sort()).toEqual([...extractCommandNames(commands.usage)].sort());
+  });
+
+  test('every option is in the manual', () => {
+    const manual = read('apps/cli/README.md');
+    const missing = [...extractOptionNames(commands.usage)].filter((option) => !new RegExp(`${option}(?![\\w-])`).test(manual));
+    expect(missing).toEqual([]);
   });
 
   test.each([
@@ -84,13 +102,44 @@ describe('links', () => {
     });
     expect(broken).toEqual([]);
   });
+
+  test('those into a document lead to a heading of it', () => {
+    const inside = links.filter(([, target]) => !/^[a-z]+:/.test(target) && target.includes('#'));
+    expect(inside.length).toBeGreaterThan(10);
+    const broken = inside.filter(([path, target]) => {
+      const [file = '', anchor = ''] = target.split('#');
+      const place = file === '' ? path : normalize(join(dirname(path), file));
+      return !place.endsWith('.md') || !anchorsOf(read(place)).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('anchors are those that GitHub makes', () => {
+    expect(anchorsOf('# The `seal` command\n\n## On Node, Deno and Bun\n```\n# not one\n```\n## The room\n## The room\n')).toEqual([
+      'the-seal-command', 'on-node-deno-and-bun', 'the-room', 'the-room-1',
+    ]);
+  });
 });
 
-test('the map has every room and no other', () => {
+const rooms = Object.keys(FLOORS).filter((folder) => existsSync(join(root, folder)));
+
+test('the map has every room on its floor and no other', () => {
   const map = read('README.md').split(/^## /m).find((section) => section.startsWith('The map')) ?? '';
-  const mapped = [...map.matchAll(/^\| \[([^\]]+)\]/gm)].map(([, room]) => room);
-  const rooms = Object.keys(FLOORS).filter((folder) => existsSync(join(root, folder)));
-  expect(mapped.sort()).toEqual(rooms.sort());
+  const mapped = [...map.matchAll(/^\| \[([^\]]+)\]\(([^)]+)\) \| (\d+) \|/gm)].map(([, room, page, floor]) => [room, page, Number(floor)]);
+  expect(mapped.sort()).toEqual(rooms.map((room) => [room, `${room}/README.md`, FLOORS[room]]).sort());
+});
+
+test('the README is a door', () => {
+  expect(read('README.md').split('\n').length).toBeLessThanOrEqual(150);
+});
+
+/** Rooms that have more to explain than a page holds. */
+const LONG = ['kernels', 'packages/model', 'benchmarks', 'apps/cli'];
+
+test.each(rooms)('%s has a README of a page', (room) => {
+  const lines = read(`${room}/README.md`).trimEnd().split('\n').length;
+  expect(lines).toBeGreaterThan(5);
+  if (!LONG.includes(room)) expect(lines).toBeLessThanOrEqual(60);
 });
 
 test('the example of kernels/README.md prints what it says', () => {
