@@ -84,7 +84,7 @@ test('a Python that ends is named with its reason', { timeout: 120_000 }, async 
 
 test('says why no Python will do', async () => {
   await expect(findPython([])).rejects.toThrow('no python3 on the PATH');
-  await expect(findPython([join(base, 'absent')])).rejects.toThrow(/Cannot run PyTorch and PEFT: .*absent.*--python/);
+  await expect(findPython([join(base, 'absent')])).rejects.toThrow(/Cannot run PyTorch and PEFT: .*absent.*`python`/);
 });
 
 test('refuses a phase without work', async () => {

@@ -104,12 +104,20 @@ function labelOf(buffer: GPUBuffer | Temporary): string {
   return isTemporary(buffer) ? buffer.temporary : buffer.label;
 }
 
-/** Compiled ops of one device. Owns its pipelines and parameter buffers until `destroy`. */
+interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Pipelines by device, by code and by what else they are made of: compiled once and kept as long as their device. */
+const compiled = new WeakMap<GPUDevice, Map<string, Map<string, Pipeline>>>();
+
+/** Ops of one device, whose compiled pipelines all `Kernels` of it share. Owns its parameter buffers until `destroy`. */
 export class Kernels {
   readonly device: GPUDevice;
   readonly profile: AdapterProfile;
   readonly #choice: ChoiceOptions;
-  #pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  readonly #pipelines: Map<string, Map<string, Pipeline>>;
   #params = new Map<string, GPUBuffer>();
   #absent: GPUBuffer;
 
@@ -117,6 +125,8 @@ export class Kernels {
     this.device = device;
     this.profile = profile;
     this.#choice = choice;
+    this.#pipelines = compiled.get(device) ?? new Map<string, Map<string, Pipeline>>();
+    compiled.set(device, this.#pipelines);
     this.#absent = device.createBuffer({ label: 'absent operand', size: 256, usage: GPUBufferUsage.STORAGE });
   }
 
@@ -184,7 +194,9 @@ export class Kernels {
 
   #pipeline(op: AnyOp, variant: { name: string; code: string }, prelude: string, constants: Record<string, number>) {
     const key = `${op.name}/${variant.name}/${prelude}/${JSON.stringify(constants)}`;
-    const known = this.#pipelines.get(key);
+    const ofCode = this.#pipelines.get(variant.code) ?? new Map<string, Pipeline>();
+    this.#pipelines.set(variant.code, ofCode);
+    const known = ofCode.get(key);
     if (known) return known;
     const types: GPUBufferBindingType[] = [
       ...Object.keys(op.inputs).map(() => 'read-only-storage' as const),
@@ -205,7 +217,7 @@ export class Kernels {
       },
     });
     const made = { pipeline, layout };
-    this.#pipelines.set(key, made);
+    ofCode.set(key, made);
     return made;
   }
 
@@ -237,7 +249,6 @@ export class Kernels {
     for (const params of this.#params.values()) params.destroy();
     this.#absent.destroy();
     this.#params.clear();
-    this.#pipelines.clear();
   }
 }
 

@@ -14,7 +14,7 @@ function configOf({ config }: { readonly config?: string | undefined }) {
 }
 
 export async function runLoop(command: CommandOf<'run'>): Promise<void> {
-  const { command: _, json, seed, maxTime: __, ...request } = command;
+  const { command: _, json: __, seed, maxTime: ___, ...request } = command;
   const seeds = command.seeds === undefined ? (command.resume === undefined ? [seed] : undefined) : seedsIn(command.seeds);
   let finished: FinishedRun | null = null;
   try {

@@ -77,7 +77,7 @@ export class ProgressDisplay {
       `${progress.selfEdits}/${progress.selfEditsPlanned} self-edits, ` +
       `${progress.writtenTokens > 0 ? `${progress.writtenTokens} tokens so far, ` : ''}` +
       `${progress.adaptations}/${progress.adaptationsPlanned} adaptations` +
-      (progress.underWay ? ` (${progress.underWay.adapters} under way, step ${progress.underWay.steps} of ${progress.underWay.stepsPlanned} of them together)` : '');
+      (progress.underWay ? ` (${progress.underWay.adapters} under way: ${progress.underWay.steps} of ${progress.underWay.stepsPlanned} steps)` : '');
     const left = progress.secondsLeft === null ? '' : `about ${duration(progress.secondsLeft)} left`;
     this.#bar.show(progress.adaptations, Math.max(1, progress.adaptationsPlanned), stage, { stage, counts, left });
   }

@@ -16,21 +16,21 @@ export async function generateTexts(command: CommandOf<'generate'>): Promise<voi
   { stops: false, pieces: isLive });
 }
 
-/** The text of a file or, where it is `-`, of stdin. */
-function inputOf(path: string): { readonly text: string; readonly place: string } {
-  return { text: readText(path, 'data', { orStdin: true }), place: path === '-' ? 'stdin' : path };
+/** A file as it is named; of stdin, which is `-`, the text. */
+function inputOf(path: string): string | { readonly text: string; readonly place: string } {
+  return path === '-' ? { text: readText(path, 'data', { orStdin: true }), place: 'stdin' } : path;
 }
 
 export async function scoreTexts(command: CommandOf<'score'>): Promise<void> {
   const { command: _, json: __, input: path, ...request } = command;
   const input = inputOf(path);
-  const rows = input.text.split(/\r?\n/);
-  await perform(command, (deps, hooks) => score({ ...request, input }, deps, hooks), ({ lines, tokens, total, perplexity }) =>
-    [
+  await perform(command, (deps, hooks) => score({ ...request, input }, deps, hooks), ({ lines, tokens, total, perplexity }) => {
+    const rows = (typeof input === 'string' ? readText(input, 'data') : input.text).split(/\r?\n/);
+    return [
       ...lines.map((line, i) => `${line.total.toFixed(4)}\t${rows[i] ?? ''}`),
       `${tokens} tokens, log-probability ${total.toFixed(4)}, perplexity ${perplexity.toFixed(4)}`,
-    ].join('\n'),
-  { stops: false });
+    ].join('\n');
+  }, { stops: false });
 }
 
 /** A table of ids with the text that is complete with each; a star marks those with a loss. */

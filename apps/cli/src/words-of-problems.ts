@@ -38,8 +38,10 @@ export function inWords(sentence: string, verb: readonly string[] | null = null)
     .replaceAll(/`([A-Za-z][\w.]*)`/g, (_, setting: string) => flagOf(setting))
     .replaceAll('the same request', 'the same command');
   if (verb === null) return own;
-  const command = `npm run -s seal -- ${verb.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`;
-  return own + (REMEDIES[verb[0] ?? ''] ?? ((text) => `; see: ${text}`))(command);
+  const [name, ...rest] = verb;
+  const words = name === 'run' ? [name, '--resume', ...rest] : verb;
+  const command = `npm run -s seal -- ${words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`;
+  return own + (REMEDIES[name ?? ''] ?? ((text) => `; see: ${text}`))(command);
 }
 
 /** Anything thrown as lines for stderr; `debug` says where it happened. */

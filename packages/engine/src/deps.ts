@@ -1,7 +1,9 @@
 /** What an app hands to every verb: nothing here or below reads the environment, a command line or a configuration of the user's. */
 
 import type { Gpu } from '@seal/device';
-import type { OpenExecutor } from './executor/open.ts';
+import type { Checkpoint, WeightFormat } from '@seal/model';
+import type { Executor, ExecutorSettings, ReadAdapter } from '@seal/trainer';
+import type { Hooks } from './events.ts';
 import type { Presets } from './presets/preset.ts';
 
 /** Where models of a hub are kept, and how the hub is reached. */
@@ -29,3 +31,23 @@ export interface Deps {
   /** How the long work is executed; in a process of its own unless given. */
   readonly openExecutor?: OpenExecutor | undefined;
 }
+
+/** What an executor is opened for. */
+export interface ExecutorRequest {
+  readonly checkpoint: Checkpoint;
+  readonly weights?: WeightFormat | undefined;
+  readonly verbose?: boolean | undefined;
+  readonly settings: ExecutorSettings;
+  readonly readAdapter: ReadAdapter;
+}
+
+/** An executor with its device and model open. */
+export interface OpenedExecutor {
+  readonly executor: Executor;
+  /** The adapter's description. */
+  readonly adapter: string;
+  /** Names the measured choice of kernels; null where the defaults run. */
+  readonly tuningDigest: string | null;
+}
+
+export type OpenExecutor = (request: ExecutorRequest, deps: Deps, hooks: Hooks) => Promise<OpenedExecutor>;

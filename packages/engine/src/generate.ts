@@ -2,7 +2,15 @@
 
 import { Problem, problemsAs, stream } from '@seal/files';
 import { readJson } from '@seal/files/node';
-import { checkSampling, continueTokens, generationSettings, type Checkpoint, type Completion, type PeftAdapter, type SamplingOptions } from '@seal/model';
+import {
+  checkSampling,
+  continueTokens,
+  generationSettings,
+  type Checkpoint,
+  type Completion,
+  type PeftAdapter,
+  type SamplingOptions,
+} from '@seal/model';
 import { parseMessages } from '@seal/tokenizer';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';

@@ -1,13 +1,13 @@
 /** Every verb of SEAL as `(request, deps, { signal, onEvent }) => document`: what a command is without a terminal. */
 
-export type { Deps, HubAccess } from './deps.ts';
+export type { Deps, ExecutorRequest, HubAccess, OpenedExecutor, OpenExecutor } from './deps.ts';
 export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts';
 export { convert, merge, type ConvertDocument, type ConvertRequest, type MergeDocument, type MergeRequest } from './convert.ts';
 export { generate, type GenerateDocument, type GenerateRequest } from './generate.ts';
 export { MOST_ADAPTERS, plan, type KernelCheck, type ModelCheck, type Plan, type PlanDocument, type PlanRequest } from './plan.ts';
 export { pretrain, type PretrainDocument, type PretrainRequest } from './pretrain.ts';
 export { pull, type PullRequest } from './pull.ts';
-export { checkRequest, HELD_FORMAT, LOADING, SEED, type RequestOf } from './request.ts';
+export { checkRequest, LOADING, SEED, WEIGHT_FORMAT, type RequestOf } from './request.ts';
 export { score, type ScoreDocument, type ScoreRequest } from './score.ts';
 export {
   baseName,
@@ -25,11 +25,11 @@ export {
 export { adapt, type AdaptDocument, type AdaptRequest } from './adapt.ts';
 export { ask, type AskDocument, type AskRequest } from './ask.ts';
 export { evaluate, type EvaluateDocument, type EvaluateRequest } from './evaluate.ts';
-export { openLocalExecutor, openWorkerExecutor, type ExecutorRequest, type OpenedExecutor, type OpenExecutor } from './executor/open.ts';
+export { openLocalExecutor, openWorkerExecutor } from './executor/open.ts';
 export { builtInPresets } from './presets/list.ts';
 export { fitted, presetOf, type DrawnContexts, type Preset, type Presets, type Subject, type TextRequest } from './presets/preset.ts';
 export { squadConfig } from './presets/squad.ts';
-export { speaksTinyWorld, tinyConfig } from './presets/tiny.ts';
+export { tinyConfig } from './presets/tiny.ts';
 export { report, type ReportRequest } from './report.ts';
 export { run, RunStopped, type FinishedRun, type RunRequest } from './run.ts';
 export { sft, type SftDocument, type SftRequest } from './sft.ts';

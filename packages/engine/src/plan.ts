@@ -23,13 +23,13 @@ import { modelCases } from '@seal/tuner';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import type { Hooks } from './events.ts';
-import { checkRequest, HELD_FORMAT, type RequestOf } from './request.ts';
+import { checkRequest, WEIGHT_FORMAT, type RequestOf } from './request.ts';
 import { modelDirectory, SHIPPED_MODEL } from './session.ts';
 import { keptTuning } from './tuning.ts';
 
 const schema = type({
   'model?': 'string',
-  'weights?': HELD_FORMAT,
+  'weights?': WEIGHT_FORMAT,
   /** Adapters trained side by side. */
   'pack?': '1 <= number.integer <= 1024',
   'rank?': '1 <= number.integer <= 1024',

@@ -3,7 +3,6 @@
 import { afterStop, stream } from '@seal/files';
 import { digest } from '@seal/files/node';
 import { checkpointFiles, Generator, initialWeights, Model, parseConfig } from '@seal/model';
-import { createTokenizer } from '@seal/tokenizer';
 import { openTraining, type Training } from '@seal/runs';
 import {
   DEFAULT_PRETRAINING,
@@ -16,6 +15,7 @@ import {
   type Probe,
   type ProbeSets,
 } from '@seal/tiny';
+import { createTokenizer } from '@seal/tokenizer';
 import {
   createCodec,
   decodeTrainingState,

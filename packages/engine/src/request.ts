@@ -5,11 +5,11 @@ import { type, type Type } from 'arktype';
 
 /** Values that several verbs take. */
 export const SEED = 'number.integer >= 0';
-export const HELD_FORMAT = "'f32' | 'f16' | 'int8' | 'int4'";
+export const WEIGHT_FORMAT = "'f32' | 'f16' | 'int8' | 'int4'";
 export const NUMBER_DTYPE = "'f32' | 'f16' | 'bf16'";
 
 /** How a model is named and loaded. */
-export const LOADING = { 'model?': 'string', 'weights?': HELD_FORMAT, 'verbose?': 'boolean' } as const;
+export const LOADING = { 'model?': 'string', 'weights?': WEIGHT_FORMAT, 'verbose?': 'boolean' } as const;
 
 type Frozen<T> = T extends readonly (infer Item)[] ? readonly Frozen<Item>[] : T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 

@@ -35,9 +35,9 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
-import type { Deps } from './deps.ts';
+import type { Deps, OpenedExecutor } from './deps.ts';
 import { note, type Hooks } from './events.ts';
-import { openWorkerExecutor, type OpenedExecutor } from './executor/open.ts';
+import { openWorkerExecutor } from './executor/open.ts';
 import { builtInPresets } from './presets/list.ts';
 import { fitted, presetOf, type Subject, type TextRequest } from './presets/preset.ts';
 import { report } from './report.ts';
@@ -62,6 +62,8 @@ export interface RunRequest extends TextRequest {
   readonly out?: string | undefined;
   /** Goes on with a stopped run, which keeps what it was begun with. */
   readonly resume?: string | undefined;
+  /** Tell what the driver writes by itself. */
+  readonly verbose?: boolean | undefined;
 }
 
 /** A run's result and where it is. */
@@ -130,6 +132,7 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
       {
         checkpoint,
         weights: 'f32',
+        verbose: request.verbose,
         settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
         readAdapter: (digest) => current?.readBlob('adapters', digest) ?? Promise.reject(new RangeError(`Cannot read adapter ${digest}: no run is open`)),
       },

@@ -23,6 +23,7 @@ import {
 import { counted } from '@seal/report/text';
 import { openTraining, type Training } from '@seal/runs';
 import { speaksTinyWorld } from '@seal/tiny';
+import { beginOf } from '@seal/tokenizer';
 import {
   batchOrder,
   decodeTrainingState,
@@ -273,15 +274,13 @@ function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
   const { tokenizer, config, chat } = checkpoint;
   const [end] = config.eosTokenIds;
   if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: beginOf(checkpoint), end, chat };
+  return { tokenizer, begin: begins(checkpoint), end, chat };
 }
 
-/** Tokens that the tokenizer puts before every text. That of the tiny world leaves it to the configuration to name one. */
-function beginOf({ tokenizer, config }: Checkpoint): number[] {
+/** What stands before every text. The tokenizer of the tiny world leaves it to the configuration to name that. */
+function begins({ tokenizer, config }: Checkpoint): readonly number[] {
   if (speaksTinyWorld(tokenizer)) return config.bosTokenId === null ? [] : [config.bosTokenId];
-  const bare = tokenizer.encode('a');
-  const framed = tokenizer.encodeWithSpecials('a');
-  return framed.slice(0, Math.max(0, framed.findIndex((_, i) => bare.every((id, j) => framed[i + j] === id))));
+  return beginOf(tokenizer);
 }
 
 function refuseAdapterSettings({ adapterInit, rank, alpha, targets }: SftRequest): null {

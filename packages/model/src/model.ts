@@ -1,10 +1,9 @@
 /** A loaded model: configuration, weights on the device in float32 or quantised, rotary table, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
-import { ropeTable, type ChoiceOptions, type Kernels, type QuantisedRows, type Slice } from '@seal/kernels';
+import { Kernels, ropeTable, type ChoiceOptions, type QuantisedRows, type Slice } from '@seal/kernels';
 import { ParameterArena } from './arena.ts';
 import { createStorage } from './buffers.ts';
-import { kernelsOf } from './device-kernels.ts';
 import type { ModelConfig, Projection } from './model-config.ts';
 import { QuantisedWeights } from './quantised.ts';
 import { layerTensor, parameterLayout } from './parameters.ts';
@@ -14,11 +13,10 @@ import { inverseFrequencies } from './rope.ts';
 /** Weights on the host by Hugging Face name, in float32. */
 export type HostWeights = ReadonlyMap<string, Float32Array>;
 
-/** A model on a device. Owns its buffers until `destroy`. */
+/** A model on a device. Owns its buffers and kernels until `destroy`; compiled pipelines are the device's. */
 export class Model {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
-  /** Shared with other models of the device. */
   readonly kernels: Kernels;
   /** The format of matrices; `tensorFormat` says how each of them is. */
   readonly format: WeightFormat;
@@ -48,7 +46,7 @@ export class Model {
     this.config = config;
     const { byteLimit = Infinity, weights: format = 'f32', ...choice } = options;
     this.format = format;
-    this.kernels = kernelsOf(gpu, choice);
+    this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     const layout = parameterLayout(config);
     this.#arena =
@@ -86,7 +84,7 @@ export class Model {
     else this.#arena.writeVector(name, values);
   }
 
-  /** Uploads rows of one matrix as `packRows` gives them in its format. */
+  /** Uploads rows of one matrix as `quantiseRows` gives them in its format. */
   writeQuantisedRows(name: string, first: number, rows: QuantisedRows): void {
     if (this.#arena instanceof ParameterArena) throw new TypeError(`Cannot write packed rows of ${name}: weights are held as f32`);
     this.#arena.writeRows(name, first, rows);
@@ -118,5 +116,6 @@ export class Model {
   destroy(): void {
     this.#arena.destroy();
     this.cosSin.destroy();
+    this.kernels.destroy();
   }
 }

@@ -35,4 +35,5 @@ export { executorSettings } from './settings.ts';
 export { bootstrapMean, mean, quantile, rewardSpread, variance, type Interval, type RewardSpread } from './statistics.ts';
 export { pooledDocument, resultDocument } from './table.ts';
 export { decodeTrainingState, encodeTrainingState, type TrainingState } from './training-state.ts';
+export { Turns } from './turns.ts';
 export * from './work.ts';

@@ -22,7 +22,7 @@ import {
 } from '@seal/model';
 import { Packer, type Part } from './packer.ts';
 import { scheduledRate } from './schedules.ts';
-import type { InnerProgress, Rate, WorkDocument } from './work.ts';
+import type { InnerProgress, Outcome, Rate, WorkDocument } from './work.ts';
 
 /** One adapter to train. */
 export interface Adaptation {
@@ -38,17 +38,10 @@ export interface Adaptation {
 }
 
 /** A trained adapter. Where `status` says so, `values` are those before the first step whose loss was not finite. */
-export interface Adapted {
+export interface Adapted extends Outcome {
   /** In the layout of the adapter's own rank. */
   readonly values: AdapterValues;
   readonly lora: LoraScale;
-  /** Steps, and tokens in them, that were asked for. */
-  readonly steps: number;
-  readonly trainedTokens: number;
-  readonly firstLoss: number | null;
-  readonly lastLoss: number | null;
-  readonly status: 'ok' | 'non-finite';
-  readonly cause: string | null;
 }
 
 /** Documents a step. */

@@ -17,6 +17,7 @@ import {
 } from '@seal/model';
 import { InnerLoop, type Adapted } from './inner-loop.ts';
 import { afterRound, fineTune, weightsDigest } from './policy.ts';
+import { Turns } from './turns.ts';
 import type {
   AdaptedRecord,
   AdaptResult,
@@ -83,6 +84,7 @@ export class LocalExecutor implements Executor {
   readonly model: Model;
   readonly inner: InnerLoop;
   readonly #parts: LocalParts;
+  readonly #turns = new Turns();
   /** Trained adapters while they answer; the slots of the inner loop have their next adapters meanwhile. */
   readonly #trained: LoraPack;
   readonly #answering: Generator;
@@ -90,7 +92,6 @@ export class LocalExecutor implements Executor {
   #base: HostWeights | null = null;
   /** The policy whose weights are on the device, and those weights where they are not the base's. */
   #current: { readonly adapters: PolicyRef['adapters']; readonly weights: HostWeights | null } = { adapters: [], weights: null };
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(parts: LocalParts) {
     const { model, settings } = parts;
@@ -113,7 +114,7 @@ export class LocalExecutor implements Executor {
   }
 
   async *write(work: readonly WriteWork[], { onProgress, signal }: WorkHooks = {}): AsyncGenerator<Sampled[][]> {
-    const release = await this.#turn();
+    const release = await this.#turns.take();
     try {
       const { maxSelfEditTokens: maxNewTokens, topP, stopTokens } = this.#parts.settings;
       let tokens = 0;
@@ -142,7 +143,7 @@ export class LocalExecutor implements Executor {
   }
 
   async *adapt(work: readonly AdaptWork[], { onProgress, signal }: WorkHooks = {}): AsyncGenerator<AdaptResult[]> {
-    const release = await this.#turn();
+    const release = await this.#turns.take();
     try {
       const byPolicy = Map.groupBy(work.entries(), ([, { policy }]) => keyOf(policy));
       let before = 0;
@@ -207,8 +208,7 @@ export class LocalExecutor implements Executor {
   }
 
   async answer(work: readonly AnswerWork[], { signal }: WorkHooks = {}): Promise<Sampled[][]> {
-    const release = await this.#turn();
-    try {
+    return this.#turns.alone(async () => {
       const answers: Sampled[][] = [];
       for (const own of Map.groupBy(work.entries(), ([, { policy }]) => keyOf(policy)).values()) {
         const [[, first] = []] = own;
@@ -219,14 +219,11 @@ export class LocalExecutor implements Executor {
         divided(own.map(([, { ask }]) => ask.length), completions).forEach((one, i) => (answers[own[i]?.[0] ?? i] = one));
       }
       return answers;
-    } finally {
-      release();
-    }
+    });
   }
 
   async fineTune({ policy, documents, stream }: FineTuneWork, { signal }: WorkHooks = {}): Promise<FineTuneResult> {
-    const release = await this.#turn();
-    try {
+    return this.#turns.alone(async () => {
       await this.#use(policy);
       const { sft, baseModel } = this.#parts.settings;
       const { values, losses } = await fineTune(this.model, documents, sft, streamOf(stream), signal);
@@ -234,9 +231,7 @@ export class LocalExecutor implements Executor {
       const weights = this.#current.weights ?? (await this.#baseWeights());
       const merged = afterRound(weights, this.model.config, sft.lora, files['adapter_model.safetensors'], 'the adapter of this round');
       return { digest: digest(files['adapter_model.safetensors']), files, losses, policyDigest: weightsDigest(merged) };
-    } finally {
-      release();
-    }
+    });
   }
 
   async close(): Promise<void> {
@@ -244,15 +239,6 @@ export class LocalExecutor implements Executor {
     this.#trained.destroy();
     this.#answering.destroy();
     this.#writing.destroy();
-  }
-
-  /** Waits until nobody else works; what comes back lets the next one in. */
-  async #turn(): Promise<() => void> {
-    const before = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = promise;
-    await before;
-    return resolve;
   }
 
   async #baseWeights(): Promise<HostWeights> {

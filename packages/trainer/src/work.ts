@@ -76,12 +76,8 @@ export interface Sampled {
   readonly broken: boolean;
 }
 
-/** What became of an adapter. */
-export interface AdaptedRecord {
-  /** SHA-256 of its weights file. */
-  readonly digest: string;
-  /** Its files by name, where they were wanted. */
-  readonly files: Readonly<Record<string, Uint8Array | string>> | null;
+/** What became of an adaptation. */
+export interface Outcome {
   /** Steps, and tokens in them, that were asked for. */
   readonly steps: number;
   readonly trainedTokens: number;
@@ -89,6 +85,14 @@ export interface AdaptedRecord {
   readonly lastLoss: number | null;
   readonly status: 'ok' | 'non-finite';
   readonly cause: string | null;
+}
+
+/** A trained adapter, by name. */
+export interface AdaptedRecord extends Outcome {
+  /** SHA-256 of its weights file. */
+  readonly digest: string;
+  /** Its files by name, where they were wanted. */
+  readonly files: Readonly<Record<string, Uint8Array | string>> | null;
 }
 
 /** An adaptation that is done; `index` is the place of its work. */

@@ -1,31 +1,11 @@
 /** Opens executors: in a process of their own, or in this one. */
 
-import { hostWeights, type Checkpoint, type WeightFormat } from '@seal/model';
-import { LocalExecutor, type Executor, type ExecutorSettings, type ReadAdapter } from '@seal/trainer';
-import type { Deps } from '../deps.ts';
+import { hostWeights } from '@seal/model';
+import { LocalExecutor, type Executor } from '@seal/trainer';
+import type { Deps, ExecutorRequest, OpenedExecutor } from '../deps.ts';
 import { note, type Hooks } from '../events.ts';
 import { openSession } from '../session.ts';
 import { WorkerExecutor } from './worker-executor.ts';
-
-/** What an executor is opened for. */
-export interface ExecutorRequest {
-  readonly checkpoint: Checkpoint;
-  readonly weights?: WeightFormat | undefined;
-  readonly verbose?: boolean | undefined;
-  readonly settings: ExecutorSettings;
-  readonly readAdapter: ReadAdapter;
-}
-
-/** An executor with its device and model open. */
-export interface OpenedExecutor {
-  readonly executor: Executor;
-  /** The adapter's description. */
-  readonly adapter: string;
-  /** Names the measured choice of kernels; null where the defaults run. */
-  readonly tuningDigest: string | null;
-}
-
-export type OpenExecutor = (request: ExecutorRequest, deps: Deps, hooks: Hooks) => Promise<OpenedExecutor>;
 
 /** In a process of its own, on the device that opens there by default. */
 export async function openWorkerExecutor({ checkpoint, weights, verbose, settings, readAdapter }: ExecutorRequest, deps: Deps, hooks: Hooks): Promise<OpenedExecutor> {

@@ -41,6 +41,8 @@ export type Request =
   | { readonly [Name in CallName]: { readonly type: 'call'; readonly id: number; readonly name: Name; readonly work: Calls[Name]['work'] } }[CallName]
   /** Stops the call under way after its step. */
   | { readonly type: 'stop'; readonly id: number }
+  /** Loses the device, as a driver may at any time: what follows is what a lost device leads to. */
+  | { readonly type: 'drop-device' }
   /** The weights file of an adapter that was asked for; null where there is none. */
   | { readonly type: 'adapter'; readonly digest: string; readonly bytes: Uint8Array | null };
 

@@ -8,7 +8,19 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { programCommand } from '@seal/device';
 import { messageOf, Problem } from '@seal/files';
-import type { AdaptResult, AdaptWork, AnswerWork, Executor, FineTuneResult, FineTuneWork, ReadAdapter, Sampled, WorkHooks, WriteWork } from '@seal/trainer';
+import {
+  Turns,
+  type AdaptResult,
+  type AdaptWork,
+  type AnswerWork,
+  type Executor,
+  type FineTuneResult,
+  type FineTuneWork,
+  type ReadAdapter,
+  type Sampled,
+  type WorkHooks,
+  type WriteWork,
+} from '@seal/trainer';
 import { frame, FrameReader, type Sendable } from './frames.ts';
 import { receivedError, type CallName, type Calls, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
 
@@ -111,6 +123,10 @@ class WorkerProcess {
     return promise as Promise<Calls[Name]['result']>;
   }
 
+  dropDevice(): void {
+    this.#send({ type: 'drop-device' });
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL');
   }
@@ -159,15 +175,15 @@ class WorkerProcess {
     this.#ended ??= why;
     const said = this.#stderr.trim().split('\n').filter((line) => !/^(Warning: |\s+at )/.test(line)).at(-1);
     const error = new WorkerLost(said === undefined || said === '' ? this.#ended : `${this.#ended} (${said.slice(0, 300)})`);
-    for (const pending of [...this.#pending.values()]) pending.reject(error);
+    for (const pending of this.#pending.values()) pending.reject(error);
   }
 }
 
 /** Work in a process of its own; calls wait for one another. */
 export class WorkerExecutor implements Executor {
   readonly #parts: WorkerParts;
+  readonly #turns = new Turns();
   #worker: WorkerProcess;
-  #last: Promise<unknown> = Promise.resolve();
   #failures = 0;
 
   constructor(parts: WorkerParts) {
@@ -185,8 +201,13 @@ export class WorkerExecutor implements Executor {
     return this.#worker.pid;
   }
 
+  /** Loses the device of the process, for what wants to see what becomes of that. */
+  dropDevice(): void {
+    this.#worker.dropDevice();
+  }
+
   baseDigest(): Promise<string> {
-    return this.#alone(() => this.#tried((worker) => worker.call('baseDigest', null)));
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('baseDigest', null)));
   }
 
   async *write(work: readonly WriteWork[], hooks: WorkHooks = {}): AsyncGenerator<readonly (readonly Sampled[])[]> {
@@ -214,11 +235,11 @@ export class WorkerExecutor implements Executor {
   }
 
   answer(work: readonly AnswerWork[], hooks: WorkHooks = {}): Promise<readonly (readonly Sampled[])[]> {
-    return this.#alone(() => this.#tried((worker) => worker.call('answer', work, hooks)));
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('answer', work, hooks)));
   }
 
   fineTune(work: FineTuneWork, hooks: WorkHooks = {}): Promise<FineTuneResult> {
-    return this.#alone(() => this.#tried((worker) => worker.call('fineTune', work, hooks)));
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('fineTune', work, hooks)));
   }
 
   async close(): Promise<void> {
@@ -232,7 +253,7 @@ export class WorkerExecutor implements Executor {
     hooks: WorkHooks,
     taken: (item: Calls[Name]['item']) => Calls[Name]['item'],
   ): AsyncGenerator<Calls[Name]['item']> {
-    const release = await this.#turn();
+    const release = await this.#turns.take();
     try {
       for (;;) {
         const queue: Calls[Name]['item'][] = [];
@@ -293,22 +314,5 @@ export class WorkerExecutor implements Executor {
     this.#parts.onNote(`The process that computes was lost: ${error.message}. Another one does again what it was at`);
     this.#worker.kill();
     this.#worker = new WorkerProcess(this.#parts);
-  }
-
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const release = await this.#turn();
-    try {
-      return await work();
-    } finally {
-      release();
-    }
-  }
-
-  async #turn(): Promise<() => void> {
-    const before = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = promise;
-    await before;
-    return resolve;
   }
 }

@@ -78,6 +78,7 @@ async function take(request: Request): Promise<void> {
     if (stop?.id === request.id) stop.controller.abort(new Error('stopped'));
     return;
   }
+  if (request.type === 'drop-device') return session?.gpu.device.destroy();
   if (request.type === 'adapter') {
     const waiting = wanted.get(request.digest);
     wanted.delete(request.digest);

@@ -6,10 +6,10 @@ import { Problem, problemsAs, stream } from '@seal/files';
 import { readText } from '@seal/files/node';
 import { generationSettings } from '@seal/model';
 import { counted } from '@seal/report/text';
+import { speaksTinyWorld } from '@seal/tiny';
 import { createTextCodec, type SealConfig } from '@seal/trainer';
 import { SHIPPED_MODEL } from '../session.ts';
 import type { Preset } from './preset.ts';
-import { speaksTinyWorld } from './tiny.ts';
 
 /**
  * The numbers of the paper's single-passage runs (rank 32 and alpha 64 at 1e-3, best of five over three repeats, 50 passages
@@ -64,7 +64,7 @@ async function templateOf(template: unknown = 'implications'): Promise<Template>
 export const squad: Preset = {
   config: squadConfig,
   async open(checkpoint, { model, template: wanted, chat = false, passages, mode }) {
-    if (speaksTinyWorld(checkpoint)) {
+    if (speaksTinyWorld(checkpoint.tokenizer)) {
       throw new Problem('usage', `Cannot use the preset squad: ${model ?? 'the shipped tiny model'} has no words but those of the tiny world; name another model with \`model\`, or use \`preset\` tiny`);
     }
     const { directory, tokenizer, chat: format, config } = checkpoint;

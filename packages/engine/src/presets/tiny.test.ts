@@ -4,7 +4,8 @@ import { conditionName } from '@seal/runs';
 import { contextsOf, tinyDomain } from '@seal/tiny';
 import { readCheckpoint } from '@seal/model';
 import { groupContexts, lengthsOf, plannedWork, tableRows } from '@seal/trainer';
-import { speaksTinyWorld, tiny, tinyConfig } from './tiny.ts';
+import { speaksTinyWorld } from '@seal/tiny';
+import { tiny, tinyConfig } from './tiny.ts';
 
 const checkpoint = await readCheckpoint(fileURLToPath(new URL('../../../tiny/checkpoint', import.meta.url)));
 const request = { model: undefined, mode: 'corrected' } as const;
@@ -41,7 +42,7 @@ it('draws nobody twice for the rounds, and others for the table', async () => {
 });
 
 it('refuses what its world has no use for, and a model without its words', async () => {
-  expect(speaksTinyWorld(checkpoint)).toBe(true);
+  expect(speaksTinyWorld(checkpoint.tokenizer)).toBe(true);
   for (const [own, message] of [
     [{ passages: 'x.json' }, 'takes no `passages`'],
     [{ template: 'qa' }, 'Cannot use `template` with the tiny model'],

@@ -3,8 +3,7 @@
 import { parsePassages } from '@seal/domains';
 import { Problem, problemsAs } from '@seal/files';
 import { readText } from '@seal/files/node';
-import type { Checkpoint } from '@seal/model';
-import { contextsOf, readableContexts, tinyDomain, VOCABULARY } from '@seal/tiny';
+import { contextsOf, readableContexts, speaksTinyWorld, tinyDomain } from '@seal/tiny';
 import { createCodec, type SealConfig } from '@seal/trainer';
 import { baseName, SHIPPED_MODEL } from '../session.ts';
 import type { Preset } from './preset.ts';
@@ -49,20 +48,11 @@ export const tinyConfig: SealConfig = {
 
 const PROMPT_TOKENS = 256;
 
-/** Whether a model has the tiny world's words. */
-export function speaksTinyWorld({ tokenizer }: Pick<Checkpoint, 'tokenizer'>): boolean {
-  try {
-    return VOCABULARY.length === tokenizer.largestId + 1 && VOCABULARY.every((token, id) => tokenizer.id(token) === id);
-  } catch {
-    return false;
-  }
-}
-
 export const tiny: Preset = {
   config: tinyConfig,
   async open(checkpoint, { model, template, chat, passages }) {
     const own = 'passages of your own need `preset` squad, a `model` and `passages`';
-    if (!speaksTinyWorld(checkpoint)) throw new Problem('usage', `Cannot use the preset tiny: ${model} does not have the words of the tiny world; ${own}`);
+    if (!speaksTinyWorld(checkpoint.tokenizer)) throw new Problem('usage', `Cannot use the preset tiny: ${model} does not have the words of the tiny world; ${own}`);
     if (passages !== undefined) throw new Problem('usage', `Cannot use the preset tiny: it makes passages of its own and takes no \`passages\`; ${own}`);
     if (template !== undefined || chat) {
       const name = chat ? '`chat`' : '`template`';

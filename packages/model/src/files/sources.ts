@@ -8,12 +8,11 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
-import { quantisedShape, dequantiseRows, type QuantisedRows } from '@seal/kernels';
+import { dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
-import { tensorFormat } from '../quantised.ts';
-import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
+import { matchTensors, type Matched, type QuantisedTensor } from './matching.ts';
 import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
 import {
   BYTE_SIZES,
@@ -50,9 +49,6 @@ export interface SourceTensor {
   readonly shape: readonly number[];
   readonly quantised?: QuantisedFormat;
 }
-
-/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
-export const quantisedNames = (name: string) => ({ data: `${name}.packed`, scales: `${name}.scales` });
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */
 export function rowShape(shape: readonly number[]): readonly [rows: number, columns: number] {
@@ -162,13 +158,6 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
   return tensors;
 }
 
-/** Tensors that some writers store although they follow from the others. */
-function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
-  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
-}
-
-const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
-
 /**
  * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
  * matrices are stored quantised. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
@@ -176,78 +165,12 @@ const shown = (shape: readonly number[]) => `(${shape.join(', ')})`;
  */
 export async function openWeights(directory: string, config: ModelConfig, format: WeightFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
-  const found = new Map<string, FileTensor>();
-  const used = new Set<string>();
-  /** Stored twice: the second must be the same. */
-  const copies = new Map<string, Located>();
-  for (const layoutPlace of parameterLayout(config).places.values()) {
-    const { name, shape } = layoutPlace;
-    const stored = tensorFormat(format, layoutPlace);
-    if (stored !== 'f32') {
-      found.set(name, quantisedTensor(layoutPlace, stored, tensors, place));
-      for (const part of Object.values(quantisedNames(name))) used.add(part);
-      continue;
-    }
-    const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
-    // Of two tied tensors some writers keep the head only.
-    const tensor = tensors.get(name) ?? tied;
-    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors)}`);
-    for (const one of tied ? [tensor, tied] : [tensor]) {
-      if (one.shape.join() !== shape.join()) {
-        const stored = one === tensor ? name : 'lm_head.weight';
-        throw new RangeError(`Cannot use ${one.path}: tensor ${stored} is ${shown(one.shape)}, config.json asks for ${shown(shape)}`);
-      }
-      floatDType(one.dtype, name, one.path);
-    }
-    found.set(name, tensor);
-    used.add(name);
-    if (tied && tied !== tensor) copies.set(name, tied);
-  }
-  for (const [name, { path }] of tensors) {
-    if (used.has(name) || isRedundant(name, config)) continue;
-    throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
-  }
-  return fileSource(found, copies);
+  const check = ({ dtype, path }: Located, name: string) => void floatDType(dtype, name, path);
+  return fileSource(matchTensors(config, tensors, { place, format, check }));
 }
 
-/** A matrix that is stored quantised. */
-interface QuantisedTensor extends SourceTensor {
-  readonly quantised: QuantisedFormat;
-  readonly data: Located;
-  readonly scales: Located;
-}
-
-type FileTensor = Located | QuantisedTensor;
-
-function quantisedTensor(
-  { name, shape }: TensorPlace,
-  format: QuantisedFormat,
-  tensors: ReadonlyMap<string, Located>,
-  place: string,
-): QuantisedTensor {
-  const [rows = 1, columns = 1] = shape;
-  const { words, groups } = quantisedShape(format, columns);
-  const find = (stored: string, width: number): Located => {
-    const tensor = tensors.get(stored);
-    if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);
-    if (tensor.shape.join() === `${rows},${width}` && tensor.dtype === 'U32') return tensor;
-    throw new RangeError(
-      `Cannot use ${tensor.path}: tensor ${stored} is ${shown(tensor.shape)} ${tensor.dtype}, ${format} needs ${shown([rows, width])} U32`,
-    );
-  };
-  const names = quantisedNames(name);
-  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, groups) };
-}
-
-function whyMissing(name: string, tensors: ReadonlyMap<string, Located>): string {
-  const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
-  return bare !== name && tensors.has(bare)
-    ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`
-    : `tensor ${name} is missing, config.json asks for it`;
-}
-
-function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMap<string, Located>): WeightSource {
-  const find = (name: string): FileTensor => {
+function fileSource({ found: tensors, copies }: Matched<Located>): WeightSource {
+  const find = (name: string): Located | QuantisedTensor<Located> => {
     const tensor = tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot read tensor ${name}: the model has none of that name`);
     return tensor;
@@ -258,7 +181,7 @@ function fileSource(tensors: ReadonlyMap<string, FileTensor>, copies: ReadonlyMa
     await readAt(path, new Uint8Array(words.buffer), start + first * width * 4);
     return words;
   };
-  const readQuantised = async ({ data, scales }: QuantisedTensor, name: string, first: number, count: number): Promise<QuantisedRows> => {
+  const readQuantised = async ({ data, scales }: QuantisedTensor<Located>, name: string, first: number, count: number): Promise<QuantisedRows> => {
     const rows = { data: await readWords(data, name, first, count), scales: await readWords(scales, name, first, count) };
     const broken = rows.scales.findIndex((word) => (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000);
     if (broken >= 0) throw new RangeError(`Cannot use ${scales.path}: the scales of tensor ${name} are not finite at element ${broken}; the file is damaged`);

@@ -9,7 +9,8 @@ import { quantisedShape } from '@seal/kernels';
 import type { QuantisedFormat } from '../matrix.ts';
 import { quantiseTensorRows, tensorFormat } from '../quantised.ts';
 import { BYTE_SIZES, writeHeader, type FloatDType } from './safetensors.ts';
-import { quantisedNames, pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
+import { quantisedNames } from './matching.ts';
+import { pieceBuffer, rowRanges, rowShape, type SourceTensor, type WeightSource } from './sources.ts';
 
 /** What is written: numbers of a dtype, or quantised matrices and float32 vectors. */
 export type StoredAs = FloatDType | Exclude<QuantisedFormat, 'f16'>;

@@ -3,10 +3,10 @@
 import type { PeftAdapter } from '../adapters/peft.ts';
 import { AdapterPool } from '../adapters/adapter-pool.ts';
 import type { Model } from '../model.ts';
-import { PoolGenerator } from './pool-generator.ts';
 import { PROJECTIONS } from '../model-config.ts';
 import { FEW_ROWS } from '../products.ts';
 import { cacheSlots, Generator, type Completion, type GenerationOptions } from './generation.ts';
+import { PoolGenerator } from './pool-generator.ts';
 
 /** Adapters on the device at once; the weights alone are one more. */
 const ADAPTERS = 4;

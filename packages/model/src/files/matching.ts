@@ -1,0 +1,119 @@
+/**
+ * Which stored tensors are those that a configuration asks for, whatever kind of file they lie in: tied heads that are stored
+ * once or twice, matrices that are stored quantised, tensors that nobody needs.
+ */
+
+import { quantisedShape } from '@seal/kernels';
+import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
+import type { ModelConfig } from '../model-config.ts';
+import { headTensor, parameterLayout, type TensorPlace } from '../parameters.ts';
+import { tensorFormat } from '../quantised.ts';
+
+/** A tensor as its file names it. */
+interface Stored {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** The file that it lies in. */
+  readonly path: string;
+}
+
+/** A matrix that is stored quantised, with the two tensors that it is stored as. */
+export interface QuantisedTensor<Tensor> {
+  readonly dtype: 'U32';
+  readonly shape: readonly number[];
+  readonly quantised: QuantisedFormat;
+  readonly data: Tensor;
+  readonly scales: Tensor;
+}
+
+/** The tensors of a configuration where they are stored. */
+export interface Matched<Tensor> {
+  /** By name, in the order of `parameterLayout`. */
+  readonly found: ReadonlyMap<string, Tensor | QuantisedTensor<Tensor>>;
+  /** Stored twice: the second must be the same. */
+  readonly copies: ReadonlyMap<string, Tensor>;
+}
+
+/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
+export function quantisedNames(name: string): { readonly data: string; readonly scales: string } {
+  return { data: `${name}.packed`, scales: `${name}.scales` };
+}
+
+/** Tensors that some writers store although they follow from the others. */
+function isRedundant(name: string, { tieWordEmbeddings }: ModelConfig): boolean {
+  return name.endsWith('.rotary_emb.inv_freq') || (tieWordEmbeddings && name === 'lm_head.weight');
+}
+
+function shown(shape: readonly number[]): string {
+  return `(${shape.join(', ')})`;
+}
+
+/**
+ * Finds every tensor of a configuration among those of `place`, the file that lists them; `format` is the one in which its
+ * matrices are stored quantised. `check` throws for a dtype that holds no weights. Throws RangeError when the tensors are not
+ * those of the configuration.
+ */
+export function matchTensors<Tensor extends Stored>(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+  { place, format, check }: { readonly place: string; readonly format: WeightFormat; readonly check: (tensor: Tensor, name: string) => void },
+): Matched<Tensor> {
+  const found = new Map<string, Tensor | QuantisedTensor<Tensor>>();
+  const used = new Set<string>();
+  const copies = new Map<string, Tensor>();
+  for (const layoutPlace of parameterLayout(config).places.values()) {
+    const { name, shape } = layoutPlace;
+    const stored = tensorFormat(format, layoutPlace);
+    if (stored !== 'f32') {
+      found.set(name, quantisedTensor(layoutPlace, stored, tensors, place));
+      for (const part of Object.values(quantisedNames(name))) used.add(part);
+      continue;
+    }
+    const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
+    // Of two tied tensors some writers keep the head only.
+    const tensor = tensors.get(name) ?? tied;
+    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors)}`);
+    for (const one of tied ? [tensor, tied] : [tensor]) {
+      if (one.shape.join() !== shape.join()) {
+        const which = one === tensor ? name : 'lm_head.weight';
+        throw new RangeError(`Cannot use ${one.path}: tensor ${which} is ${shown(one.shape)}, config.json asks for ${shown(shape)}`);
+      }
+      check(one, name);
+    }
+    found.set(name, tensor);
+    used.add(name);
+    if (tied && tied !== tensor) copies.set(name, tied);
+  }
+  for (const [name, { path }] of tensors) {
+    if (used.has(name) || isRedundant(name, config)) continue;
+    throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
+  }
+  return { found, copies };
+}
+
+function quantisedTensor<Tensor extends Stored>(
+  { name, shape }: TensorPlace,
+  format: QuantisedFormat,
+  tensors: ReadonlyMap<string, Tensor>,
+  place: string,
+): QuantisedTensor<Tensor> {
+  const [rows = 1, columns = 1] = shape;
+  const { words, groups } = quantisedShape(format, columns);
+  const find = (stored: string, width: number): Tensor => {
+    const tensor = tensors.get(stored);
+    if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);
+    if (tensor.shape.join() === `${rows},${width}` && tensor.dtype === 'U32') return tensor;
+    throw new RangeError(
+      `Cannot use ${tensor.path}: tensor ${stored} is ${shown(tensor.shape)} ${tensor.dtype}, ${format} needs ${shown([rows, width])} U32`,
+    );
+  };
+  const names = quantisedNames(name);
+  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, groups) };
+}
+
+function whyMissing(name: string, tensors: ReadonlyMap<string, unknown>): string {
+  const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
+  return bare !== name && tensors.has(bare)
+    ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`
+    : `tensor ${name} is missing, config.json asks for it`;
+}
