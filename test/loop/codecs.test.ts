@@ -79,10 +79,18 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'published tokenize
   it.each(tokenizers.filter(([, , , turn]) => turn !== null))('%s: by its chat template the prompt of a document is the prompt that is continued', async (name, _, end, turn) => {
     const { tokenizer, chat } = await readTextSide(join(recordings, 'real', name));
     expect(chat).not.toBeNull();
-    const codec = createTextCodec({ tokenizer, stopTokens: [tokenizer.id(end)], chat }, 4_096);
+    const codec = createTextCodec({ tokenizer, stopTokens: [tokenizer.id(end)], chat, asChat: true }, 4_096);
+    const conversation = [{ role: 'user', content: 'Hi.' }, { role: 'assistant', content: 'So far.' }, { role: 'user', content: 'And?' }] as const;
+    const { tokens: turns, targetWeights: weights = [] } = codec.document({ prompt: conversation, text: 'Yes.' });
+    expect(tokenizer.decode(Array.from(turns).filter((_token, at) => weights[at] === 1)).trim()).toBe('Yes.');
+    expect(tokenizer.decode(Array.from(turns))).toContain('So far.');
     for (const text of texts()) {
       const asked = codec.prompt('Write down what it states.');
       const { tokens, targetWeights = [] } = codec.document({ prompt: 'Write down what it states.', text });
+      // A text that a user says is the conversation of that one turn.
+      const said = [{ role: 'user', content: 'Write down what it states.' }] as const;
+      expect(codec.prompt(said)).toEqual(asked);
+      expect(codec.document({ prompt: said, text })).toEqual({ tokens, targetWeights });
       const all = Array.from(tokens);
       const from = Array.from(targetWeights).indexOf(1);
       expect(all.slice(0, from)).toEqual(asked.slice(0, from));
