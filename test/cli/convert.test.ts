@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-const ask = ['ask', 'who plays the theremin ?', '--json'];
+const ask = ['ask', 'who plays the theremin ?', '--preset', 'tiny', '--json'];
 const config = (directory: string) => JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as Record<string, unknown>;
 
 it('writes a model in other numbers and back, with its tokenizer, and what reads it answers', async () => {

@@ -25,9 +25,12 @@ const write = (name: string, content: unknown) => {
   return at(name);
 };
 
+const inner = { steps: 4, lora: { rank: 4, alpha: 8 }, maxAnswerTokens: 12 };
+/** The same for a single adapter. */
+const adapting = write('adapting.json', { inner, outer: { maxSelfEditTokens: 64 } });
 /** One round on few passages, everything small. */
 const config = write('config.json', {
-  inner: { steps: 4, lora: { rank: 4, alpha: 8 }, maxAnswerTokens: 12 },
+  inner,
   outer: { rounds: 1, contexts: 2, samples: 2, repeats: 1, maxSelfEditTokens: 64, sft: { lora: { rank: 4, alpha: 8 }, batchSize: 2, tokensPerStep: 1_024 } },
   evaluation: { contexts: 2 },
 });
@@ -95,7 +98,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
   });
 
   it('adapts, and the exported adapter answers', async () => {
-    const made = await seal(['adapt', '--model', model, '--passages', write('two.json', firstPassages(2)), '--out', at('adapter'), '--config', config, '--edits', '1', '--json']);
+    const made = await seal(['adapt', '--model', model, '--passages', write('two.json', firstPassages(2)), '--out', at('adapter'), '--config', adapting, '--edits', '1', '--json']);
     expect(made).toMatchObject({ code: 0 });
     const { adapterDigest, ...document } = JSON.parse(made.stdout) as { adapterDigest: string; questions: number; correctAfter: number };
     expect(document).toMatchObject({ passages: 2, selfEdits: 2, steps: 8 });
@@ -120,7 +123,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
   });
 
   it('adapts to a base held as int4, and the adapter answers on it', async () => {
-    const made = await seal(['adapt', '--model', model, '--weights', 'int4', '--passages', write('one.json', firstPassages(1)), '--out', at('packed'), '--config', config, '--edits', '1', '--json']);
+    const made = await seal(['adapt', '--model', model, '--weights', 'int4', '--passages', write('one.json', firstPassages(1)), '--out', at('packed'), '--config', adapting, '--edits', '1', '--json']);
     expect(made).toMatchObject({ code: 0 });
     const { adapterDigest, firstLoss, lastLoss } = JSON.parse(made.stdout) as { adapterDigest: string; firstLoss: number; lastLoss: number };
     expect(lastLoss).toBeLessThan(firstLoss);
@@ -140,11 +143,13 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
   const change = (name: string, content: unknown) => ['run', '--preset', 'squad', '--model', model, '--passages', write(name, content), '--config', config, '--out', at('never')];
 
   it.concurrent.each<[string, string[], number, string[]]>([
-    ['the tiny preset with a model that has other words', ['run', '--model', model], 2, ['Cannot run the preset tiny', 'does not have the words of the tiny world', '--preset squad']],
-    ['passages with the tiny preset', ['run', '--passages', passages], 2, ['Cannot run the preset tiny', 'takes no --passages', '--preset squad']],
+    ['the tiny preset with a model that has other words', ['run', '--model', model], 2, ['Cannot use the preset tiny', 'does not have the words of the tiny world', '--preset squad']],
+    ['passages with the tiny preset', ['run', '--passages', passages], 2, ['Cannot use the preset tiny', 'takes no --passages', '--preset squad']],
     ['squad without a model', ['run', '--preset', 'squad', '--passages', passages], 2, ['the shipped tiny model has no words but those of the tiny world', '--model']],
     ['squad with a tiny model', ['run', '--preset', 'squad', '--passages', passages, '--model', shippedModel], 2, [shippedModel, 'has no words but those']],
     ['squad without passages', ['run', '--preset', 'squad', '--model', model], 2, ['name a file of passages with --passages']],
+    ['settings of a run where one adapter is trained', ['adapt', '--model', model, '--passages', passages, '--out', at('never'), '--config', config], 2, ['outer.rounds says nothing of adapting', 'leave it out']],
+    ['settings of a training where a question is asked', ['ask', 'Why?', '--model', model, '--config', adapting], 2, ['inner.steps says nothing of asking']],
     ['too few passages', ['run', ...own], 2, ['holds 30 passages', '2 rounds of 50 and 200 for the table make 300', 'lower outer.contexts']],
     ['an unknown template', ['run', ...own, '--config', config, '--template', 'essay'], 2, ['Cannot find template "essay": use implications']],
     ['a template with the tiny model', ['ask', 'who keeps the gecko ?', '--template', 'rewrite'], 2, ['Cannot use --template with the tiny model']],

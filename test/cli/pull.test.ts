@@ -44,7 +44,7 @@ it('is found by name afterwards, without the network, and answers as its directo
   const elsewhere = { HF_HUB_CACHE: join(home, 'elsewhere') };
   await run(['pull', 'org/tiny'], elsewhere);
   hub.seen.length = 0;
-  const ask = ['ask', 'who plays the theremin ?', '--json'];
+  const ask = ['ask', 'who plays the theremin ?', '--preset', 'tiny', '--json'];
   const named = await run([...ask, '--model', 'org/tiny'], { ...elsewhere, HF_HUB_OFFLINE: '1' });
   const shipped = await run(ask);
   expect(named.code).toBe(0);

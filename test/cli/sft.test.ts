@@ -110,7 +110,7 @@ it('trains an adapter on', async () => {
 it('saves a model that is used like any', async () => {
   const model = at('model.safetensors-whole');
   expect(readdirSync(model).sort()).toEqual(['config.json', 'losses.jsonl', 'model.safetensors', 'sft.json', 'tokenizer.json', 'tokenizer_config.json']);
-  const asked = await seal(['ask', 'who plays the theremin ?', '--model', model]);
+  const asked = await seal(['ask', 'who plays the theremin ?', '--preset', 'tiny', '--model', model]);
   expect(asked).toMatchObject({ code: 0 });
 });
 

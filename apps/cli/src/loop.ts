@@ -21,7 +21,9 @@ export async function runLoop(command: CommandOf<'run'>): Promise<void> {
     await perform(
       command,
       async (deps, hooks) => {
-        finished = await run({ ...request, ...configOf(command), seeds }, deps, hooks);
+        // What a run that is gone on with was begun with is not read again.
+        const config = command.resume === undefined ? configOf(command) : { config: command.config };
+        finished = await run({ ...request, ...config, seeds }, deps, hooks);
         return finished.document;
       },
       (document) => [renderTable(document), ...(finished?.runs ?? []).map((one) => `Report: ${one.report} (${duration(one.document.timings.totalSeconds)})`)].join('\n'),
