@@ -9,6 +9,7 @@ import { formatMessage } from '@optique/core/message';
 import { parse } from '@optique/core/parser';
 import { extractCommandNames, extractOptionNames } from '@optique/core/usage';
 import { commands } from '@seal/cli';
+import { builtInPresets } from '@seal/engine';
 import { FLOORS } from './layers.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -58,6 +59,12 @@ describe('commands', () => {
     expect(refusal(line)).toBeNull();
   });
 
+  test('the presets that they name are there', () => {
+    const named = lines.flatMap(([, line]) => /--preset (\S+)/.exec(line)?.[1] ?? []);
+    expect(named.length).toBeGreaterThan(3);
+    expect(Object.keys(builtInPresets)).toEqual(expect.arrayContaining([...new Set(named)]));
+  });
+
   test('every command is in the manual', () => {
     const shown = new Set(commandLines(read('apps/cli/README.md')).map((line) => words(line)[0]));
     expect([...shown].sort()).toEqual([...extractCommandNames(commands.usage)].sort());
@@ -72,7 +79,6 @@ describe('commands', () => {
   test.each([
     ['frob', /frob/],
     ['run --sed 3', /--sed/],
-    ['run --preset huge', /huge/],
     ['adapt --passages FILE', /--out/],
     ['ask who plays the theremin ?', /./],
   ])('%s would be noticed', (line, reason) => {

@@ -7,9 +7,6 @@ import { argument, command, constant, option } from '@optique/core/primitives';
 import type { InferValue, Parser } from '@optique/core/parser';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
-/** Names of the presets that the engine has. */
-export const PRESETS = ['tiny', 'squad'] as const;
-
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
 const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
@@ -43,7 +40,7 @@ const config = optional(
   option('--config', string({ metavar: 'FILE' }), { description: message`JSON with values that replace the preset's` }),
 );
 const presetNamed = optional(
-  option('--preset', choice(PRESETS), { description: message`Which domain the texts are of: tiny if absent and no model is named, else squad` }),
+  option('--preset', string({ metavar: 'NAME' }), { description: message`Which domain the texts are of: tiny if absent and no model is named, else squad` }),
 );
 const maxTime = optional(
   option('--max-time', string({ metavar: 'TIME' }), { description: message`Stop after e.g. 90s, 5m or 1h and keep what is done` }),
@@ -56,7 +53,7 @@ const run = command(
   object('Options', {
     command: constant('run'),
     preset: withDefault(
-      option('--preset', choice(PRESETS), {
+      option('--preset', string({ metavar: 'NAME' }), {
         description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
       }),
       'tiny',

@@ -109,7 +109,7 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
     const asked = { ...request, contexts, steps, learnt, longest: lengths.document };
     return await adaptWith(opened.executor, subject, config, asked, hooks);
   } catch (error) {
-    throw afterStop(error, 'nothing was written. The same command begins anew');
+    throw afterStop(error, 'nothing was written. Begin anew with the same request');
   } finally {
     await opened.executor.close();
   }
