@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { writeWhole } from '@seal/files/node';
 import { Problem, problemsAs } from '@seal/files';
-import { openDevice } from '@seal/engine';
+import { openDevice } from '@seal/engine/session';
 import { benchKernels, kernelLine, knownPeers, Peers } from '@seal/benchmarks';
 import { peerPython } from './bench-training.ts';
 import { cacheFolder, deps } from './deps.ts';

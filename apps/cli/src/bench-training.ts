@@ -4,7 +4,7 @@ import { writeWhole } from '@seal/files/node';
 import { messageOf, problemsAs } from '@seal/files';
 import { benchRound, benchStep, findPython, roundTable, stepTable } from '@seal/benchmarks';
 import type { Gpu } from '@seal/device';
-import { openDevice, SHIPPED_MODEL } from '@seal/engine';
+import { openDevice, SHIPPED_MODEL } from '@seal/engine/session';
 import { pathCandidates } from './programs.ts';
 import type { CommandOf } from './options.ts';
 import { deps } from './deps.ts';

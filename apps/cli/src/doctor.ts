@@ -1,6 +1,6 @@
 /** `seal doctor`: runtime, adapter, a check that it computes, the model, what it will take, and the kernels that run. */
 
-import { MOST_ADAPTERS, plan, type ModelCheck, type Plan, type PlanDocument } from '@seal/engine';
+import { MOST_ADAPTERS, plan, type ModelCheck, type Plan, type PlanDocument } from '@seal/engine/plan';
 import { writeWhole } from '@seal/files/node';
 import type { Capacity } from '@seal/model';
 import { EXIT } from './failure.ts';

@@ -1,6 +1,6 @@
 /** `seal run`, `adapt`, `ask`, `eval` and `report`: the loop of self-edits, and parts of it. */
 
-import { adapt, ask, evaluate, report, run, RunStopped, type FinishedRun } from '@seal/engine';
+import type { FinishedRun } from '@seal/engine/run';
 import { Problem, Stopped } from '@seal/files';
 import { readJson, writeWhole } from '@seal/files/node';
 import { counted, duration, renderTable } from '@seal/report/text';
@@ -14,6 +14,7 @@ function configOf({ config }: { readonly config?: string | undefined }) {
 }
 
 export async function runLoop(command: CommandOf<'run'>): Promise<void> {
+  const { run, RunStopped } = await import('@seal/engine/run');
   const { command: _, json: __, seed, maxTime: ___, ...request } = command;
   const seeds = command.seeds === undefined ? (command.resume === undefined ? [seed] : undefined) : seedsIn(command.seeds);
   let finished: FinishedRun | null = null;
@@ -50,17 +51,20 @@ function goOn({ preset, mode, seeds, model, passages, template, chat, config }: 
 }
 
 export async function adaptModel(command: CommandOf<'adapt'>): Promise<void> {
+  const { adapt } = await import('@seal/engine/adapt');
   const { command: _, json: __, maxTime: ___, ...request } = command;
   await perform(command, (deps, hooks) => adapt({ ...request, ...configOf(command) }, deps, hooks), ({ out, correctBefore, correctAfter, questions }) =>
     `Adapter in ${out}\nQuestions right: ${correctBefore} of ${questions} before, ${correctAfter} after`);
 }
 
 export async function askModel(command: CommandOf<'ask'>): Promise<void> {
+  const { ask } = await import('@seal/engine/ask');
   const { command: _, json: __, out, ...request } = command;
   await perform(command, async (deps, hooks) => kept(out, await ask({ ...request, ...configOf(command) }, deps, hooks)), ({ answer }) => answer, { stops: false });
 }
 
 export async function evaluateModel(command: CommandOf<'eval'>): Promise<void> {
+  const { evaluate } = await import('@seal/engine/evaluate');
   const { command: _, json: __, out, ...request } = command;
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   await perform(command, async (deps, hooks) => kept(out, await evaluate({ ...request, ...configOf(command) }, deps, hooks)), ({ answers, accuracy, ci95, contexts }) => {
@@ -81,6 +85,7 @@ function kept<Document>(out: string | undefined, document: Document): Document {
 }
 
 export async function reportOn({ run: dir, json }: CommandOf<'report'>): Promise<void> {
+  const { report } = await import('@seal/engine/report');
   const document = await report({ run: dir });
   print(json ? JSON.stringify(document) : `Report: ${document.report}`);
 }

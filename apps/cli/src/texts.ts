@@ -1,12 +1,12 @@
 /** `seal generate`, `seal score` and `seal tokenize`: texts written, weighed and taken apart. */
 
-import { generate, score, tokenize } from '@seal/engine';
 import { readText } from '@seal/files/node';
 import { counted } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
 import { perform } from './perform.ts';
 
 export async function generateTexts(command: CommandOf<'generate'>): Promise<void> {
+  const { generate } = await import('@seal/engine/generate');
   const { command: _, json, ...request } = command;
   // One completion is shown while it is written.
   const isLive = !json && command.count * Math.max(1, command.adapters.length) === 1;
@@ -22,6 +22,7 @@ function inputOf(path: string): string | { readonly text: string; readonly place
 }
 
 export async function scoreTexts(command: CommandOf<'score'>): Promise<void> {
+  const { score } = await import('@seal/engine/score');
   const { command: _, json: __, input: path, ...request } = command;
   const input = inputOf(path);
   await perform(command, (deps, hooks) => score({ ...request, input }, deps, hooks), ({ lines, tokens, total, perplexity }) => {
@@ -35,6 +36,7 @@ export async function scoreTexts(command: CommandOf<'score'>): Promise<void> {
 
 /** A table of ids with the text that is complete with each; a star marks those with a loss. */
 export async function tokenizeTexts(command: CommandOf<'tokenize'>): Promise<void> {
+  const { tokenize } = await import('@seal/engine/tokenize');
   const { command: _, json, input, ...request } = command;
   const what = command.chat ? 'conversation' : 'line';
   await perform(command, (deps) => tokenize({ ...request, input: inputOf(input), pieces: !json }, deps), ({ ids, mask, pieces }) =>

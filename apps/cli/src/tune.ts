@@ -1,6 +1,6 @@
 /** `seal tune`: measures the variants of the kernels on this adapter and keeps the fastest for later commands. */
 
-import { tune as measure } from '@seal/engine';
+import { tune as measure } from '@seal/engine/tune';
 import type { CommandOf } from './options.ts';
 import { perform } from './perform.ts';
 import { print, say } from './terminal.ts';

@@ -1,7 +1,7 @@
 /** What was measured of the kernels on an adapter, where the app keeps it. */
 
 import type { GpuDescription } from '@seal/device';
-import { readTuning, type Tuning, type TuningPlace } from '@seal/tuner';
+import { readTuning, type Tuning, type TuningPlace } from '@seal/tuner/tuning';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 

@@ -49,7 +49,7 @@ beforeAll(async () => {
   settings = executorSettings(config, lengthsOf(config, model.maxPositionEmbeddings, 256), codec, 'seal-tiny');
   const executor = start();
   expected = [];
-  for await (const group of executor.adapt(work(24))) expected.push(...group);
+  for await (const group of executor.adapt(work(12))) expected.push(...group);
   await executor.close();
 }, 120_000);
 
@@ -79,7 +79,7 @@ describe('a worker executor', () => {
         strike(executor);
       }
     };
-    for await (const group of executor.adapt(work(24), { onProgress })) results.push(...group);
+    for await (const group of executor.adapt(work(12), { onProgress })) results.push(...group);
     expect(struck).toBe(2);
     expect(executor.pid).not.toBe(first);
     expect(byIndex(results)).toEqual(byIndex(expected));
@@ -110,7 +110,7 @@ describe('a worker executor', () => {
   it('leaves the thread that talks to people free while it works', async () => {
     const executor = start();
     const adapting = (async () => {
-      for await (const _ of executor.adapt(work(24)));
+      for await (const _ of executor.adapt(work(12)));
     })();
     let longest = 0;
     let before = performance.now();
