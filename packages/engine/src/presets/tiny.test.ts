@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { conditionName } from '@seal/runs';
-import { contextsOf, tinyDomain } from '@seal/tiny';
+import { contextsOf, speaksTinyWorld, tinyDomain } from '@seal/tiny';
 import { readCheckpoint } from '@seal/model';
 import { groupContexts, lengthsOf, plannedWork, tableRows } from '@seal/trainer';
-import { speaksTinyWorld } from '@seal/tiny';
 import { tiny, tinyConfig } from './tiny.ts';
 
 const checkpoint = await readCheckpoint(fileURLToPath(new URL('../../../tiny/checkpoint', import.meta.url)));
