@@ -111,7 +111,7 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
     const asked = { ...request, contexts, steps, learnt, longest: lengths.document };
     return await adaptWith(opened.executor, subject, config, asked, hooks);
   } catch (error) {
-    throw afterStop(error, 'nothing was written. The same command begins anew');
+    throw afterStop(error, 'nothing was written. The same request begins anew');
   } finally {
     await opened.executor.close();
   }
