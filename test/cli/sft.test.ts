@@ -91,6 +91,11 @@ it('learns: the loss falls, and the adapter answers', async () => {
   expect(asked.stdout).toContain('quilthy');
 });
 
+it('ends as a training that failed where the loss is no number any more', async () => {
+  const ended = await seal(['sft', '--data', data, '--out', at('diverged'), '--steps', '4', '--rank', '4', '--lr', '1e30']);
+  expect(ended).toMatchObject({ code: 5, stderr: expect.stringMatching(/seal: Cannot go on: the loss of step \d is not finite; lower --lr$/) });
+});
+
 it('trains an adapter over weights in fewer bits', async () => {
   const ended = await sft('int4', ['--weights', 'int4', '--json']);
   const { losses } = JSON.parse(ended.stdout) as { losses: number[] };

@@ -13,14 +13,14 @@ function parseDuration(text: string): number {
   return value * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h' | undefined ?? 's'];
 }
 
-/** A signal that aborts with Stopped. A second Ctrl-C ends the process at once. */
+/** A signal that aborts with Stopped. A second Ctrl-C ends the process at once; what else asks again is not heard. */
 export function stopSignal(maxTime: string | undefined): { readonly signal: AbortSignal; readonly dispose: () => void } {
   const controller = new AbortController();
   const stop = (why: string) => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort(new Stopped(why));
+    if (!controller.signal.aborted) controller.abort(new Stopped(why));
   };
   const interrupted = () => {
+    if (controller.signal.aborted) process.exit(130);
     stop('Stopped by Ctrl-C');
     say('stopping after the step under way; again to stop now');
   };

@@ -36,7 +36,7 @@ function flagOf(setting: string): string {
 export function inWords(sentence: string, verb: readonly string[] | null = null): string {
   const own = sentence
     .replaceAll(/`([A-Za-z][\w.]*)`/g, (_, setting: string) => flagOf(setting))
-    .replaceAll('the same request', 'the same command');
+    .replaceAll(/\b([Tt]he same) request\b/g, '$1 command');
   if (verb === null) return own;
   const [name, ...rest] = verb;
   const words = name === 'run' ? [name, '--resume', ...rest] : verb;

@@ -94,16 +94,18 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
   if (shortened !== null) note(hooks, shortened);
   const steps = request.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const lengths = lengthsOf(config, positions, subject.promptTokens);
-  const opened = await (deps.openExecutor ?? openWorkerExecutor)(
-    {
-      checkpoint,
-      weights,
-      verbose: request.verbose,
-      settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
-      readAdapter: learnt?.readAdapter ?? ((digest) => Promise.reject(new RangeError(`Cannot read adapter ${digest}: no policy was given`))),
-    },
-    deps,
-    hooks,
+  const opened = await problemsAs('usage', () =>
+    (deps.openExecutor ?? openWorkerExecutor)(
+      {
+        checkpoint,
+        weights,
+        verbose: request.verbose,
+        settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
+        readAdapter: learnt?.readAdapter ?? ((digest) => Promise.reject(new RangeError(`Cannot read adapter ${digest}: no policy was given`))),
+      },
+      deps,
+      hooks,
+    ),
   );
   try {
     const asked = { ...request, contexts, steps, learnt, longest: lengths.document };

@@ -113,7 +113,7 @@ describe('is refused', () => {
     const other = { ...settings, steps: 25, data: 'e'.repeat(64), rank: 4 };
     await expect(open(other)).rejects.toMatchObject({
       kind: 'usage',
-      message: `Cannot go on in ${dir}: it was begun with other \`steps\` or \`epochs\` (24), \`data\` (another), \`rank\` (null); use the same command, or another \`out\``,
+      message: `Cannot go on in ${dir}: it was begun with other \`steps\` or \`epochs\` (24), \`data\` (another), \`rank\` (null); use the same request, or another \`out\``,
     });
     expect((await open()).resumed).toEqual({ step: 2 });
   });

@@ -62,7 +62,7 @@ const KINDS: Readonly<Record<TrainingKind, Kind>> = {
     begun: 'sft.json',
     state: 'sft-state.safetensors',
     verb: 'train',
-    again: 'the same command',
+    again: 'the same request',
     results: ['adapter_model.safetensors', 'model.safetensors'],
     keepsState: false,
     damaged: (path, problem) => `Cannot go on from ${path}: ${problem}; delete its directory and begin anew`,

@@ -4,7 +4,7 @@
  * as if it had never stopped.
  */
 
-import { stream } from '@seal/files';
+import { Problem, stream } from '@seal/files';
 import {
   FullTrainer,
   LoraPack,
@@ -89,7 +89,7 @@ function planOf(documents: readonly TokenSequence[], settings: FineTuningSetting
     remedy: `lower ${named('learningRate')}`,
     segment,
     learningRate: (step) => scheduledRate(step, settings),
-    diverged: (step) => new Error(`Cannot go on: the loss of step ${step} is not finite; lower ${named('learningRate')}`),
+    diverged: (step) => new Problem('training', `Cannot go on: the loss of step ${step} is not finite; lower ${named('learningRate')}`),
     from,
     to: settings.steps,
     chunk: STEPS_IN_FLIGHT,
@@ -98,8 +98,8 @@ function planOf(documents: readonly TokenSequence[], settings: FineTuningSetting
 
 /**
  * Trains one adapter from `from` to the end and gives its values. `save` gets the state every `saveEvery` steps, at the
- * end and before a stop. Throws RangeError for no documents and what does not fit, Error when a loss or the result is
- * not finite, and the signal's reason when stopped.
+ * end and before a stop. Throws RangeError for no documents and what does not fit, a problem of kind `training` when a
+ * loss or the result is not finite, and the signal's reason when stopped.
  */
 export async function fineTuneAdapter(
   model: Model,
@@ -123,7 +123,7 @@ export async function fineTuneAdapter(
       signal,
     });
     const values = await pack.readSlot(0);
-    if (!values.every(Number.isFinite)) throw new Error(`Cannot keep the adapter: the last step left weights that are not finite; ${plan.remedy}`);
+    if (!values.every(Number.isFinite)) throw new Problem('training', `Cannot keep the adapter: the last step left weights that are not finite; ${plan.remedy}`);
     return values;
   } finally {
     trainer.destroy();

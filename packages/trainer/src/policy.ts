@@ -34,7 +34,7 @@ export interface SftResult {
 
 /**
  * Trains one fresh adapter on the documents: every epoch in a new random order, the learning rate falling linearly to 0.
- * Throws RangeError without documents or for a batch that does not fit, and Error when the loss stops being finite.
+ * Throws RangeError without documents or for a batch that does not fit, and a problem of kind `training` when the loss stops being finite.
  */
 export async function fineTune(
   model: Model,

@@ -1,5 +1,6 @@
 /** Training all weights of a model from a stream of documents that is addressed by step. */
 
+import { Problem } from '@seal/files';
 import { FullTrainer, type Model, type OptimiserState, type TokenSequence } from '@seal/model';
 import { takeSteps } from './steps.ts';
 
@@ -69,7 +70,7 @@ export async function pretrain(
       onSteps: options.onSteps,
       save: async (step) => options.save({ step, optimiser: await trainer.state(), weights: await model.read() }),
       saveEvery: options.saveEvery,
-      diverged: (step) => new Error(`Cannot go on pretraining: the loss of step ${step} is not finite; lower the learning rate`),
+      diverged: (step) => new Problem('training', `Cannot go on pretraining: the loss of step ${step} is not finite; lower the learning rate`),
       signal: options.signal,
     });
   } finally {

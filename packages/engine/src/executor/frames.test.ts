@@ -18,6 +18,13 @@ describe('frames', () => {
     expect(found).toEqual(messages);
   });
 
+  it('hold bytes as bytes and other numbers as numbers, whatever array they are in', () => {
+    const found: unknown[] = [];
+    const reader = new FrameReader((message) => found.push(message));
+    reader.push(join(frame({ bytes: Buffer.from([1, 2]), numbers: Float32Array.of(0.5, 2) } as unknown as Sendable)));
+    expect(found).toEqual([{ bytes: Uint8Array.of(1, 2), numbers: [0.5, 2] }]);
+  });
+
   it('do not end before they are whole', () => {
     const found: unknown[] = [];
     const reader = new FrameReader((message) => found.push(message));

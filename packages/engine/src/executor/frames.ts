@@ -1,7 +1,7 @@
 /**
  * Messages over a pipe: a JSON text with its bytes behind it, so that weights are not spelled out. A frame is the lengths of
  * both in four bytes each (little endian), the JSON, and the bytes; in the JSON `{"$bytes": [start, length]}` stands for
- * each Uint8Array.
+ * each Uint8Array. Other typed arrays come out as lists of numbers.
  */
 
 /** What a message may hold: JSON and bytes. */
@@ -15,11 +15,15 @@ const MOST_BYTES = 2 ** 32 - 1;
 export function frame(message: Sendable): Uint8Array[] {
   const attached: Uint8Array[] = [];
   let length = 0;
-  const text = JSON.stringify(message, (_, value: unknown) => {
-    if (!(value instanceof Uint8Array)) return value;
-    attached.push(value);
-    length += value.byteLength;
-    return { $bytes: [length - value.byteLength, value.byteLength] };
+  const text = JSON.stringify(message, function (this: Readonly<Record<string, unknown>>, key, made: unknown) {
+    // The value itself: of a Buffer, JSON has something made already.
+    const value = this[key];
+    if (value instanceof Uint8Array) {
+      attached.push(value);
+      length += value.byteLength;
+      return { $bytes: [length - value.byteLength, value.byteLength] };
+    }
+    return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Float32Array) : made;
   });
   const json = new TextEncoder().encode(text);
   const header = new Uint8Array(HEADER_BYTES);

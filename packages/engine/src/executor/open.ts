@@ -10,14 +10,14 @@ import { WorkerExecutor } from './worker-executor.ts';
 /** In a process of its own, on the device that opens there by default. */
 export async function openWorkerExecutor({ checkpoint, weights, verbose, settings, readAdapter }: ExecutorRequest, deps: Deps, hooks: Hooks): Promise<OpenedExecutor> {
   const executor = new WorkerExecutor({
-    work: { directory: checkpoint.directory, weights: weights ?? null, settings, tuningFolder: deps.tuningFolder ?? null, dawnVersion: deps.version.dawn ?? null },
+    work: { directory: checkpoint.directory, weights: weights ?? null, settings, tuningFolder: deps.tuningFolder ?? null, dawnVersion: deps.version.dawn ?? null, verbose: verbose ?? false },
     readAdapter,
     onNote: (message) => note(hooks, message),
     ...(verbose && { onDiagnostics: (text: string) => note(hooks, text.trimEnd()) }),
   });
   try {
-    const { adapter, tuningDigest, notes } = await executor.open();
-    for (const message of notes) note(hooks, message);
+    const { adapter, tuningDigest, events } = await executor.open();
+    for (const event of events) hooks.onEvent?.(event);
     return { executor, adapter, tuningDigest };
   } catch (error) {
     await executor.close();

@@ -6,6 +6,7 @@
 import { kindOf, messageOf, Problem, type ProblemKind } from '@seal/files';
 import type { WeightFormat } from '@seal/model';
 import type { AdaptResult, AdaptWork, AnswerWork, ExecutorSettings, FineTuneResult, FineTuneWork, Sampled, WorkProgress, WriteWork } from '@seal/trainer';
+import type { EngineEvent } from '../events.ts';
 
 /** What the worker opens before anything else. */
 export interface OpenWork {
@@ -14,6 +15,8 @@ export interface OpenWork {
   readonly settings: ExecutorSettings;
   readonly tuningFolder: string | null;
   readonly dawnVersion: string | null;
+  /** Whether to tell of every tensor how it is held. */
+  readonly verbose: boolean;
 }
 
 /** What there is, once it is open. */
@@ -21,7 +24,8 @@ export interface Opened {
   /** The adapter's description. */
   readonly adapter: string;
   readonly tuningDigest: string | null;
-  readonly notes: readonly string[];
+  /** What opening told, in its order. */
+  readonly events: readonly EngineEvent[];
 }
 
 /** Calls with what they are given, what they give one after another, and what they end with. */
@@ -43,8 +47,9 @@ export type Request =
   | { readonly type: 'stop'; readonly id: number }
   /** Loses the device, as a driver may at any time: what follows is what a lost device leads to. */
   | { readonly type: 'drop-device' }
-  /** The weights file of an adapter that was asked for; null where there is none. */
-  | { readonly type: 'adapter'; readonly digest: string; readonly bytes: Uint8Array | null };
+  /** The weights file of an adapter that was asked for, or why it cannot be had. */
+  | { readonly type: 'adapter'; readonly digest: string; readonly bytes: Uint8Array; readonly error: null }
+  | { readonly type: 'adapter'; readonly digest: string; readonly bytes: null; readonly error: SentError };
 
 /** What went wrong in the worker, as far as it can be sent. */
 export interface SentError {

@@ -3,7 +3,7 @@
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { stream } from '@seal/files';
+import { Problem, stream } from '@seal/files';
 import { readCheckpoint } from '@seal/model';
 import { BASE_POLICY, createCodec, executorSettings, lengthsOf, type AdaptResult, type AdaptWork, type Codec, type ExecutorSettings } from '@seal/trainer';
 import { contextsOf, tinyDomain } from '@seal/tiny';
@@ -23,7 +23,7 @@ const notes: string[] = [];
 
 function start(): WorkerExecutor {
   const executor = new WorkerExecutor({
-    work: { directory: SHIPPED_MODEL, weights: null, settings, tuningFolder: null, dawnVersion: null },
+    work: { directory: SHIPPED_MODEL, weights: null, settings, tuningFolder: null, dawnVersion: null, verbose: false },
     readAdapter: () => Promise.reject(new RangeError('no adapter is asked for')),
     onNote: (note) => notes.push(note),
   });
@@ -107,6 +107,51 @@ describe('a worker executor', () => {
     expect(answer?.tokens.length).toBeGreaterThanOrEqual(0);
   }, 60_000);
 
+  it('stops what nobody waits for any more', async () => {
+    const executor = start();
+    const long = work(24).map((one, i) => (i === 0 ? one : { ...one, steps: 5_000 }));
+    // Those with the most steps come first, so one that takes none is the first of all.
+    for await (const _ of executor.adapt([{ ...long[0]!, steps: 0 }, ...long.slice(1)])) break;
+    const left = performance.now();
+    await executor.answer([{ policy: BASE_POLICY, ask: [codec.prompt('mossy')] }]);
+    expect(performance.now() - left).toBeLessThan(10_000);
+  }, 60_000);
+
+  it('passes on what a listener throws, without taking the process for lost', async () => {
+    const executor = start();
+    const before = executor.pid;
+    const onProgress = () => {
+      throw new TypeError('a listener of ours is wrong');
+    };
+    const all = async () => {
+      for await (const _ of executor.adapt(work(24), { onProgress }));
+    };
+    await expect(all()).rejects.toThrow('a listener of ours is wrong');
+    await executor.baseDigest();
+    expect(executor.pid).toBe(before);
+    expect(notes).toEqual([]);
+  }, 60_000);
+
+  it('starts no other process for what was under way when it was closed', async () => {
+    const executor = start();
+    const digest = executor.baseDigest();
+    const { pid } = executor;
+    await Promise.all([expect(digest).rejects.toThrow('The executor was closed'), executor.close()]);
+    expect(executor.pid).toBe(pid);
+    expect(notes).toEqual([]);
+  }, 60_000);
+
+  it('says why an adapter cannot be had', async () => {
+    const executor = new WorkerExecutor({
+      work: { directory: SHIPPED_MODEL, weights: null, settings, tuningFolder: null, dawnVersion: null, verbose: false },
+      readAdapter: () => Promise.reject(new Problem('data', 'Cannot read adapter x: its bytes do not have the hash it is named by')),
+      onNote: () => {},
+    });
+    open.push(executor);
+    const policy = { adapters: [{ digest: 'x', lora: settings.inner.lora }] };
+    await expect(executor.answer([{ policy, ask: [codec.prompt('mossy')] }])).rejects.toMatchObject({ kind: 'data', message: expect.stringContaining('the hash it is named by') });
+  }, 60_000);
+
   it('leaves the thread that talks to people free while it works', async () => {
     const executor = start();
     const adapting = (async () => {
@@ -140,7 +185,7 @@ describe('a worker executor', () => {
 
   it('passes on what is wrong with what it is given, with its kind', async () => {
     const missing = new WorkerExecutor({
-      work: { directory: '/nowhere', weights: null, settings, tuningFolder: null, dawnVersion: null },
+      work: { directory: '/nowhere', weights: null, settings, tuningFolder: null, dawnVersion: null, verbose: false },
       readAdapter: () => Promise.reject(new RangeError('none')),
       onNote: () => {},
     });

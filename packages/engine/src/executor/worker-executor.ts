@@ -22,12 +22,13 @@ import {
   type WriteWork,
 } from '@seal/trainer';
 import { frame, FrameReader, type Sendable } from './frames.ts';
-import { receivedError, type CallName, type Calls, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
+import { receivedError, sentError, type CallName, type Calls, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
 
 const PROGRAM = fileURLToPath(new URL('./worker.ts', import.meta.url));
 /** Processes that may die one after another without anything having been done in between. */
 const MOST_FAILURES = 2;
 const STDERR_BYTES = 4_000;
+const LEFT = new Error('Nobody waits for what is left');
 
 /** The process ended, or its device did: what it was given can be given to another. */
 class WorkerLost extends Error {
@@ -151,9 +152,9 @@ class WorkerProcess {
     if (!pending) return;
     switch (reply.type) {
       case 'item':
-        return pending.onItem(reply.item);
+        return this.#tell(reply.id, pending, () => pending.onItem(reply.item));
       case 'progress':
-        return pending.onProgress?.(reply.progress);
+        return this.#tell(reply.id, pending, () => pending.onProgress?.(reply.progress));
       case 'result':
         return pending.resolve(reply.result);
       case 'error': {
@@ -166,9 +167,22 @@ class WorkerProcess {
     }
   }
 
+  /** What a listener throws is its caller's, not a sign of a lost process: the call ends with it. */
+  #tell(id: number, pending: Pending, listen: () => void): void {
+    try {
+      listen();
+    } catch (error) {
+      this.#send({ type: 'stop', id });
+      pending.reject(error as Error);
+    }
+  }
+
   async #give(digest: string): Promise<void> {
-    const bytes = await this.#parts.readAdapter(digest).catch(() => null);
-    this.#send({ type: 'adapter', digest, bytes });
+    try {
+      this.#send({ type: 'adapter', digest, bytes: await this.#parts.readAdapter(digest), error: null });
+    } catch (error) {
+      this.#send({ type: 'adapter', digest, bytes: null, error: sentError(error) });
+    }
   }
 
   #end(why: string): void {
@@ -185,6 +199,7 @@ export class WorkerExecutor implements Executor {
   readonly #turns = new Turns();
   #worker: WorkerProcess;
   #failures = 0;
+  #closed = false;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -235,14 +250,16 @@ export class WorkerExecutor implements Executor {
   }
 
   answer(work: readonly AnswerWork[], hooks: WorkHooks = {}): Promise<readonly (readonly Sampled[])[]> {
-    return this.#turns.alone(() => this.#tried((worker) => worker.call('answer', work, hooks)));
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('answer', work, hooks), hooks.signal));
   }
 
   fineTune(work: FineTuneWork, hooks: WorkHooks = {}): Promise<FineTuneResult> {
-    return this.#turns.alone(() => this.#tried((worker) => worker.call('fineTune', work, hooks)));
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('fineTune', work, hooks), hooks.signal));
   }
 
+  /** What is under way is rejected. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#worker.close();
   }
 
@@ -254,12 +271,16 @@ export class WorkerExecutor implements Executor {
     taken: (item: Calls[Name]['item']) => Calls[Name]['item'],
   ): AsyncGenerator<Calls[Name]['item']> {
     const release = await this.#turns.take();
+    // Whoever leaves early stops the call, which would hold up the next one.
+    const left = new AbortController();
+    const signal = hooks.signal ? AbortSignal.any([hooks.signal, left.signal]) : left.signal;
+    let underWay: Promise<unknown> = Promise.resolve();
     try {
       for (;;) {
         const queue: Calls[Name]['item'][] = [];
         let wake = () => {};
         const call = this.#worker.opened
-          .then(() => this.#worker.call(name, rest(), hooks, (item) => {
+          .then(() => this.#worker.call(name, rest(), { ...hooks, signal }, (item) => {
             queue.push(taken(item));
             wake();
           }))
@@ -267,6 +288,7 @@ export class WorkerExecutor implements Executor {
             () => ({ error: null }),
             (error: unknown) => ({ error }),
           );
+        underWay = call;
         let ended: { readonly error: unknown } | null = null;
         void call.then((end) => {
           ended = end;
@@ -283,15 +305,18 @@ export class WorkerExecutor implements Executor {
         }
         const { error } = await call;
         if (error === null) return;
-        this.#replace(error);
+        this.#replace(error, hooks.signal);
       }
     } finally {
+      left.abort(LEFT);
+      await underWay;
+
       release();
     }
   }
 
   /** Does something in the process, and again in the next one where the process is lost. */
-  async #tried<T>(work: (worker: WorkerProcess) => Promise<T>): Promise<T> {
+  async #tried<T>(work: (worker: WorkerProcess) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
       try {
         await this.#worker.opened;
@@ -299,14 +324,17 @@ export class WorkerExecutor implements Executor {
         this.#failures = 0;
         return result;
       } catch (error) {
-        this.#replace(error);
+        this.#replace(error, signal);
       }
     }
   }
 
   /** Starts another process where the last one was lost; anything else is thrown on. */
-  #replace(error: unknown): void {
+  #replace(error: unknown, signal?: AbortSignal): void {
     if (!(error instanceof WorkerLost)) throw error;
+    if (this.#closed) throw new TypeError('The executor was closed', { cause: error });
+    // Whoever wants to stop does not wait for another process.
+    signal?.throwIfAborted();
     this.#failures += 1;
     if (this.#failures > MOST_FAILURES) {
       throw new Problem('resumable', `Cannot go on: the process that computes was lost ${this.#failures} times in a row, at last because ${error.message}`, { cause: error });

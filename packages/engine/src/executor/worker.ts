@@ -7,9 +7,10 @@ import process from 'node:process';
 import { openGpu } from '@seal/device';
 import { hostWeights, readCheckpoint } from '@seal/model';
 import { LocalExecutor, type WorkProgress } from '@seal/trainer';
+import type { EngineEvent } from '../events.ts';
 import { openSession, type Session } from '../session.ts';
 import { frame, FrameReader, type Sendable } from './frames.ts';
-import { sentError, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
+import { receivedError, sentError, type Opened, type OpenWork, type Reply, type Request } from './protocol.ts';
 
 /** Progress is told at most so often: pipes are for results. */
 const PROGRESS_MS = 50;
@@ -30,16 +31,16 @@ function readAdapter(digest: string): Promise<Uint8Array> {
   return promise;
 }
 
-async function open({ directory, weights, settings, tuningFolder, dawnVersion }: OpenWork): Promise<Opened> {
+async function open({ directory, weights, settings, tuningFolder, dawnVersion, verbose }: OpenWork): Promise<Opened> {
   const checkpoint = await readCheckpoint(directory);
-  const notes: string[] = [];
+  const events: EngineEvent[] = [];
   const deps = { openGpu: () => openGpu(), tuningFolder: tuningFolder ?? undefined, version: { package: '', ...(dawnVersion !== null && { dawn: dawnVersion }) } };
-  session = await openSession(checkpoint, deps, { ...(weights !== null && { weights }) }, { onEvent: (event) => event.type === 'note' && notes.push(event.message) });
+  session = await openSession(checkpoint, deps, { ...(weights !== null && { weights }), verbose }, { onEvent: (event) => events.push(event) });
   executor = new LocalExecutor({ model: session.model, baseWeights: () => hostWeights(checkpoint), settings, readAdapter });
-  return { adapter: session.gpu.description.description, tuningDigest: session.tuningDigest, notes };
+  return { adapter: session.gpu.description.description, tuningDigest: session.tuningDigest, events };
 }
 
-/** Tells the first progress at once, then the last of every while. */
+/** Tells the first progress of every while. */
 function told(id: number): (progress: WorkProgress) => void {
   let last = -Infinity;
   return (progress) => {
@@ -82,8 +83,8 @@ async function take(request: Request): Promise<void> {
   if (request.type === 'adapter') {
     const waiting = wanted.get(request.digest);
     wanted.delete(request.digest);
-    if (request.bytes) waiting?.resolve(request.bytes);
-    else waiting?.reject(new RangeError(`Cannot find adapter ${request.digest}`));
+    if (request.error) waiting?.reject(receivedError(request.error));
+    else waiting?.resolve(request.bytes);
     return;
   }
   try {
@@ -99,4 +100,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => un
 const reader = new FrameReader((message) => void take(message as Request));
 process.stdin.on('data', (bytes: Uint8Array) => reader.push(bytes));
 process.stdin.on('end', () => process.exit());
+// A parent that is killed with something unread leaves a broken pipe instead of an ended one.
+process.stdin.on('error', () => process.exit());
 process.stdout.on('error', () => process.exit());

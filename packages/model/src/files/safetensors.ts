@@ -118,10 +118,10 @@ function isDType(name: string): name is DType {
 /** A dtype that weights may have. */
 export type FloatDType = 'F32' | 'F16' | 'BF16';
 
-/** The dtype where weights may have it. Throws TypeError naming file and tensor otherwise. */
+/** The dtype where weights may have it. Throws RangeError naming file and tensor otherwise: a file may hold any. */
 export function floatDType(dtype: DType, name: string, place: string): FloatDType {
   if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return dtype;
-  throw new TypeError(`Cannot use ${place}: tensor ${name} has dtype ${dtype}, supported are F32, F16 and BF16`);
+  throw new RangeError(`Cannot use ${place}: tensor ${name} has dtype ${dtype}, supported are F32, F16 and BF16`);
 }
 
 /** The bytes of `values` that elements of `dtype` are put into before `expand`: its end, so that it can be done in place. */
@@ -145,7 +145,7 @@ export function expand(values: Float32Array, dtype: FloatDType): void {
   }
 }
 
-/** A floating-point tensor as float32: exact from F32, F16 and BF16. Throws TypeError for other dtypes. */
+/** A floating-point tensor as float32: exact from F32, F16 and BF16. Throws RangeError for other dtypes. */
 export function toFloat32(tensor: StoredTensor, name: string, place = 'the weights'): Float32Array {
   const dtype = floatDType(tensor.dtype, name, place);
   const values = new Float32Array(tensor.bytes.byteLength / BYTE_SIZES[dtype]);
@@ -155,7 +155,7 @@ export function toFloat32(tensor: StoredTensor, name: string, place = 'the weigh
 }
 
 /**
- * As `toFloat32`, for weights of the file `place`. Throws TypeError for another dtype and RangeError for a value that is
+ * As `toFloat32`, for weights of the file `place`. Throws RangeError for another dtype and for a value that is
  * not finite, both naming file and tensor.
  */
 export function finiteFloat32(tensor: StoredTensor, name: string, place: string): Float32Array {

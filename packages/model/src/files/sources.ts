@@ -33,8 +33,8 @@ export interface WeightSource {
   readonly tensors: ReadonlyMap<string, SourceTensor>;
   /**
    * `count` rows from `first` on as float32, into `target` where that is given; a vector is one row. Throws RangeError for
-   * a value that is not finite, for rows that are not there and for a file that has changed, TypeError for a dtype that
-   * holds no weights.
+   * a value that is not finite, for a dtype that holds no weights, for rows that are not there and for a file that has
+   * changed.
    */
   readRows(name: string, first: number, count: number, target?: Float32Array): Promise<Float32Array>;
   /** Rows of a tensor that is stored quantised, as they are stored. Throws TypeError for another. */
@@ -161,7 +161,7 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
 /**
  * Opens the weights of a directory under the names that the configuration asks for; `format` is the one in which its
  * matrices are stored quantised. Throws CheckpointError when a file is missing, SyntaxError when one cannot be parsed,
- * TypeError for a dtype that holds no weights, and RangeError when the tensors are not those of the configuration.
+ * and RangeError for a dtype that holds no weights and when the tensors are not those of the configuration.
  */
 export async function openWeights(directory: string, config: ModelConfig, format: WeightFormat = 'f32'): Promise<WeightSource> {
   const { place, tensors } = await locate(directory);
