@@ -7,6 +7,7 @@ import { counted, duration, renderTable } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
 import { perform } from './perform.ts';
 import { print } from './terminal.ts';
+import { commandLine } from './words-of-problems.ts';
 
 /** The values of a configuration file, and its name. */
 function configOf({ config }: { readonly config?: string | undefined }) {
@@ -15,8 +16,8 @@ function configOf({ config }: { readonly config?: string | undefined }) {
 
 export async function runLoop(command: CommandOf<'run'>): Promise<void> {
   const { run, RunStopped } = await import('@seal/engine/run');
-  const { command: _, json: __, seed, maxTime: ___, ...request } = command;
-  const seeds = command.seeds === undefined ? (command.resume === undefined ? [seed] : undefined) : seedsIn(command.seeds);
+  const { command: _, json: __, maxTime: ___, ...request } = command;
+  const seeds = command.seeds === undefined ? undefined : seedsIn(command.seeds);
   let finished: FinishedRun | null = null;
   try {
     await perform(
@@ -44,10 +45,9 @@ function seedsIn(text: string): number[] {
 
 /** The command that goes on: several seeds do when given again with their directory. */
 function goOn({ preset, mode, seeds, model, passages, template, chat, config }: CommandOf<'run'>, dir: string): string {
-  if (seeds === undefined) return `npm run -s seal -- run --resume ${dir}`;
-  const options = Object.entries({ model, passages, template, config }).filter(([, value]) => value !== undefined);
-  const given = options.map(([name, value]) => ` --${name} ${value}`).join('');
-  return `npm run -s seal -- run --preset ${preset} --mode ${mode}${given}${chat ? ' --chat' : ''} --seeds ${seeds} --out ${dir}`;
+  if (seeds === undefined) return commandLine('run', '--resume', dir);
+  const options = Object.entries({ preset, mode, model, passages, template, config }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+  return commandLine('run', ...options, ...(chat ? ['--chat'] : []), '--seeds', seeds, '--out', dir);
 }
 
 export async function adaptModel(command: CommandOf<'adapt'>): Promise<void> {

@@ -5,50 +5,31 @@ import { stripVTControlCharacters } from 'node:util';
 import { messageOf } from '@seal/files';
 import { run } from '@optique/run';
 import { EXIT, exitCodeOf } from './failure.ts';
-import { commands, parserOf, type Command } from './options.ts';
+import { commands, parserOf, type Command, type CommandOf } from './options.ts';
 import { say } from './terminal.ts';
 import { packageVersion } from './version.ts';
 import { wordsOf } from './words-of-problems.ts';
 
-/** Loads a command only when it is asked for: `words` needs no GPU, `doctor` no run store. */
-async function execute(command: Command): Promise<void> {
-  switch (command.command) {
-    case 'run':
-      return (await import('./loop.ts')).runLoop(command);
-    case 'adapt':
-      return (await import('./loop.ts')).adaptModel(command);
-    case 'ask':
-      return (await import('./loop.ts')).askModel(command);
-    case 'eval':
-      return (await import('./loop.ts')).evaluateModel(command);
-    case 'pretrain':
-      return (await import('./trainings.ts')).pretrainTiny(command);
-    case 'doctor':
-      return (await import('./doctor.ts')).doctor(command);
-    case 'bench':
-      return (await import('./bench.ts')).bench(command);
-    case 'tune':
-      return (await import('./tune.ts')).tune(command);
-    case 'pull':
-      return (await import('./models.ts')).pullModel(command);
-    case 'merge':
-      return (await import('./models.ts')).mergeModel(command);
-    case 'generate':
-      return (await import('./texts.ts')).generateTexts(command);
-    case 'score':
-      return (await import('./texts.ts')).scoreTexts(command);
-    case 'sft':
-      return (await import('./trainings.ts')).fineTune(command);
-    case 'tokenize':
-      return (await import('./texts.ts')).tokenizeTexts(command);
-    case 'words':
-      return (await import('./models.ts')).listWords(command);
-    case 'convert':
-      return (await import('./models.ts')).convertModel(command);
-    case 'report':
-      return (await import('./loop.ts')).reportOn(command);
-  }
-}
+/** A command's program is loaded only when it is asked for: `words` needs no GPU, `doctor` no run store. */
+const PROGRAMS: { readonly [Name in Command['command']]: (command: CommandOf<Name>) => Promise<void> } = {
+  run: async (command) => (await import('./loop.ts')).runLoop(command),
+  adapt: async (command) => (await import('./loop.ts')).adaptModel(command),
+  ask: async (command) => (await import('./loop.ts')).askModel(command),
+  eval: async (command) => (await import('./loop.ts')).evaluateModel(command),
+  pretrain: async (command) => (await import('./trainings.ts')).pretrainTiny(command),
+  doctor: async (command) => (await import('./doctor.ts')).doctor(command),
+  bench: async (command) => (await import('./bench.ts')).bench(command),
+  tune: async (command) => (await import('./tune.ts')).tune(command),
+  pull: async (command) => (await import('./models.ts')).pullModel(command),
+  merge: async (command) => (await import('./models.ts')).mergeModel(command),
+  generate: async (command) => (await import('./texts.ts')).generateTexts(command),
+  score: async (command) => (await import('./texts.ts')).scoreTexts(command),
+  sft: async (command) => (await import('./trainings.ts')).fineTune(command),
+  tokenize: async (command) => (await import('./texts.ts')).tokenizeTexts(command),
+  words: async (command) => (await import('./models.ts')).listWords(command),
+  convert: async (command) => (await import('./models.ts')).convertModel(command),
+  report: async (command) => (await import('./loop.ts')).reportOn(command),
+};
 
 // Whoever read the document has enough of it, as head has: there is nothing left to do, and nothing to complain of.
 process.stdout.on('error', (error) => {
@@ -77,7 +58,7 @@ const command = run(parser, {
   errorExitCode: EXIT.usage,
 });
 try {
-  await execute(command);
+  await (PROGRAMS[command.command] as (command: Command) => Promise<void>)(command);
   process.exitCode ??= EXIT.ok;
 } catch (error) {
   say(wordsOf(error, Boolean(process.env['SEAL_DEBUG'])));

@@ -8,7 +8,8 @@ import type { InferValue, Parser } from '@optique/core/parser';
 import { choice, float, integer, string } from '@optique/core/valueparser';
 
 const json = option('--json', { description: message`Print one JSON document on stdout and nothing else there` });
-const seed = withDefault(option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw` }), 0);
+const seedOption = option('--seed', integer({ min: 0, metavar: 'N' }), { description: message`Seed of every random draw; 0 if absent` });
+const seed = withDefault(seedOption, 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
 const model = optional(
   option('--model', string({ metavar: 'NAME|DIR' }), {
@@ -52,24 +53,22 @@ const run = command(
   'run',
   object('Options', {
     command: constant('run'),
-    preset: withDefault(
+    preset: optional(
       option('--preset', string({ metavar: 'NAME' }), {
-        description: message`Configuration to start from: tiny brings model and passages, squad takes --model and --passages`,
+        description: message`Configuration to start from: tiny (if absent) brings model and passages, squad takes --model and --passages`,
       }),
-      'tiny',
     ),
     model,
     passages: optional(passages),
     template,
     chat,
-    mode: withDefault(
+    mode: optional(
       option('--mode', choice(['paper', 'corrected']), {
-        description: message`paper repeats the reference's quirks, corrected does what we believe is right`,
+        description: message`paper repeats the reference's quirks, corrected (if absent) does what we believe is right`,
       }),
-      'corrected',
     ),
     config,
-    seed,
+    seed: optional(seedOption),
     seeds: optional(
       option('--seeds', string({ metavar: 'N,N,...' }), { description: message`Several runs and one pooled result` }),
     ),

@@ -26,7 +26,7 @@ it('says a verb as the command that helps', () => {
   const problem = (verb: readonly string[]) => wordsOf(new Problem('unavailable', 'Cannot find x', { verb }), false);
   expect(problem(['pull', 'org/tiny@v1'])).toBe('seal: Cannot find x; npm run -s seal -- pull org/tiny@v1 loads it');
   expect(problem(['words'])).toBe('seal: Cannot find x; npm run -s seal -- words lists it');
-  expect(problem(['run', 'my runs/1'])).toBe('seal: Cannot find x; go on with: npm run -s seal -- run --resume "my runs/1"');
+  expect(problem(['run', 'my runs/1'])).toBe('seal: Cannot find x; go on with: npm run -s seal -- run --resume \'my runs/1\'');
   expect(inWords('x is not used. Measure again', ['tune'])).toBe('x is not used. Measure again with: npm run -s seal -- tune');
 });
 

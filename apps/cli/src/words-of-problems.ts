@@ -40,8 +40,12 @@ export function inWords(sentence: string, verb: readonly string[] | null = null)
   if (verb === null) return own;
   const [name, ...rest] = verb;
   const words = name === 'run' ? [name, '--resume', ...rest] : verb;
-  const command = `npm run -s seal -- ${words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`;
-  return own + (REMEDIES[name ?? ''] ?? ((text) => `; see: ${text}`))(command);
+  return own + (REMEDIES[name ?? ''] ?? ((text) => `; see: ${text}`))(commandLine(...words));
+}
+
+/** A command to type, as a shell reads it. */
+export function commandLine(...words: readonly string[]): string {
+  return `npm run -s seal -- ${words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ')}`;
 }
 
 /** Anything thrown as lines for stderr; `debug` says where it happened. */

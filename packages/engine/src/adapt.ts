@@ -7,16 +7,18 @@ import { checkVacant, writeDirectory } from '@seal/files/node';
 import type { Context } from '@seal/domains';
 import { counted } from '@seal/report/text';
 import { PASSAGE_TERMS, pluralOf } from '@seal/runs';
-import { adaptationOf, BASE_POLICY, executorSettings, lengthsOf, type AdaptResult, type Executor, type Sampled, type SealConfig } from '@seal/trainer';
+import { adaptationOf, BASE_POLICY, executorSettings, lengthsOf, selfEditReader, type AdaptResult, type Executor, type Sampled, type SealConfig } from '@seal/trainer';
+import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { openWorkerExecutor } from './executor/open.ts';
 import { readLearnt, type Learnt } from './policy.ts';
 import { builtInPresets } from './presets/list.ts';
-import { fitted, presetFor, type Subject, type TextRequest } from './presets/preset.ts';
+import { fitted, presetFor, type Subject } from './presets/preset.ts';
+import { checkRequest, CONFIGURED, LOADING, SEED, WORDING, type RequestOf } from './request.ts';
 import { tellWhatBrokeOff } from './run.ts';
-import { checkHostMemory, openCheckpoint, type Loading } from './session.ts';
-import { configFor, type ConfigRequest } from './settings.ts';
+import { checkHostMemory, openCheckpoint } from './session.ts';
+import { configFor } from './settings.ts';
 
 /** Tokens of a step that trains one adapter, where the configuration does not say it. */
 const STEP_TOKENS = 2_048;
@@ -40,22 +42,25 @@ const ADAPTING = [
   'outer.maxSelfEditTokens',
 ];
 
-export interface AdaptRequest extends TextRequest, ConfigRequest, Loading {
-  readonly passages: string;
+const schema = type({
+  ...LOADING,
+  ...CONFIGURED,
+  ...WORDING,
+  passages: 'string',
   /** Directory to make for the adapter. */
-  readonly out: string;
-  /** `tiny` where no model is named, else `squad`, unless given. */
-  readonly preset?: string | undefined;
-  readonly model?: string | undefined;
+  out: 'string',
   /** Directory of a run whose model after the last round writes the self-edits. */
-  readonly policy?: string | undefined;
+  'policy?': 'string',
   /** Self-edits that are written for every context: 8 unless given; 0 trains on the contexts alone. */
-  readonly edits?: number | undefined;
+  'edits?': '0 <= number.integer <= 64',
   /** Training steps; those of the configuration, for as many adapters as it has contexts share, unless given. */
-  readonly steps?: number | undefined;
-  readonly recompute?: boolean | undefined;
-  readonly seed?: number | undefined;
-}
+  'steps?': '1 <= number.integer <= 100000',
+  'recompute?': 'boolean',
+  'seed?': SEED,
+});
+
+/** Its preset is `tiny` where no model is named, else `squad`, unless given. */
+export type AdaptRequest = RequestOf<typeof schema>;
 
 export interface AdaptDocument {
   readonly out: string;
@@ -75,10 +80,8 @@ export interface AdaptDocument {
 
 /** Writes self-edits about the contexts, trains one adapter on both, asks before and after. Nothing is written unless all of it succeeds. */
 export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}): Promise<AdaptDocument> {
-  const { out, model, passages, template, chat, weights, policy } = request;
+  const { out, model, passages, template, chat, weights, policy } = checkRequest(schema, request);
   checkVacant(out, 'an adapter');
-  checkCount('edits', request.edits, 0, 64);
-  checkCount('steps', request.steps, 1, 100_000);
   const { preset } = presetFor(deps.presets ?? builtInPresets, request);
   const checkpoint = await openCheckpoint(model, deps);
   const held = weights ?? checkpoint.format;
@@ -90,10 +93,10 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
   const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });
   const config = await configOf(request, await configFor(preset, request, 'adapting', ADAPTING));
   const positions = checkpoint.config.maxPositionEmbeddings;
+  const lengths = await problemsAs('usage', () => lengthsOf(config, positions, subject.promptTokens));
   const { contexts, shortened } = await fitted(subject, config, positions, await subject.read(passages), passages);
   if (shortened !== null) note(hooks, shortened);
   const steps = request.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
-  const lengths = lengthsOf(config, positions, subject.promptTokens);
   const opened = await problemsAs('usage', () =>
     (deps.openExecutor ?? openWorkerExecutor)(
       {
@@ -124,11 +127,6 @@ async function configOf({ recompute, config: overrides }: AdaptRequest, config: 
   return { ...config, inner: { ...config.inner, packSize: 1, tokensPerStep, ...(recompute && { recompute }) } };
 }
 
-function checkCount(setting: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
-  throw new Problem('usage', `Cannot use \`${setting}\` ${value}: it must be a whole number from ${least} to ${most}`);
-}
-
 interface Asked extends AdaptRequest {
   readonly contexts: readonly Context[];
   readonly steps: number;
@@ -142,7 +140,8 @@ async function adaptWith(executor: Executor, subject: Subject, config: SealConfi
   const { contexts, steps, out, seed = 0, longest } = asked;
   const broken = { answers: 0, selfEdits: 0 };
   const edits = await writeEdits(executor, subject, config, asked, broken, hooks);
-  const parsed = contexts.map((context, i) => ({ context, edits: (edits[i] ?? []).map((text) => domain.parse(context, text)), beside: 'always' as const }));
+  const read = selfEditReader(domain, codec, longest);
+  const parsed = contexts.map((context, i) => ({ context, edits: (edits[i] ?? []).map((text) => read(context, text)), beside: 'always' as const }));
   const all = parsed.flatMap((one) => one.edits);
   const invalid = all.filter(({ sequences }) => sequences.length === 0);
   if (invalid.length > 0) {
@@ -158,14 +157,16 @@ async function adaptWith(executor: Executor, subject: Subject, config: SealConfi
   progress(`Training ${counted(adaptation.steps, 'step')} on ${texts}: ${ofContexts}, ${counted(all.length, 'self-edit')}`);
   const prompts = contexts.flatMap((context) => domain.tasks(context).map(({ prompt }) => codec.prompt(prompt)));
   const judgedOf = (answers: readonly Sampled[]) => judged(subject, contexts, answers, broken);
-  const [before = []] = await executor.answer([{ policy: BASE_POLICY, ask: prompts }], hooks);
+  const [before = []] = await problemsAs('training', () => executor.answer([{ policy: BASE_POLICY, ask: prompts }], hooks));
   const work = { ...adaptation, policy: BASE_POLICY, stream: [seed, 'adapt'] as const, ask: prompts, keep: true };
-  let result: AdaptResult | null = null;
   const onProgress: NonNullable<Parameters<Executor['adapt']>[1]>['onProgress'] = (event) => {
     if (event.type === 'trained' && event.underWay > 0) progress(`Step ${event.steps} of ${adaptation.steps}`);
   };
-  for await (const [done] of executor.adapt([work], { onProgress, signal: hooks.signal })) result = done ?? result;
-  const { adapted, answers } = result ?? {};
+  const { adapted, answers } = await problemsAs('training', async () => {
+    let result: AdaptResult | null = null;
+    for await (const [done] of executor.adapt([work], { onProgress, signal: hooks.signal })) result = done ?? result;
+    return { ...(result as AdaptResult | null) };
+  });
   if (!adapted || !answers || adapted.status !== 'ok' || !adapted.files) {
     throw new Problem('training', `Cannot train the adapter: ${adapted?.cause ?? 'no adapter came back'}; nothing was written`);
   }

@@ -2,27 +2,32 @@
 
 import { Problem, problemsAs } from '@seal/files';
 import { lengthsOf } from '@seal/trainer';
+import { type } from 'arktype';
 import { ANSWERING, answerTasks } from './answering.ts';
 import type { Deps } from './deps.ts';
 import type { Hooks } from './events.ts';
 import { builtInPresets } from './presets/list.ts';
-import { presetFor, type TextRequest } from './presets/preset.ts';
-import { openAdapter, openCheckpoint, openSession, type Loading } from './session.ts';
-import { configFor, type ConfigRequest } from './settings.ts';
+import { presetFor } from './presets/preset.ts';
+import { checkRequest, CONFIGURED, LOADING, SEED, WORDING, type RequestOf } from './request.ts';
+import { openAdapter, openCheckpoint, openSession } from './session.ts';
+import { configFor } from './settings.ts';
 
-export interface AskRequest extends Omit<TextRequest, 'passages'>, ConfigRequest, Loading {
-  readonly question: string;
-  /** `tiny` where no model is named, else `squad`, unless given. */
-  readonly preset?: string | undefined;
-  readonly model?: string | undefined;
+const schema = type({
+  ...LOADING,
+  ...CONFIGURED,
+  ...WORDING,
+  question: 'string',
   /** Adapter directory. */
-  readonly adapter?: string | undefined;
+  'adapter?': 'string',
   /** What the question is about, as a title of a context says it. */
-  readonly topic?: string | undefined;
+  'topic?': 'string',
   /** 0, the most likely answer, unless given. */
-  readonly temperature?: number | undefined;
-  readonly seed?: number | undefined;
-}
+  'temperature?': '0 <= number <= 100',
+  'seed?': SEED,
+});
+
+/** Its preset is `tiny` where no model is named, else `squad`, unless given. */
+export type AskRequest = RequestOf<typeof schema>;
 
 export interface AskDocument {
   readonly question: string;
@@ -31,7 +36,7 @@ export interface AskDocument {
 }
 
 export async function ask(request: AskRequest, deps: Deps, hooks: Hooks = {}): Promise<AskDocument> {
-  const { question, model, adapter, topic, temperature, seed, template, chat } = request;
+  const { question, model, adapter, topic, temperature, seed, template, chat } = checkRequest(schema, request);
   const { name, preset } = presetFor(deps.presets ?? builtInPresets, request);
   const checkpoint = await openCheckpoint(model, deps);
   const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });

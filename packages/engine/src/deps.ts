@@ -16,7 +16,7 @@ export interface HubAccess {
 }
 
 export interface Deps {
-  /** Opens a device; each call another one, which its owner closes. */
+  /** Opens a device; each call another one, which its owner closes. A process of its own opens the default one instead. */
   readonly openGpu: () => Promise<Gpu>;
   readonly hub: HubAccess;
   /** Where what `tune` measured is kept; nothing is read where it is absent. */

@@ -3,24 +3,29 @@
 import { stream } from '@seal/files';
 import { scoreOf, type Judgement } from '@seal/domains';
 import { bootstrapMean, mean } from '@seal/trainer';
+import { type } from 'arktype';
 import { ANSWERING, answerTasks } from './answering.ts';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { builtInPresets } from './presets/list.ts';
-import { fitted, presetFor, type TextRequest } from './presets/preset.ts';
-import { openAdapter, openCheckpoint, openSession, type Loading } from './session.ts';
-import { configFor, type ConfigRequest } from './settings.ts';
+import { fitted, presetFor } from './presets/preset.ts';
+import { checkRequest, CONFIGURED, LOADING, SEED, WORDING, type RequestOf } from './request.ts';
+import { openAdapter, openCheckpoint, openSession } from './session.ts';
+import { configFor } from './settings.ts';
 
-export interface EvaluateRequest extends TextRequest, ConfigRequest, Loading {
-  readonly passages: string;
-  /** `tiny` where no model is named, else `squad`, unless given. */
-  readonly preset?: string | undefined;
-  readonly model?: string | undefined;
+const schema = type({
+  ...LOADING,
+  ...CONFIGURED,
+  ...WORDING,
+  passages: 'string',
   /** Adapter directory. */
-  readonly adapter?: string | undefined;
+  'adapter?': 'string',
   /** Draws the resamples of the interval. */
-  readonly seed?: number | undefined;
-}
+  'seed?': SEED,
+});
+
+/** Its preset is `tiny` where no model is named, else `squad`, unless given. */
+export type EvaluateRequest = RequestOf<typeof schema>;
 
 export interface EvaluateDocument {
   readonly accuracy: number;
@@ -34,7 +39,7 @@ export interface EvaluateDocument {
 
 /** Asks, judges, and gives the mean score with its interval over contexts. */
 export async function evaluate(request: EvaluateRequest, deps: Deps, hooks: Hooks = {}): Promise<EvaluateDocument> {
-  const { model, passages, template, chat, seed = 0 } = request;
+  const { model, passages, template, chat, seed = 0 } = checkRequest(schema, request);
   const { preset } = presetFor(deps.presets ?? builtInPresets, request);
   const checkpoint = await openCheckpoint(model, deps);
   const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });

@@ -6,14 +6,19 @@ import { Problem, problemsAs, problemsOf } from '@seal/files';
 import { readJson, writeWhole } from '@seal/files/node';
 import { renderReport } from '@seal/report';
 import { parseContexts, readRun, resultDocumentSchema } from '@seal/runs';
+import { type } from 'arktype';
+import { checkRequest, type RequestOf } from './request.ts';
 
-export interface ReportRequest {
+const schema = type({
   /** Directory of a finished run. */
-  readonly run: string;
-}
+  run: 'string',
+});
+
+export type ReportRequest = RequestOf<typeof schema>;
 
 /** Writes `report.html` beside the records. Throws a problem of kind `data` where the run is not finished or damaged. */
-export async function report({ run: dir }: ReportRequest): Promise<{ readonly report: string }> {
+export async function report(request: ReportRequest): Promise<{ readonly report: string }> {
+  const { run: dir } = checkRequest(schema, request);
   return problemsAs('data', async () => {
     const records = await readRun(dir);
     const place = join(dir, 'result.json');

@@ -11,6 +11,12 @@ export const NUMBER_DTYPE = "'f32' | 'f16' | 'bf16'";
 /** How a model is named and loaded. */
 export const LOADING = { 'model?': 'string', 'weights?': WEIGHT_FORMAT, 'verbose?': 'boolean' } as const;
 
+/** Which preset, and values that replace its own, nested as they are, with where they are from. */
+export const CONFIGURED = { 'preset?': 'string', 'config?': 'unknown', 'configPlace?': 'string' } as const;
+
+/** What asks for self-edits (a name, or a file of one's own wording), and whether to ask by the model's chat template. */
+export const WORDING = { 'template?': 'string', 'chat?': 'boolean' } as const;
+
 type Frozen<T> = T extends readonly (infer Item)[] ? readonly Frozen<Item>[] : T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
 /** What a schema asks for. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Deps, Hooks } from './index.ts';
-import { convert, generate, merge, plan, pretrain, pull, score, sft, SHIPPED_MODEL, tokenize, tune } from './index.ts';
+import { adapt, ask as askQuestion, convert, evaluate, generate, merge, plan, pretrain, pull, report, run, score, sft, SHIPPED_MODEL, tokenize, tune } from './index.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'seal-requests-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -19,7 +19,7 @@ const deps: Deps = {
 };
 
 type AnyVerb = (request: never, deps: Deps, hooks?: Hooks) => Promise<unknown>;
-const verbs: Readonly<Record<string, AnyVerb>> = { convert, generate, merge, plan, pretrain, pull, score, sft, tokenize, tune };
+const verbs: Readonly<Record<string, AnyVerb>> = { adapt, ask: askQuestion, convert, evaluate, generate, merge, plan, pretrain, pull, report, run, score, sft, tokenize, tune };
 const ask = (verb: string, request: unknown) => (verbs[verb] as AnyVerb)(request as never, deps);
 
 const data = join(base, 'data.jsonl');
@@ -46,6 +46,17 @@ describe('settings of another kind or beyond their range', () => {
     ['plan', { pack: 1e9 }, 'Cannot use `pack`: it must be at most 1024 (was 1000000000)'],
     ['tune', { f16: 'yes' }, 'Cannot use `f16`: it must be boolean (was "yes")'],
     ['pull', {}, 'Cannot use `name`: it must be a string (was missing)'],
+    ['run', { mode: 'exact' }, 'Cannot use `mode`: it must be "corrected" or "paper" (was "exact")'],
+    ['run', { seeds: '1,2' }, 'Cannot use `seeds`: it must be an array (was string)'],
+    ['run', { weights: 'int8' }, 'Cannot use `weights`: there is no such setting'],
+    ['adapt', { passages: data }, 'Cannot use `out`: it must be a string (was missing)'],
+    ['adapt', { passages: data, out, edits: 65 }, 'Cannot use `edits`: it must be at most 64 (was 65)'],
+    ['adapt', { passages: data, out, steps: 0 }, 'Cannot use `steps`: it must be at least 1 (was 0)'],
+    ['ask', { question: 3 }, 'Cannot use `question`: it must be a string (was a number)'],
+    ['ask', { question: 'who', temperature: -1 }, 'Cannot use `temperature`: it must be non-negative (was -1)'],
+    ['ask', { question: 'who', passages: data }, 'Cannot use `passages`: there is no such setting'],
+    ['evaluate', { passages: data, template: {} }, 'Cannot use `template`: it must be a string (was an object)'],
+    ['report', { dir: out }, 'Cannot use `run`: it must be a string (was missing)'],
     ['pull', null, 'Cannot use this request: it must be an object (was null)'],
   ])('%s %j', async (verb, request, message) => {
     await expect(ask(verb, request)).rejects.toMatchObject({ kind: 'usage', message });
@@ -71,6 +82,15 @@ describe('settings that do not go together, or cannot be met', () => {
     ['plan', { memory: 'much' }, 'usage', 'Cannot plan for `memory` "much": give a size such as 12GiB or 800MB'],
     ['plan', { seq: 600, tokens: 512 }, 'usage', 'Cannot plan for `seq` 600: the model has 512 positions'],
     ['plan', { seq: 500, tokens: 400 }, 'usage', 'Cannot plan for `tokens` 400 with `seq` 500: a step must hold a sequence'],
+    ['run', { resume: out, preset: 'squad' }, 'usage', `Cannot use \`preset\` with \`resume\`: ${out} keeps what it was begun with; leave \`preset\` out`],
+    ['run', { resume: out, mode: 'paper' }, 'usage', `Cannot use \`mode\` with \`resume\`: ${out} keeps what it was begun with; leave \`mode\` out`],
+    ['run', { resume: out, seed: 0 }, 'usage', `Cannot use \`seed\` with \`resume\`: ${out} keeps what it was begun with; leave \`seed\` out`],
+    ['run', { resume: out, seeds: [1, 2] }, 'usage', 'Cannot use `seeds` with `resume`: give the same `seeds` and `out` again, what is finished there is kept'],
+    ['run', { seed: 1, seeds: [1, 2] }, 'usage', 'Cannot use `seed` with `seeds`: leave one out'],
+    ['run', { config: { inner: { documentsPerStep: 1000 } } }, 'usage', 'Cannot train on documents of 4 tokens: inner.tokensPerStep 4096 holds inner.documentsPerStep 1000 and inner.replayPerStep 2 of them; raise the first or lower the others'],
+    ['run', { preset: 'large' }, 'usage', 'Cannot find the preset "large": there are tiny, squad'],
+    ['evaluate', { passages: data, config: { outer: { rounds: 1 } }, configPlace: 'x.json' }, 'usage', 'Cannot use x.json: `outer.rounds` says nothing of asking; leave it out; there are inner.maxAnswerTokens'],
+    ['report', { run: join(base, 'none') }, 'data', `Cannot open a run in ${join(base, 'none')}: there is no run.json in it`],
     ['pull', { name: 'org/x' }, 'usage', 'Cannot pull org/x: `isOffline` is set; unset it. What is cached is found without pulling'],
     ['tune', {}, 'usage', 'Cannot tune: there is no folder to keep what is measured in'],
     ['merge', { adapter: join(base, 'none'), out }, 'data', `Cannot use the adapter in ${join(base, 'none')}: ${join(base, 'none', 'adapter_config.json')} is missing`],

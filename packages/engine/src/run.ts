@@ -35,36 +35,40 @@ import {
   type RunInput,
   type SealConfig,
 } from '@seal/trainer';
+import { type } from 'arktype';
 import type { Deps, OpenedExecutor } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { openWorkerExecutor } from './executor/open.ts';
 import { builtInPresets } from './presets/list.ts';
 import { fitted, presetOf, type Subject, type TextRequest } from './presets/preset.ts';
 import { report } from './report.ts';
+import { checkRequest, CONFIGURED, SEED, WORDING, type RequestOf } from './request.ts';
 import { checkHostMemory, openCheckpoint } from './session.ts';
 
 /** Where runs go unless said otherwise. */
 const RUNS = 'runs';
 
-export interface RunRequest extends TextRequest {
-  /** `tiny` unless given. */
-  readonly preset?: string | undefined;
+const schema = type({
+  ...CONFIGURED,
+  ...WORDING,
   /** `corrected` unless given. */
-  readonly mode?: Mode | undefined;
-  /** The preset's own where absent. */
-  readonly model?: string | undefined;
-  /** Values that replace the preset's, nested as they are, and where they are from. */
-  readonly config?: unknown;
-  readonly configPlace?: string | undefined;
-  /** Several of them make several runs and one pooled result; 0 alone unless given. */
-  readonly seeds?: readonly number[] | undefined;
+  'mode?': "'paper' | 'corrected'",
+  'model?': 'string',
+  /** The file that a run draws its contexts from. */
+  'passages?': 'string',
+  /** 0 unless given. */
+  'seed?': SEED,
+  /** Several of them make several runs and one pooled result. */
+  'seeds?': 'number[]',
   /** Directory to make for the run; `runs/ID` unless given. Several seeds go on when given again with their `out`. */
-  readonly out?: string | undefined;
+  'out?': 'string',
   /** Goes on with a stopped run, which keeps what it was begun with. */
-  readonly resume?: string | undefined;
+  'resume?': 'string',
   /** Tell what the driver writes by itself. */
-  readonly verbose?: boolean | undefined;
-}
+  'verbose?': 'boolean',
+});
+
+export type RunRequest = RequestOf<typeof schema>;
 
 /** A run's result and where it is. */
 export interface FinishedRun {
@@ -107,7 +111,7 @@ interface Finished {
 
 /** Runs to the end, or goes on. Throws RunStopped where it is stopped: what is finished is kept. */
 export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): Promise<FinishedRun> {
-  const seeds = checkedSeeds(request);
+  const seeds = checkedSeeds(checkRequest(schema, request));
   const { resume, out } = request;
   if (resume === undefined && out !== undefined && seeds.length === 1) await problemsAs('usage', () => checkRoomForRun(out));
   const resumed = resume === undefined ? null : await problemsAs('data', async () => (await readRun(resume)).header);
@@ -122,7 +126,7 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
   // The weights as they were loaded, those of the policy in use, and those being made from them.
   checkHostMemory(checkpoint, config.outer.rounds > 0 ? 3 : 1, deps.totalMemory);
   const positions = checkpoint.config.maxPositionEmbeddings;
-  const lengths = lengthsOf(config, positions, subject.promptTokens);
+  const lengths = await problemsAs('usage', () => lengthsOf(config, positions, subject.promptTokens));
   const setting: Setting = { preset, mode, config, place, model, subject, lengths, positions };
   if (!resumed) for (const seed of seeds) await drawn(setting, seed);
 
@@ -162,13 +166,14 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
   }
 }
 
-function checkedSeeds({ resume, seeds, config, out, model, passages, template, chat }: RunRequest): readonly number[] {
-  for (const [name, value] of Object.entries({ config, out, model, passages, template, chat })) {
-    if (resume === undefined || value === undefined || value === false) continue;
+function checkedSeeds({ resume, seeds, ...begun }: RunRequest): readonly number[] {
+  for (const [name, value] of Object.entries(begun)) {
+    if (resume === undefined || name === 'verbose' || value === undefined || value === false) continue;
     throw new Problem('usage', `Cannot use \`${name}\` with \`resume\`: ${resume} keeps what it was begun with; leave \`${name}\` out`);
   }
-  if (seeds === undefined) return [0];
+  if (seeds === undefined) return [begun.seed ?? 0];
   if (resume !== undefined) throw new Problem('usage', 'Cannot use `seeds` with `resume`: give the same `seeds` and `out` again, what is finished there is kept');
+  if (begun.seed !== undefined) throw new Problem('usage', 'Cannot use `seed` with `seeds`: leave one out');
   const isSeed = (seed: number) => Number.isSafeInteger(seed) && seed >= 0;
   if (seeds.length === 0 || !seeds.every(isSeed) || new Set(seeds).size !== seeds.length) {
     throw new Problem('usage', `Cannot use \`seeds\` ${seeds.join(',')}: write different whole numbers with commas between, such as 0,1,2`);
@@ -202,8 +207,8 @@ function headerOf({ preset, mode, config, model, subject }: Setting, seed: numbe
 async function openStore(header: RunHeader, dir: string, { resume, several }: { readonly resume: boolean; readonly several: boolean }): Promise<RunStore> {
   const begun = several && existsSync(join(dir, 'run.json'));
   if (!resume && !begun) return problemsAs('usage', () => createRun(dir, header));
-  const { preset, mode, config, modelDigest } = header;
-  const store = await problemsAs('data', () => openRun(dir, { expected: begun ? { preset, mode, config, modelDigest } : { modelDigest } }));
+  const { preset, mode, config, modelDigest, domain } = header;
+  const store = await problemsAs('data', () => openRun(dir, { expected: begun ? { preset, mode, config, modelDigest, ...(domain && { domain }) } : { modelDigest } }));
   try {
     // Every recorded fine-tuning needs its adapter.
     for (const { adapterDigest } of await store.records('sft')) if (adapterDigest !== null) await problemsAs('data', () => store.readBlob('adapters', adapterDigest));
@@ -242,7 +247,7 @@ async function complete(setting: Setting, modelDigest: string, executor: Executo
     await store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
     return { document, rewards, report: (await report({ run: store.place })).report };
   } catch (error) {
-    if (hooks.signal?.aborted) {
+    if (hooks.signal?.aborted && isStop(error, hooks.signal)) {
       await store.append('events', { time: deps.now().toISOString(), type: 'stopped', message: messageOf(hooks.signal.reason), details: null });
       throw new RunStopped(`${messageOf(hooks.signal.reason)}; nothing finished is lost`, dir);
     }
@@ -250,6 +255,11 @@ async function complete(setting: Setting, modelDigest: string, executor: Executo
     if (error instanceof DeviceLostError) throw new RunStopped(`${error.message}. Nothing finished is lost`, dir, { cause: error });
     throw error;
   }
+}
+
+/** Whether work ended because of its signal, not of something else in the meantime. */
+function isStop(error: unknown, { reason }: AbortSignal): boolean {
+  return error === reason || (error instanceof Error && error.cause === reason);
 }
 
 /** Says how many texts were broken off or cut, once for all of them. */

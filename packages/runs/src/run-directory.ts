@@ -217,12 +217,12 @@ export async function createRun(dir: string, header: RunHeader, disk: Disk = rea
 }
 
 /** What a resumed run must agree in; `config` is the resolved one. */
-export type RunExpectation = Partial<Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'config' | 'modelDigest'>>;
+export type RunExpectation = Partial<Pick<RunHeader, 'preset' | 'mode' | 'seed' | 'config' | 'modelDigest' | 'domain'>>;
 
 function checkExpectation(dir: string, header: RunHeader, expected: RunExpectation): void {
   const own: Record<string, unknown> = {};
   const asked: Record<string, unknown> = {};
-  for (const key of ['preset', 'mode', 'seed', 'config', 'modelDigest'] as const) {
+  for (const key of ['preset', 'mode', 'seed', 'config', 'modelDigest', 'domain'] as const) {
     if (expected[key] === undefined) continue;
     own[key] = header[key];
     asked[key] = expected[key];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { streamOf } from '@seal/files';
 import type { Domain, SelfEditSettings } from '@seal/domains';
-import { adaptationOf, expectedTokens, rateOf, type AdaptationOptions, type EditedContext } from './adaptation.ts';
+import { adaptationOf, expectedTokens, rateOf, selfEditReader, type AdaptationOptions, type EditedContext } from './adaptation.ts';
 import { config, context, letterCodec, letters, lines } from './fixture.ts';
 import { planSteps } from './inner-loop.ts';
 
@@ -42,6 +42,13 @@ describe('adaptationOf', () => {
       rate: { learningRate: 1e-3, schedule: 'constant', warmUpSteps: 0 },
     });
     expect(walks(work)).toEqual({ rain: 4, one: 4, two: 4 });
+  });
+
+  it('takes a step for what is left, however little', () => {
+    const inner = { ...options.inner, documentsPerStep: 4 };
+    const work = adapt([edited('a', 'rain', 'epochs=1\none')], { inner });
+    expect(work.steps).toBe(1);
+    expect(walks(work, 4)).toEqual({ rain: 1, one: 1 });
   });
 
   it('takes schedule and warm-up of the configuration', () => {
@@ -163,4 +170,25 @@ it('expects the tokens that are then trained on, but for how the last walk is cu
   expect(expectedTokens(work, size)).toBe(steps.flatMap(({ segment }) => segment).reduce((sum, { tokens }) => sum + tokens.length, 0));
   expect(expectedTokens({ ...work, steps: 0 }, size)).toBe(0);
   expect(expectedTokens({ ...work, replay: [] }, size)).toBe(10 * 2 * ((6 + 5 + 14 + 5) / 4));
+});
+
+describe('selfEditReader', () => {
+  const own = context('a', 'rain');
+  const asked = 'what is it , and where was it seen before ?';
+  const told: Domain = { ...lines, parse: () => ({ sequences: [{ prompt: '', text: 'one' }, { prompt: asked, text: 'two' }, { prompt: asked, text: 'three' }], rejected: [{ reason: 'empty', count: 1 }] }) };
+  const longest = codec.prompt(asked).length;
+
+  it('refuses what has no room behind its prompt, as a domain would', () => {
+    expect(selfEditReader(told, codec, longest)(own, '')).toEqual({
+      sequences: [{ prompt: '', text: 'one' }],
+      rejected: [{ reason: 'empty', count: 1 }, { reason: expect.stringMatching(`${longest} tokens`), count: 2 }],
+    });
+    expect(selfEditReader(told, codec, longest + 1)(own, '').sequences).toHaveLength(3);
+  });
+
+  it('refuses what a codec cannot turn into tokens, and no fault of a codec', () => {
+    const failing = (error: Error) => ({ ...codec, document: () => { throw error; } });
+    expect(selfEditReader(told, failing(new RangeError('Cannot train on it')), longest)(own, '')).toMatchObject({ sequences: [], rejected: [{}, { reason: 'Cannot train on it', count: 3 }] });
+    expect(() => selfEditReader(told, failing(new TypeError('a fault')), longest)(own, '')).toThrow('a fault');
+  });
 });

@@ -6,7 +6,7 @@
  * often as was chosen for it, and a step runs at the mean of what its documents chose.
  */
 
-import { stream, type StreamName } from '@seal/files';
+import { messageOf, stream, type StreamName } from '@seal/files';
 import type { Context, Domain, ParsedSelfEdit, SelfEditSettings, TrainingSequence } from '@seal/domains';
 import type { TokenSequence } from '@seal/model';
 import type { SealConfig } from './config.ts';
@@ -77,7 +77,33 @@ export function adaptationOf(domain: Domain, codec: Codec, group: readonly Edite
 /** Steps in which every document is walked over as often as was chosen for it. */
 function stepsOf(documents: readonly WorkDocument[], { steps, inner: { documentsPerStep } }: AdaptationOptions): number {
   if (documents.every(({ epochs }) => epochs === undefined)) return steps;
-  return Math.round(documents.reduce((sum, { epochs = 0 }) => sum + epochs, 0) / documentsPerStep);
+  return Math.ceil(documents.reduce((sum, { epochs = 0 }) => sum + epochs, 0) / documentsPerStep);
+}
+
+/**
+ * Reads self-edits of a domain: what it parsed, less the sequences whose prompt leaves no room for any text. What a model
+ * wrote can be too long in places nobody thought of; that makes a self-edit invalid, never an error.
+ */
+export function selfEditReader(domain: Domain, codec: Codec, longest: number): (context: Context, text: string) => ParsedSelfEdit {
+  const refusal = (sequence: TrainingSequence): string | null => {
+    try {
+      const { tokens, targetWeights } = codec.document(sequence, longest);
+      // The first token is behind nothing, whatever its weight.
+      const learnt = Array.from(tokens, (_, i) => i > 0 && (targetWeights?.[i] ?? 1) > 0);
+      return learnt.includes(true) ? null : `${tokens.length} tokens without any text`;
+    } catch (error) {
+      if (error instanceof RangeError) return messageOf(error);
+      throw error;
+    }
+  };
+  return (context, text) => {
+    const parsed = domain.parse(context, text);
+    const judged = parsed.sequences.map((sequence) => ({ sequence, reason: refusal(sequence) }));
+    const reasons = judged.flatMap(({ reason }) => reason ?? []);
+    if (reasons.length === 0) return parsed;
+    const refused = [...new Set(reasons)].map((reason) => ({ reason, count: reasons.filter((one) => one === reason).length }));
+    return { ...parsed, sequences: judged.flatMap((one) => (one.reason === null ? [one.sequence] : [])), rejected: [...parsed.rejected, ...refused] };
+  };
 }
 
 /** A domain bounds what its self-edits choose; what cannot be a rate or a count at all is a fault of the domain. */

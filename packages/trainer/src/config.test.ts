@@ -130,6 +130,8 @@ describe('resolveConfig', () => {
     const paper = resolveConfig(base, 'paper', undefined, 'x.json');
     expect(paper.inner).toMatchObject({ trainOnPadding: true, lora: { targets: 'q,v' } });
     expect(paper.outer.selection).toEqual({ threshold: 'none', ties: 'first' });
+    const keeping = { ...base, outer: { ...base.outer, selection: { ...base.outer.selection, keep: 'all' as const } } };
+    expect(resolveConfig(keeping, 'paper', undefined, 'x.json').outer.selection).toEqual({ threshold: 'none', ties: 'first', keep: 'all' });
     expect(resolveConfig(base, 'paper', { inner: { trainOnPadding: false } }, 'x.json').inner.trainOnPadding).toBe(false);
     expect(resolveConfig(base, 'corrected', undefined, 'x.json').inner.trainOnPadding).toBe(false);
   });

@@ -114,7 +114,7 @@ function asPaper(config: SealConfig): SealConfig {
   return {
     ...config,
     inner: { ...inner, lora: { ...inner.lora, targets: 'q,v' }, trainOnPadding: true },
-    outer: { ...outer, selection: { threshold: 'none', ties: 'first' } },
+    outer: { ...outer, selection: { ...outer.selection, threshold: 'none', ties: 'first' } },
   };
 }
 

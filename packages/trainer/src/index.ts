@@ -1,6 +1,6 @@
 /** The inner loop, the ReST-EM outer loop, work as data and who executes it, and the statistics of rewards. */
 
-export { adaptationOf, expectedTokens, rateOf, type AdaptationOf, type AdaptationOptions, type EditedContext } from './adaptation.ts';
+export { adaptationOf, expectedTokens, rateOf, selfEditReader, type AdaptationOf, type AdaptationOptions, type EditedContext } from './adaptation.ts';
 export { loraConfig, parseSealConfig, resolveConfig, sealConfigSchema, type SealConfig } from './config.ts';
 export { encodeExamples, parseExamples, type EncodedExamples, type Example, type ExampleEncoder } from './examples.ts';
 export { ENGINE_VERSION, type Policy, type Timings } from './examiner.ts';

@@ -55,8 +55,9 @@ describe('planSteps', () => {
       expect(all.slice(0, 3).toSorted()).toEqual([0, 2, 3]);
       expect(all.slice(3, 5).toSorted()).toEqual([2, 3]);
     }
-    // What is left of the last step is filled by a walk over all.
-    expect(walked(2, 5)).toHaveLength(10);
+    // The last step is as short as what is left.
+    expect(walked(2, 5)).toHaveLength(7);
+    expect(() => walked(3, 5)).toThrow('Cannot take 3 steps: the documents are walked over in fewer');
   });
 
   it('runs a step at the mean of what its documents chose, and at none where none chose', () => {

@@ -52,15 +52,14 @@ export interface StepSize {
 
 /**
  * A shuffled walk over `items`, begun anew when it ends. Walk k leaves out those that want no more than k walks; where
- * nobody wants another, all take part.
+ * nobody wants another, nothing is left to draw.
  */
 function cycle<T extends { readonly epochs?: number }>(items: readonly T[], random: Random): () => T[] {
   let queue: T[] = [];
   let walk = 0;
   return () => {
     if (queue.length === 0) {
-      const wanting = items.filter(({ epochs = Infinity }) => epochs > walk);
-      queue = random.shuffle(wanting.length > 0 ? wanting : items);
+      queue = random.shuffle(items.filter(({ epochs = Infinity }) => epochs > walk));
       walk += 1;
     }
     return queue.splice(0, 1);
@@ -73,13 +72,14 @@ interface PlannedStep {
   readonly chosenRate: number | null;
 }
 
-/** The documents of every step of an adaptation. Throws RangeError without documents. */
+/** The documents of every step of an adaptation. Throws RangeError without documents, or where they are walked over before the last step. */
 export function planSteps({ documents, replay, steps, rate }: Adaptation, size: StepSize, random: Random): PlannedStep[] {
   if (documents.length === 0) throw new RangeError('Cannot adapt without documents');
   const nextDocument = cycle(documents, random);
   const nextReplay = cycle<WorkDocument>(replay, random);
   return Array.from({ length: steps }, () => {
     const own = Array.from({ length: size.documentsPerStep }, nextDocument).flat();
+    if (own.length === 0) throw new RangeError(`Cannot take ${steps} steps: the documents are walked over in fewer`);
     const rates = own.map(({ learningRate = rate.learningRate }) => learningRate);
     const hasChosen = own.some(({ learningRate }) => learningRate !== undefined);
     return {

@@ -28,13 +28,14 @@ const rest = {
 } as const;
 const edit = { id: '0123456789abcdef', round: 1, phase: 'rl', condition: null, contextId: 'c', sample: 0, tokens: 3, policyDigest: 'p', stream: 's' } as const;
 const reward = { key: 'fedcba9876543210', group: ['c'], ...rest };
+const parse = (of: typeof context, text: string) => domain.parse(of, text);
 const answers = domain.judge(context, ['1', 'no', '3']);
 const lines = (dir: string, kind: string) => readFileSync(join(dir, `${kind}.jsonl`), 'utf8').split('\n').filter(Boolean);
 const begin = (name: string): Promise<RunStore> => createRun(join(base, name), header);
 
 it('records judged answers and each once, however often it is told', async () => {
   const store = await begin('once');
-  const ledger = await openLedger(store, domain);
+  const ledger = await openLedger(store, parse);
   expect(ledger.hasReward(reward.key)).toBe(false);
   await ledger.addReward(context, answers, reward);
   await ledger.addReward(context, answers, reward);
@@ -46,12 +47,12 @@ it('records judged answers and each once, however often it is told', async () =>
 
 it('recalls what an earlier process recorded', async () => {
   const store = await begin('recall');
-  const ledger = await openLedger(store, domain);
+  const ledger = await openLedger(store, parse);
   expect(await ledger.addEdit(context, { ...edit, text: 'a\n-\nb\n-' })).toMatchObject({ sequences: 2, rejected: 'dash (2)' });
   await ledger.addReward(context, answers, reward);
   await store.close();
   const again = await openRun(store.place);
-  const recalled = await openLedger(again, domain);
+  const recalled = await openLedger(again, parse);
   expect(recalled.edit(edit.id).text).toBe('a\n-\nb\n-');
   expect((await recalled.addEdit(context, { ...edit, text: 'another' })).text).toBe('a\n-\nb\n-');
   expect(recalled.hasReward(reward.key)).toBe(true);
@@ -61,13 +62,13 @@ it('recalls what an earlier process recorded', async () => {
 
 it.each([0, 1, 2, 3])('records no answer twice when it was stopped after %i of them', async (written) => {
   const store = await begin(`stopped-${written}`);
-  await (await openLedger(store, domain)).addReward(context, answers, reward);
+  await (await openLedger(store, parse)).addReward(context, answers, reward);
   await store.close();
   const whole = lines(store.place, 'answers');
   writeFileSync(join(store.place, 'answers.jsonl'), whole.slice(0, written).map((line) => `${line}\n`).join(''));
   writeFileSync(join(store.place, 'rewards.jsonl'), '');
   const again = await openRun(store.place);
-  await (await openLedger(again, domain)).addReward(context, answers, reward);
+  await (await openLedger(again, parse)).addReward(context, answers, reward);
   await again.close();
   expect(lines(store.place, 'answers')).toEqual(whole);
   expect(lines(store.place, 'rewards')).toHaveLength(1);
@@ -75,13 +76,13 @@ it.each([0, 1, 2, 3])('records no answer twice when it was stopped after %i of t
 
 it('gives an empty self-edit no sequences', async () => {
   const store = await begin('empty');
-  expect(await (await openLedger(store, domain)).addEdit(context, { ...edit, text: '' })).toMatchObject({ sequences: 0, rejected: null });
+  expect(await (await openLedger(store, parse)).addEdit(context, { ...edit, text: '' })).toMatchObject({ sequences: 0, rejected: null });
   await store.close();
 });
 
 it('takes the mean score for the reward where credit is not all or nothing, and keeps score and votes', async () => {
   const store = await begin('scores');
-  const ledger = await openLedger(store, domain);
+  const ledger = await openLedger(store, parse);
   const [first, second, third] = answers;
   await ledger.addReward(context, [{ ...first!, score: 0.5 }, { ...second!, votes: ['a', 'b'] }, third!], reward);
   expect(ledger.rewards({ key: reward.key })).toMatchObject([{ correct: 2, questions: 3, reward: 0.5 }]);
@@ -94,19 +95,19 @@ it('takes the mean score for the reward where credit is not all or nothing, and 
 
 it('recalls judged answers of weights without an adapter with all that was judged', async () => {
   const store = await begin('unadapted');
-  const ledger = await openLedger(store, domain);
+  const ledger = await openLedger(store, parse);
   const judged = answers.map((one) => ({ ...one, score: 0.25, votes: ['1'] }));
   await ledger.addReward(context, judged, { ...reward, steps: 0 });
   expect(ledger.unadaptedAnswers(reward.key)).toEqual(judged);
   await store.close();
   const again = await openRun(store.place);
-  expect((await openLedger(again, domain)).unadaptedAnswers(reward.key)).toEqual(judged);
+  expect((await openLedger(again, parse)).unadaptedAnswers(reward.key)).toEqual(judged);
   await again.close();
 });
 
 it('records what a self-edit chose of its training', async () => {
   const store = await begin('chosen');
-  const ledger = await openLedger(store, domain);
+  const ledger = await openLedger(store, parse);
   expect(await ledger.addEdit(context, { ...edit, text: 'lr=5\nepochs=3\na' })).toMatchObject({
     sequences: 1, rejected: 'learningRate above 0.1 (1)', settings: { learningRate: 0.1, epochs: 3 },
   });

@@ -1,12 +1,15 @@
 /** The self-edits and rewards of a run: what is recorded is recalled, what is new is appended. */
 
-import { scoreOf, type Context, type Domain, type Judgement, type ParsedSelfEdit } from '@seal/domains';
+import { scoreOf, type Context, type Judgement, type ParsedSelfEdit } from '@seal/domains';
 import type { AnswerRecord, RewardRecord, RunStore, SelfEditRecord } from '@seal/runs';
+
+/** What a self-edit means to who trains on it. */
+type ReadSelfEdit = (context: Context, text: string) => ParsedSelfEdit;
 
 /** In-memory index over a run's self-edits and rewards; made by `openLedger`. */
 export class Ledger {
   readonly #store: RunStore;
-  readonly #domain: Domain;
+  readonly #read: ReadSelfEdit;
   readonly #edits = new Map<string, SelfEditRecord>();
   readonly #parsed = new Map<string, ParsedSelfEdit>();
   readonly #rewards = new Map<string, RewardRecord>();
@@ -17,11 +20,11 @@ export class Ledger {
 
   constructor(
     store: RunStore,
-    domain: Domain,
+    read: ReadSelfEdit,
     records: { readonly edits: readonly SelfEditRecord[]; readonly rewards: readonly RewardRecord[]; readonly answers: readonly AnswerRecord[] },
   ) {
     this.#store = store;
-    this.#domain = domain;
+    this.#read = read;
     for (const edit of records.edits) this.#edits.set(edit.id, edit);
     for (const reward of records.rewards) this.#rewards.set(reward.key, reward);
     for (const answer of records.answers) {
@@ -45,7 +48,7 @@ export class Ledger {
 
   /** What a recorded self-edit means; it is parsed once. */
   parsed(context: Context, { id, text }: Pick<SelfEditRecord, 'id' | 'text'>): ParsedSelfEdit {
-    const known = this.#parsed.get(id) ?? this.#domain.parse(context, text);
+    const known = this.#parsed.get(id) ?? this.#read(context, text);
     this.#parsed.set(id, known);
     return known;
   }
@@ -122,7 +125,7 @@ function judgementOf({ question, gold, kind, answer, correct, score, votes }: An
 }
 
 /** The ledger of what a run has recorded so far. */
-export async function openLedger(store: RunStore, domain: Domain): Promise<Ledger> {
+export async function openLedger(store: RunStore, read: ReadSelfEdit): Promise<Ledger> {
   const [edits, rewards, answers] = await Promise.all([store.records('self-edits'), store.records('rewards'), store.records('answers')]);
-  return new Ledger(store, domain, { edits, rewards, answers });
+  return new Ledger(store, read, { edits, rewards, answers });
 }

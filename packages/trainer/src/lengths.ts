@@ -4,6 +4,9 @@ import { type Context, type Domain } from '@seal/domains';
 import type { SealConfig } from './config.ts';
 import type { Codec } from './sequences.ts';
 
+/** A text of fewer says nothing: it begins, and it ends. */
+const LEAST_TOKENS = 8;
+
 /** Most tokens of every kind of text. */
 export interface Lengths {
   /** What asks for a self-edit, the passage in it. */
@@ -23,16 +26,30 @@ export interface Lengths {
 /**
  * The lengths for a model of so many positions. A self-edit has at least half of them, or the tokens that it may have;
  * questions and contexts have at most `most` tokens.
+ * Throws RangeError where so many documents or examples share a step that none of them has any text.
  */
 export function lengthsOf({ inner, outer }: SealConfig, positions: number, most: number): Lengths {
   const answering = Math.min(most, positions);
+  const document = Math.min(positions, Math.floor(inner.tokensPerStep / (inner.documentsPerStep + inner.replayPerStep)));
+  const example = Math.min(positions, Math.floor(outer.sft.tokensPerStep / outer.sft.batchSize));
+  if (document < LEAST_TOKENS) {
+    const { tokensPerStep, documentsPerStep, replayPerStep } = inner;
+    throw new RangeError(
+      `Cannot train on documents of ${document} tokens: inner.tokensPerStep ${tokensPerStep} holds inner.documentsPerStep ${documentsPerStep} ` +
+        `and inner.replayPerStep ${replayPerStep} of them; raise the first or lower the others`,
+    );
+  }
+  if (example < LEAST_TOKENS) {
+    const { tokensPerStep, batchSize } = outer.sft;
+    throw new RangeError(`Cannot train on examples of ${example} tokens: outer.sft.tokensPerStep ${tokensPerStep} holds outer.sft.batchSize ${batchSize} of them; raise the first or lower the second`);
+  }
   return {
     prompt: Math.min(most, Math.max(positions - outer.maxSelfEditTokens, positions >> 1)),
     writing: Math.min(most + outer.maxSelfEditTokens, positions),
     question: answering - Math.min(inner.maxAnswerTokens, answering >> 1),
     answering,
-    document: Math.min(positions, Math.floor(inner.tokensPerStep / (inner.documentsPerStep + inner.replayPerStep))),
-    example: Math.min(positions, Math.floor(outer.sft.tokensPerStep / outer.sft.batchSize)),
+    document,
+    example,
   };
 }
 

@@ -9,6 +9,7 @@ import { stream, type StreamName } from '@seal/files';
 import { digestId } from '@seal/files/node';
 import type { Context, Domain } from '@seal/domains';
 import { conditionName, WINNER, type Phase, type RewardRecord, type RunStore, type SelfEditRecord } from '@seal/runs';
+import { selfEditReader } from './adaptation.ts';
 import { loraConfig } from './config.ts';
 import { Examiner, trainedTokens, type BrokenOff, type ExaminerInput, type Job, type Policy, type Timings } from './examiner.ts';
 import { openLedger, type Ledger } from './ledger.ts';
@@ -92,8 +93,8 @@ export class SealRun {
    * stopped; the records then hold everything that was finished.
    */
   async complete(): Promise<RewardRecord[]> {
-    const { config, domain } = this.#input;
-    this.#ledger = await openLedger(this.#store, domain);
+    const { config, domain, codec, lengths } = this.#input;
+    this.#ledger = await openLedger(this.#store, selfEditReader(domain, codec, lengths.document));
     this.#examiner = new Examiner(this.#input, {
       executor: this.#executor,
       store: this.#store,

@@ -26,6 +26,7 @@ export function frame(message: Sendable): Uint8Array[] {
     return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Float32Array) : made;
   });
   const json = new TextEncoder().encode(text);
+  if (HEADER_BYTES + json.byteLength + length > MOST_BYTES) throw new RangeError(`Cannot send ${json.byteLength + length} bytes at once: at most ${MOST_BYTES - HEADER_BYTES} fit into a message`);
   const header = new Uint8Array(HEADER_BYTES);
   const view = new DataView(header.buffer);
   view.setUint32(0, json.byteLength, true);

@@ -7,7 +7,7 @@ import { note, type Hooks } from '../events.ts';
 import { openSession } from '../session.ts';
 import { WorkerExecutor } from './worker-executor.ts';
 
-/** In a process of its own, on the device that opens there by default. */
+/** In a process of its own, on the device that opens there by default: `deps.openGpu` cannot be handed to another process. */
 export async function openWorkerExecutor({ checkpoint, weights, verbose, settings, readAdapter }: ExecutorRequest, deps: Deps, hooks: Hooks): Promise<OpenedExecutor> {
   const executor = new WorkerExecutor({
     work: { directory: checkpoint.directory, weights: weights ?? null, settings, tuningFolder: deps.tuningFolder ?? null, dawnVersion: deps.version.dawn ?? null, verbose: verbose ?? false },
@@ -16,7 +16,7 @@ export async function openWorkerExecutor({ checkpoint, weights, verbose, setting
     ...(verbose && { onDiagnostics: (text: string) => note(hooks, text.trimEnd()) }),
   });
   try {
-    const { adapter, tuningDigest, events } = await executor.open();
+    const { adapter, tuningDigest, events } = await executor.open(hooks.signal);
     for (const event of events) hooks.onEvent?.(event);
     return { executor, adapter, tuningDigest };
   } catch (error) {

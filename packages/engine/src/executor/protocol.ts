@@ -56,6 +56,8 @@ export interface SentError {
   readonly name: string;
   readonly message: string;
   readonly kind: ProblemKind | null;
+  readonly place: string | null;
+  readonly verb: readonly string[] | null;
   readonly stack: string;
 }
 
@@ -69,12 +71,14 @@ export type Reply =
 
 export function sentError(error: unknown): SentError {
   const { name = 'Error', stack = '' } = error instanceof Error ? error : {};
-  return { name, message: messageOf(error), kind: kindOf(error), stack };
+  const { place, verb } = error instanceof Problem ? error : { place: null, verb: null };
+  return { name, message: messageOf(error), kind: kindOf(error), place, verb, stack };
 }
 
 /** The error that was sent: of the same kind, with the same message. */
-export function receivedError({ name, message, kind, stack }: SentError): Error {
-  const own = kind !== null ? new Problem(kind, message) : name === 'RangeError' ? new RangeError(message) : name === 'TypeError' ? new TypeError(message) : new Error(message);
+export function receivedError({ name, message, kind, place, verb, stack }: SentError): Error {
+  const details = { ...(place !== null && { place }), ...(verb !== null && { verb }) };
+  const own = kind !== null ? new Problem(kind, message, details) : name === 'RangeError' ? new RangeError(message) : name === 'TypeError' ? new TypeError(message) : new Error(message);
   own.stack = `${own.name}: ${message}\n${stack}`;
   return own;
 }

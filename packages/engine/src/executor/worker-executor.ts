@@ -66,7 +66,8 @@ class WorkerProcess {
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     const { command, args } = programCommand(PROGRAM);
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // In a process group of its own: Ctrl-C in a terminal is for who talks to people, who says then what becomes of the work.
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, windowsHide: true });
     this.#child = child;
     const reader = new FrameReader((message) => this.#take(message as Reply));
     child.stdout.on('data', (bytes: Uint8Array) => {
@@ -206,9 +207,9 @@ export class WorkerExecutor implements Executor {
     this.#worker = new WorkerProcess(parts);
   }
 
-  /** Settles when device and model are open. Rejects with what stood in the way. */
-  async open(): Promise<Opened> {
-    return this.#tried((worker) => worker.opened);
+  /** Settles when device and model are open. Rejects with what stood in the way, or at once with the signal's reason. */
+  async open(signal?: AbortSignal): Promise<Opened> {
+    return this.#tried((worker) => worker.opened, signal);
   }
 
   /** The id of the process; another one once it had to be replaced. */
@@ -310,7 +311,6 @@ export class WorkerExecutor implements Executor {
     } finally {
       left.abort(LEFT);
       await underWay;
-
       release();
     }
   }
@@ -319,7 +319,7 @@ export class WorkerExecutor implements Executor {
   async #tried<T>(work: (worker: WorkerProcess) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
       try {
-        await this.#worker.opened;
+        await unlessStopped(this.#worker.opened, signal);
         const result = await work(this.#worker);
         this.#failures = 0;
         return result;
@@ -343,4 +343,14 @@ export class WorkerExecutor implements Executor {
     this.#worker.kill();
     this.#worker = new WorkerProcess(this.#parts);
   }
+}
+
+/** What settles, or the signal's reason where that comes first. */
+function unlessStopped<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason as Error);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', stop));
 }

@@ -94,7 +94,7 @@ async function take(request: Request): Promise<void> {
   }
 }
 
-// Who started this process decides when it ends; Ctrl-C in a terminal reaches both.
+// Who started this process decides when it ends, by ending its stdin.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
 const reader = new FrameReader((message) => void take(message as Request));
