@@ -42,7 +42,7 @@ test('measures every variant of an op and returns plain data', async () => {
   }
 });
 
-test('compares rows with copies of their array, and the whole backward pass of attention with the forward pass', async () => {
+test('compares rows with copies of their array, and the whole backward pass of attention with the forward pass', { retry: 2 }, async () => {
   const measured = async (part: string) =>
     (await benchKernels(gpu, { commit: null, filter: (name) => name.startsWith(part), repetitions: 2 })).rows;
   for (const row of await measured('rms-norm T=')) {
@@ -53,7 +53,7 @@ test('compares rows with copies of their array, and the whole backward pass of a
   const rows = await measured('attention T=128');
   const forward = rows.find(({ op, chosen }) => op === 'attention' && chosen);
   const backward = rows.find(({ op }) => op === 'attention-backward');
-  // Two timings of the same forward pass, taken seconds apart on a machine that does other things too.
+  // Two timings of the same forward pass, taken seconds apart on a machine that does other things too: hence the retries.
   const ratio = (forward?.medianMs ?? NaN) / (backward?.medianMs ?? NaN) / (backward?.ratios['forward'] ?? NaN);
   expect(ratio).toBeGreaterThan(0.3);
   expect(ratio).toBeLessThan(3);

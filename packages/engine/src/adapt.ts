@@ -11,7 +11,7 @@ import { adaptationOf, BASE_POLICY, executorSettings, lengthsOf, selfEditReader,
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
-import { openWorkerExecutor } from './executor/open.ts';
+import { openExecutor } from './executor/open.ts';
 import { readLearnt, type Learnt } from './policy.ts';
 import { builtInPresets } from './presets/list.ts';
 import { fitted, presetFor, type Subject } from './presets/preset.ts';
@@ -97,18 +97,16 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
   const { contexts, shortened } = await fitted(subject, config, positions, await subject.read(passages), passages);
   if (shortened !== null) note(hooks, shortened);
   const steps = request.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
-  const opened = await problemsAs('usage', () =>
-    (deps.openExecutor ?? openWorkerExecutor)(
-      {
-        checkpoint,
-        weights,
-        verbose: request.verbose,
-        settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
-        readAdapter: learnt?.readAdapter ?? ((digest) => Promise.reject(new RangeError(`Cannot read adapter ${digest}: no policy was given`))),
-      },
-      deps,
-      hooks,
-    ),
+  const opened = await openExecutor(
+    {
+      checkpoint,
+      weights,
+      verbose: request.verbose,
+      settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
+      readAdapter: learnt?.readAdapter ?? ((digest) => Promise.reject(new RangeError(`Cannot read adapter ${digest}: no policy was given`))),
+    },
+    deps,
+    hooks,
   );
   try {
     const asked = { ...request, contexts, steps, learnt, longest: lengths.document };

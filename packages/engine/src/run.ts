@@ -38,7 +38,7 @@ import {
 import { type } from 'arktype';
 import type { Deps, OpenedExecutor } from './deps.ts';
 import { note, type Hooks } from './events.ts';
-import { openWorkerExecutor } from './executor/open.ts';
+import { openExecutor } from './executor/open.ts';
 import { builtInPresets } from './presets/list.ts';
 import { fitted, presetOf, type Subject, type TextRequest } from './presets/preset.ts';
 import { report } from './report.ts';
@@ -131,18 +131,16 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
   if (!resumed) for (const seed of seeds) await drawn(setting, seed);
 
   let current: RunStore | null = null;
-  const opened = await problemsAs('usage', () =>
-    (deps.openExecutor ?? openWorkerExecutor)(
-      {
-        checkpoint,
-        weights: 'f32',
-        verbose: request.verbose,
-        settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
-        readAdapter: (digest) => current?.readBlob('adapters', digest) ?? Promise.reject(new RangeError(`Cannot read adapter ${digest}: no run is open`)),
-      },
-      deps,
-      hooks,
-    ),
+  const opened = await openExecutor(
+    {
+      checkpoint,
+      weights: 'f32',
+      verbose: request.verbose,
+      settings: executorSettings(config, lengths, subject.codec, subject.baseModel),
+      readAdapter: (digest) => current?.readBlob('adapters', digest) ?? Promise.reject(new RangeError(`Cannot read adapter ${digest}: no run is open`)),
+    },
+    deps,
+    hooks,
   );
   try {
     const modelDigest = await problemsAs('unavailable', () => opened.executor.baseDigest());

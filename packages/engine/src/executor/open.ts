@@ -1,11 +1,24 @@
 /** Opens executors: in a process of their own, or in this one. */
 
+import { afterStop, problemsAs } from '@seal/files';
 import { hostWeights } from '@seal/model';
 import { LocalExecutor, type Executor } from '@seal/trainer';
 import type { Deps, ExecutorRequest, OpenedExecutor } from '../deps.ts';
 import { note, type Hooks } from '../events.ts';
 import { openSession } from '../session.ts';
 import { WorkerExecutor } from './worker-executor.ts';
+
+/**
+ * Opens what `deps` says, or a process of its own. Throws a problem of kind `usage` where settings are beyond what it can do,
+ * and the signal's reason at once: nothing was begun by then.
+ */
+export async function openExecutor(request: ExecutorRequest, deps: Deps, hooks: Hooks): Promise<OpenedExecutor> {
+  try {
+    return await problemsAs('usage', () => (deps.openExecutor ?? openWorkerExecutor)(request, deps, hooks));
+  } catch (error) {
+    throw afterStop(error, 'nothing was begun');
+  }
+}
 
 /** In a process of its own, on the device that opens there by default: `deps.openGpu` cannot be handed to another process. */
 export async function openWorkerExecutor({ checkpoint, weights, verbose, settings, readAdapter }: ExecutorRequest, deps: Deps, hooks: Hooks): Promise<OpenedExecutor> {
