@@ -1,0 +1,5 @@
+/** The presets there are, and those of domains that only tests have: a domain is a folder and a line here. */
+
+import { builtInPresets, type Presets } from '@seal/engine';
+
+export const presets: Presets = { ...builtInPresets };
