@@ -92,9 +92,8 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
   if (learnt) checkHostMemory(checkpoint, 3, deps.totalMemory);
   const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });
   const config = await configOf(request, await configFor(preset, request, 'adapting', ADAPTING));
-  const positions = checkpoint.config.maxPositionEmbeddings;
-  const lengths = await problemsAs('usage', () => lengthsOf(config, positions, subject.promptTokens));
-  const { contexts, shortened } = await fitted(subject, config, positions, await subject.read(passages), passages);
+  const lengths = await problemsAs('usage', () => lengthsOf(config, checkpoint.config.maxPositionEmbeddings, subject.promptTokens));
+  const { contexts, shortened } = await fitted(subject, lengths, await subject.read(passages), passages);
   if (shortened !== null) note(hooks, shortened);
   const steps = request.steps ?? config.inner.steps * Math.ceil(contexts.length / config.inner.contextsPerAdapter);
   const opened = await openExecutor(

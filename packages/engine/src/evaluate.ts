@@ -2,7 +2,7 @@
 
 import { stream } from '@seal/files';
 import { scoreOf, type Judgement } from '@seal/domains';
-import { bootstrapMean, mean } from '@seal/trainer';
+import { bootstrapMean, lengthsOf, mean } from '@seal/trainer';
 import { type } from 'arktype';
 import { ANSWERING, answerTasks } from './answering.ts';
 import type { Deps } from './deps.ts';
@@ -45,7 +45,8 @@ export async function evaluate(request: EvaluateRequest, deps: Deps, hooks: Hook
   const subject = await preset.open(checkpoint, { model, mode: 'corrected', template, chat });
   const { domain } = subject;
   const config = await configFor(preset, request, 'asking', ANSWERING);
-  const read = await fitted(subject, config, checkpoint.config.maxPositionEmbeddings, await subject.read(passages), passages);
+  const lengths = lengthsOf(config, checkpoint.config.maxPositionEmbeddings, subject.promptTokens);
+  const read = await fitted(subject, lengths, await subject.read(passages), passages);
   if (read.leftOut > 0 && read.shortened !== null) note(hooks, read.shortened);
   const asked = read.contexts.map((context) => ({ context, tasks: domain.tasks(context) }));
   const adapter = request.adapter === undefined ? null : await openAdapter(request.adapter, { name: model, config: checkpoint.config }, hooks);

@@ -100,7 +100,6 @@ interface Setting {
   readonly model: string | undefined;
   readonly subject: Subject;
   readonly lengths: Lengths;
-  readonly positions: number;
 }
 
 interface Finished {
@@ -125,9 +124,8 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
   const subject = await chosen.open(checkpoint, { model, mode, passages, template, chat });
   // The weights as they were loaded, those of the policy in use, and those being made from them.
   checkHostMemory(checkpoint, config.outer.rounds > 0 ? 3 : 1, deps.totalMemory);
-  const positions = checkpoint.config.maxPositionEmbeddings;
-  const lengths = await problemsAs('usage', () => lengthsOf(config, positions, subject.promptTokens));
-  const setting: Setting = { preset, mode, config, place, model, subject, lengths, positions };
+  const lengths = await problemsAs('usage', () => lengthsOf(config, checkpoint.config.maxPositionEmbeddings, subject.promptTokens));
+  const setting: Setting = { preset, mode, config, place, model, subject, lengths };
   if (!resumed) for (const seed of seeds) await drawn(setting, seed);
 
   let current: RunStore | null = null;
@@ -273,7 +271,7 @@ export function tellWhatBrokeOff(broken: { readonly answers: number; readonly se
 type RunContexts = Pick<RunInput, 'rounds' | 'evaluation'>;
 
 /** Contexts of a run by its seed, and a sentence on what they lost. Throws a problem of kind `usage` where there are too few. */
-async function drawn({ subject, config, place, positions }: Setting, seed: number): Promise<RunContexts & { readonly shortened: string | null }> {
+async function drawn({ subject, config, place, lengths }: Setting, seed: number): Promise<RunContexts & { readonly shortened: string | null }> {
   const { outer, evaluation } = config;
   const needed = { rounds: outer.rounds, perRound: outer.contexts, table: evaluation.contexts };
   const learnt = needed.rounds * needed.perRound;
@@ -281,7 +279,7 @@ async function drawn({ subject, config, place, positions }: Setting, seed: numbe
     const { rounds, table, spare = [], source } = await subject.draw(needed, seed);
     if (!source) return { ...divided([...rounds, ...table], config), shortened: null };
     const all = subject.domain.tooLong === 'left out' ? [...rounds, ...table, ...spare] : [...rounds, ...table];
-    const fit = await fitted(subject, config, positions, all, source.place, all.map((context) => source.items.get(context) ?? 0));
+    const fit = await fitted(subject, lengths, all, source.place, all.map((context) => source.items.get(context) ?? 0));
     if (fit.contexts.length < learnt + needed.table) {
       throw new RangeError(`${source.place} holds ${fit.contexts.length} that fit, but ${learnt + needed.table} are needed; add some`);
     }

@@ -8,7 +8,7 @@ import { Problem, problemsAs } from '@seal/files';
 import type { Checkpoint } from '@seal/model';
 import { counted } from '@seal/report/text';
 import { pluralOf, PASSAGE_TERMS, type Mode } from '@seal/runs';
-import { fitContexts, lengthsOf, type Codec, type SealConfig } from '@seal/trainer';
+import { fitContexts, type Codec, type Lengths, type SealConfig } from '@seal/trainer';
 
 /** What a request says of its texts; a preset refuses what it has no use for. */
 export interface TextRequest {
@@ -76,16 +76,14 @@ export interface FittedContexts {
   readonly shortened: string | null;
 }
 
-/** Contexts as long as fits. `place` names where they come from, `items` the place of each there. */
+/** Contexts as long as `lengths` lets them be. `place` names where they come from, `items` the place of each there. */
 export async function fitted(
-  { domain, codec, promptTokens }: Pick<Subject, 'domain' | 'codec' | 'promptTokens'>,
-  config: SealConfig,
-  positions: number,
+  { domain, codec }: Pick<Subject, 'domain' | 'codec'>,
+  lengths: Lengths,
   contexts: readonly Context[],
   place: string,
   items?: readonly number[],
 ): Promise<FittedContexts & { readonly leftOut: number }> {
-  const lengths = lengthsOf(config, positions, promptTokens);
   const result = await problemsAs('data', () => fitContexts(contexts, domain, codec, lengths, place, items));
   const { contexts: count, tokensBefore, tokensAfter } = result.shortened;
   const noun = (domain.terms ?? PASSAGE_TERMS).context;
