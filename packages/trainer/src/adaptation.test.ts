@@ -45,10 +45,10 @@ describe('adaptationOf', () => {
   });
 
   it('takes a step for what is left, however little', () => {
-    const inner = { ...options.inner, documentsPerStep: 4 };
+    const inner = { ...options.inner, documentsPerStep: 5 };
     const work = adapt([edited('a', 'rain', 'epochs=1\none')], { inner });
     expect(work.steps).toBe(1);
-    expect(walks(work, 4)).toEqual({ rain: 1, one: 1 });
+    expect(walks(work, 5)).toEqual({ rain: 1, one: 1 });
   });
 
   it('takes schedule and warm-up of the configuration', () => {
