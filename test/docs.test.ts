@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { formatMessage } from '@optique/core/message';
 import { parse } from '@optique/core/parser';
 import { extractCommandNames, extractOptionNames } from '@optique/core/usage';
-import { commands } from '@seal/cli';
+import { commands } from '@seal/cli/options';
 import { builtInPresets } from '@seal/engine';
 import { FLOORS } from './layers.ts';
 

@@ -1,6 +1,6 @@
-/** The command as users start it: a process of its own. */
+/** The command as users start it, in a process of its own where it is watched, else in one that is there already. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,15 +25,63 @@ export interface Ended {
 /** Lines that Dawn and the Vulkan loader print by themselves. */
 const FOREIGN = /^(Warning: |\s+at Check|\s*$)/;
 
-/** Starts `seal` with arguments. `onStart` gets the process, `onStderr` sees stderr as it grows, with the process to send signals to. */
-export function seal(
-  args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly onStart?: (child: ChildProcess) => void; readonly onStderr?: (soFar: string, child: ChildProcess) => void } = {},
-): Promise<Ended> {
+function withoutForeign(stderr: string): string {
+  return stderr.split('\n').filter((line) => !FOREIGN.test(line)).join('\n');
+}
+
+/** Processes that run one command line after another, by what they have in the environment. */
+const residents = new Map<string, Resident>();
+
+/** Starting a process costs more than most commands of these tests do: this one stays. */
+class Resident {
+  #child: ChildProcess;
+  #waiting: ((ended: Ended) => void)[] = [];
+
+  constructor(env: NodeJS.ProcessEnv, onExit: () => void) {
+    this.#child = fork(join(root, 'test/cli/resident.ts'), { cwd: root, env, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    this.#child.on('message', (ended) => this.#waiting.shift()?.(ended as Ended));
+    this.#child.on('exit', (code, signal) => {
+      onExit();
+      for (const end of this.#waiting.splice(0)) end({ code, signal, stdout: '', stderr: 'the process of the tests ended' });
+    });
+    // It ends with the process of the tests, which does not wait for it.
+    this.#child.unref();
+    this.#child.channel?.unref();
+  }
+
+  run(args: readonly string[]): Promise<Ended> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#child.send(args);
+    });
+  }
+}
+
+/**
+ * Runs `seal` with arguments. `onStart` gets the process, `onStderr` sees stderr as it grows, with the process to send signals
+ * to: who gives one of them, or asks for it by `own`, gets a process that was started for this command line.
+ */
+export function seal(args: readonly string[], options: Options = {}): Promise<Ended> {
+  const env = { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env };
+  if (options.own || options.onStart || options.onStderr) return started(args, env, options);
+  const key = JSON.stringify(options.env ?? {});
+  const resident = residents.get(key) ?? new Resident(env, () => residents.delete(key));
+  residents.set(key, resident);
+  return resident.run(args).then((ended) => ({ ...ended, stderr: withoutForeign(ended.stderr) }));
+}
+
+interface Options {
+  readonly own?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly onStart?: (child: ChildProcess) => void;
+  readonly onStderr?: (soFar: string, child: ChildProcess) => void;
+}
+
+function started(args: readonly string[], env: NodeJS.ProcessEnv, options: Options): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], {
       cwd: root,
-      env: { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     options.onStart?.(child);
@@ -46,8 +94,7 @@ export function seal(
     });
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      const own = stderr.split('\n').filter((line) => !FOREIGN.test(line));
-      resolve({ code, signal, stdout, stderr: own.join('\n') });
+      resolve({ code, signal, stdout, stderr: withoutForeign(stderr) });
     });
   });
 }

@@ -8,8 +8,8 @@ import type { CommandOf } from './options.ts';
 import { perform } from './perform.ts';
 import { inWords } from './words-of-problems.ts';
 
-/** Exit code 4 when the device does not compute or the model cannot be read. */
-export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
+/** Returns exit code 4 where the device does not compute or the model cannot be read. */
+export async function doctor(command: CommandOf<'doctor'>): Promise<number> {
   const { command: _, json: __, verbose: ___, out, ...request } = command;
   const check = async (...operands: Parameters<typeof plan> extends [unknown, ...infer Rest] ? Rest : never) => {
     const document = await plan(request, ...operands);
@@ -17,7 +17,7 @@ export async function doctor(command: CommandOf<'doctor'>): Promise<void> {
     return document;
   };
   const { ok } = await perform(command, check, (document) => lines(document).join('\n'), { stops: false });
-  if (!ok) process.exitCode = EXIT.unavailable;
+  return ok ? EXIT.ok : EXIT.unavailable;
 }
 
 function lines({ version, runtime, device: { ok, gpu, problem }, model, plan: planned, kernels }: PlanDocument): string[] {

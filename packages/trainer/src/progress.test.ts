@@ -111,6 +111,25 @@ describe('ProgressMeter', () => {
     expect(last().secondsLeft).toBe(0);
   });
 
+  it('leaves out of the pace of writing the piece that compiled, once there is another', () => {
+    const { meter, clock, last } = open(8, 0);
+    const writing = meter.executing();
+    const write = (seconds: number, tokens: number) => {
+      clock.now = 1_000 * seconds;
+      writing({ type: 'written', tokens });
+    };
+    write(5, 4);
+    write(25, 8);
+    expect(last().secondsLeft).toBeNull();
+    meter.add({ selfEdits: 2, editTokens: 8 });
+    // As long as nothing else was measured: 4 tokens in 20 s, and six texts of 4 tokens.
+    expect(last().secondsLeft).toBe(6 * 20);
+    write(26, 12);
+    write(27, 16);
+    meter.add({ selfEdits: 2, editTokens: 8 });
+    expect(last().secondsLeft).toBe(4 * 1);
+  });
+
   it('counts fine-tunings that were measured, and no more of them than are left', () => {
     const { meter, last } = open(0, 0, 3);
     meter.fineTuned(null);

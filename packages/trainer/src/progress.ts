@@ -20,14 +20,21 @@ export interface Progress {
   readonly secondsLeft: number | null;
 }
 
-/** Work of one kind: how much of it took how long. */
+/** Work of one kind: how much of it took how long. Where the first piece of it compiles, that piece counts until there is another. */
 class Pace {
   #amount = 0;
   #seconds = 0;
+  #isProvisional: boolean;
+
+  constructor({ firstCompiles = false } = {}) {
+    this.#isProvisional = firstCompiles;
+  }
 
   add(amount: number, seconds: number): void {
-    this.#amount += amount;
-    this.#seconds += seconds;
+    const before = this.#isProvisional ? 0 : 1;
+    if (this.#amount > 0) this.#isProvisional = false;
+    this.#amount = before * this.#amount + amount;
+    this.#seconds = before * this.#seconds + seconds;
   }
 
   /** Seconds for one; null before anything was measured. */
@@ -65,7 +72,8 @@ export class ProgressMeter {
   readonly #planned: MeteredWork;
   readonly #tell: (progress: Progress) => void;
   readonly #now: () => number;
-  readonly #writing = new Pace();
+  /** The first token is that of a prompt; the second compiles what writes all the others. */
+  readonly #writing = new Pace({ firstCompiles: true });
   readonly #training = new Pace();
   readonly #answering = new Pace();
   readonly #fineTuning = new Pace();
