@@ -1,11 +1,12 @@
 /** `seal bench step` and `seal bench round`: one training step, and a round's adapters trained and asked. */
 
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { writeWhole } from '@seal/files/node';
 import { messageOf, problemsAs } from '@seal/files';
 import { benchRound, benchStep, findPython, roundTable, stepTable } from '@seal/benchmarks';
 import type { Gpu } from '@seal/device';
 import { openDevice, SHIPPED_MODEL } from '@seal/engine/session';
-import { pathCandidates } from './programs.ts';
 import type { CommandOf } from './options.ts';
 import { deps } from './deps.ts';
 import { print, say } from './terminal.ts';
@@ -49,7 +50,8 @@ async function measured<T>({ out, json, verbose }: Command, table: (result: T) =
 export async function peerPython(named: string | undefined, needed?: readonly string[]): Promise<string | undefined> {
   if (named !== undefined) return problemsAs('unavailable', () => findPython([named], needed));
   try {
-    return await findPython(pathCandidates('python3'), needed);
+    const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+    return await findPython(folders.map((folder) => join(folder, 'python3')).filter((path) => existsSync(path)), needed);
   } catch (error) {
     say(`${inWords(messageOf(error))}. Going on without PyTorch`);
     return undefined;

@@ -2,11 +2,10 @@
 
 import { stripVTControlCharacters } from 'node:util';
 import { run } from '@optique/run';
-import { EXIT, exitCodeOf } from './failure.ts';
 import { commands, parserOf, type Command, type CommandOf } from './options.ts';
 import { print, say } from './terminal.ts';
 import { packageVersion } from './version.ts';
-import { wordsOf } from './words-of-problems.ts';
+import { EXIT, exitCodeOf, wordsOf } from './words-of-problems.ts';
 
 /** A command's program is loaded only when it is asked for: `words` needs no GPU, `doctor` no run store. */
 const PROGRAMS: { readonly [Name in Command['command']]: (command: CommandOf<Name>) => Promise<number | void> } = {

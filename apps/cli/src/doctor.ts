@@ -1,22 +1,15 @@
 /** `seal doctor`: runtime, adapter, a check that it computes, the model, what it will take, and the kernels that run. */
 
 import { MOST_ADAPTERS, plan, type ModelCheck, type Plan, type PlanDocument } from '@seal/engine/plan';
-import { writeWhole } from '@seal/files/node';
 import type { Capacity } from '@seal/model';
-import { EXIT } from './failure.ts';
 import type { CommandOf } from './options.ts';
-import { perform } from './perform.ts';
-import { inWords } from './words-of-problems.ts';
+import { kept, perform } from './perform.ts';
+import { EXIT, inWords } from './words-of-problems.ts';
 
 /** Returns exit code 4 where the device does not compute or the model cannot be read. */
 export async function doctor(command: CommandOf<'doctor'>): Promise<number> {
   const { command: _, json: __, verbose: ___, out, ...request } = command;
-  const check = async (...operands: Parameters<typeof plan> extends [unknown, ...infer Rest] ? Rest : never) => {
-    const document = await plan(request, ...operands);
-    if (out !== undefined) writeWhole(out, `${JSON.stringify(document)}\n`);
-    return document;
-  };
-  const { ok } = await perform(command, check, (document) => lines(document).join('\n'), { stops: false });
+  const { ok } = await perform(command, async (deps, hooks) => kept(out, await plan(request, deps, hooks)), (document) => lines(document).join('\n'), { stops: false });
   return ok ? EXIT.ok : EXIT.unavailable;
 }
 

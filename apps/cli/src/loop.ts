@@ -2,11 +2,10 @@
 
 import type { FinishedRun } from '@seal/engine/run';
 import { Problem, Stopped } from '@seal/files';
-import { readJson, writeWhole } from '@seal/files/node';
+import { readJson } from '@seal/files/node';
 import { counted, duration, renderTable } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
-import { perform } from './perform.ts';
-import { print } from './terminal.ts';
+import { kept, perform } from './perform.ts';
 import { commandLine } from './words-of-problems.ts';
 
 /** The values of a configuration file, and its name. */
@@ -78,14 +77,7 @@ export async function evaluateModel(command: CommandOf<'eval'>): Promise<void> {
   }, { stops: false });
 }
 
-/** A document, written to a file too where one is named. */
-function kept<Document>(out: string | undefined, document: Document): Document {
-  if (out !== undefined) writeWhole(out, `${JSON.stringify(document)}\n`);
-  return document;
-}
-
-export async function reportOn({ run: dir, json }: CommandOf<'report'>): Promise<void> {
+export async function reportOn(command: CommandOf<'report'>): Promise<void> {
   const { report } = await import('@seal/engine/report');
-  const document = await report({ run: dir });
-  print(json ? JSON.stringify(document) : `Report: ${document.report}`);
+  await perform(command, () => report({ run: command.run }), (document) => `Report: ${document.report}`, { stops: false });
 }

@@ -3,8 +3,8 @@
 
 import { messageOf } from '@seal/files';
 import { runCommand } from './command-line.ts';
-import { EXIT } from './failure.ts';
 import { say } from './terminal.ts';
+import { EXIT } from './words-of-problems.ts';
 
 // Whoever read the document has enough of it, as head has: there is nothing left to do, and nothing to complain of.
 process.stdout.on('error', (error) => {

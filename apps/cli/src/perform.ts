@@ -1,6 +1,7 @@
 /** A verb of the engine as a command: what it tells is shown, what it gives is printed. */
 
 import type { Deps, Hooks } from '@seal/engine';
+import { writeWhole } from '@seal/files/node';
 import { deps } from './deps.ts';
 import { stopSignal } from './stop.ts';
 import { EventDisplay, print, type Shown } from './terminal.ts';
@@ -33,4 +34,10 @@ export async function perform<Document>(
     display.close();
     stop?.dispose();
   }
+}
+
+/** A document, written to a file too where one is named. */
+export function kept<Document>(out: string | undefined, document: Document): Document {
+  if (out !== undefined) writeWhole(out, `${JSON.stringify(document)}\n`);
+  return document;
 }

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { extractOptionNames } from '@optique/core/usage';
 import { expect, it } from 'vitest';
 import { Problem, Stopped } from '@seal/files';
 import { commands } from './options.ts';
-import { inWords, SPECIAL, wordsOf } from './words-of-problems.ts';
+import { EXIT, inWords, SPECIAL, wordsOf } from './words-of-problems.ts';
 
 it('knows no flag that the command line has not', () => {
   const flags = extractOptionNames(commands.usage);
@@ -40,4 +41,10 @@ it('tells a stop, a problem and a fault of ours apart', () => {
     'seal: A fault of this program: x is not a function. Please report it with the command and this text; SEAL_DEBUG=1 adds where it happened',
   );
   expect(wordsOf(fault, true)).toMatch(/^seal: A fault .* and this text\nTypeError: x is not a function\n {4}at /);
+});
+
+it('has the exit codes of the manual', () => {
+  const manual = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const codes = Array.from(manual.matchAll(/^\| (\d+) \|/gm), ([, code]) => Number(code));
+  expect(codes).toEqual(Object.values(EXIT));
 });

@@ -1,8 +1,16 @@
 /** The one place where the engine's names become those of the command line: settings flags, verbs commands, kinds exit codes. */
 
 import { extractOptionNames } from '@optique/core/usage';
-import { kindOf, messageOf, Stopped } from '@seal/files';
+import { kindOf, messageOf, Stopped, type ProblemKind } from '@seal/files';
 import { commands } from './options.ts';
+
+/** Exit codes of every command; `fault` is EX_SOFTWARE and `resumable` EX_TEMPFAIL of sysexits.h. */
+export const EXIT: Readonly<Record<'ok' | ProblemKind, number>> = { ok: 0, usage: 2, data: 3, unavailable: 4, training: 5, fault: 70, resumable: 75 };
+
+/** Exit code of anything thrown. */
+export function exitCodeOf(error: unknown): number {
+  return EXIT[kindOf(error) ?? 'fault'];
+}
 
 /** Settings whose flag is not their own name, and those that the environment has. */
 export const SPECIAL: Readonly<Record<string, string>> = {
