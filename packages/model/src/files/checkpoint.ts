@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
-import { GROUP, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
+import { GROUP, isBlockFormat, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
 import { type } from 'arktype';
 import { configFile, parseConfig } from '../config.ts';
 import type { ModelConfig } from '../model-config.ts';
@@ -14,7 +14,7 @@ import { readJson } from './directory.ts';
 import { Model, type HostWeights } from '../model.ts';
 import { measureChannels, quantiseTensorRows } from '../quantised.ts';
 import { parameterLayout } from '../parameters.ts';
-import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
+import type { HeldFormat, Holding, QuantisedFormat, WeightFormat } from '../matrix.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
 import { readTextSide, type TextSide } from '@seal/tokenizer/node';
@@ -25,8 +25,11 @@ export interface Checkpoint extends TextSide {
   readonly config: ModelConfig;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
-  /** How matrices are stored: quantised where seal has written them so, else as numbers of any dtype, which are float32. */
-  readonly format: WeightFormat;
+  /**
+   * How matrices are stored: in one format where seal has written them so, each in its own in GGUF, else as numbers of any
+   * dtype, which are float32.
+   */
+  readonly format: Holding;
 }
 
 /** The value of `quantization_config` in a `config.json` whose matrices are stored quantised. */
@@ -86,15 +89,15 @@ const PENDING_BYTES = 64 * 1024 * 1024;
 export interface TensorReport {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly format: WeightFormat;
-  /** What quantising lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
+  readonly format: HeldFormat;
+  /** What quantising lost of every row, an output channel: RMS of the difference over RMS of the row. Empty where nothing was lost. */
   readonly channelErrors: Float32Array;
 }
 
 /** How a checkpoint is loaded. */
 export interface LoadOptions extends ChoiceOptions {
   /** The format of matrices on the device; as they are stored unless given, which is float32 but for quantised files. */
-  readonly weights?: WeightFormat;
+  readonly weights?: Holding;
   /** Most bytes that a buffer of weights has; what the device can bind unless given. */
   readonly byteLimit?: number;
   /** Called with every tensor that is loaded. Measuring what quantising lost takes as long as quantising. */
@@ -125,6 +128,8 @@ export async function loadModel(
           const values = await source.readRows(name, first, count, buffer);
           if (format === 'f32') {
             model.writeRows(name, first, values);
+          } else if (isBlockFormat(format)) {
+            throw new TypeError(`Cannot hold tensor ${name} as ${format}: its file does not store it so`);
           } else {
             const quantised = quantiseTensorRows(format, values, columns, { name, start: first * columns, remedy: '`weights` f32' });
             model.writeQuantisedRows(name, first, quantised);

@@ -34,7 +34,7 @@ export interface Matched<Tensor> {
   readonly copies: ReadonlyMap<string, Tensor>;
 }
 
-/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
+/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, scaleWords). */
 export function quantisedNames(name: string): { readonly data: string; readonly scales: string } {
   return { data: `${name}.packed`, scales: `${name}.scales` };
 }
@@ -98,7 +98,7 @@ function quantisedTensor<Tensor extends Stored>(
   place: string,
 ): QuantisedTensor<Tensor> {
   const [rows = 1, columns = 1] = shape;
-  const { words, groups } = quantisedShape(format, columns);
+  const { words, scaleWords } = quantisedShape(format, columns);
   const find = (stored: string, width: number): Tensor => {
     const tensor = tensors.get(stored);
     if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);
@@ -108,7 +108,7 @@ function quantisedTensor<Tensor extends Stored>(
     );
   };
   const names = quantisedNames(name);
-  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, groups) };
+  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, scaleWords) };
 }
 
 function whyMissing(name: string, tensors: ReadonlyMap<string, unknown>): string {

@@ -13,7 +13,7 @@ import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
 import { matchTensors, type Matched, type QuantisedTensor } from './matching.ts';
-import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
+import type { HeldFormat, WeightFormat } from '../matrix.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -47,7 +47,7 @@ export interface WeightSource {
 export interface SourceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly quantised?: QuantisedFormat;
+  readonly quantised?: Exclude<HeldFormat, 'f32'>;
 }
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */
