@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
+import { isGgufFile } from '@seal/gguf/node';
 import { GROUP, isBlockFormat, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
 import { type } from 'arktype';
 import { configFile, parseConfig } from '../config.ts';
@@ -15,12 +16,14 @@ import { Model, type HostWeights } from '../model.ts';
 import { measureChannels, quantiseTensorRows } from '../quantised.ts';
 import { parameterLayout } from '../parameters.ts';
 import type { HeldFormat, Holding, QuantisedFormat, WeightFormat } from '../matrix.ts';
+import { readGgufWeights } from './gguf.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
 import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 
 /** A checkpoint whose weights are still in their files. */
 export interface Checkpoint extends TextSide {
+  /** Its directory, or its GGUF file, the first of several. */
   readonly directory: string;
   readonly config: ModelConfig;
   /** The tensors of `parameterLayout(config)`. */
@@ -51,26 +54,27 @@ function splitConfig(json: unknown, place: string): { readonly config: ModelConf
   return { config: parseConfig({ ...file, quantization_config: null }, place), format: quantisation.format };
 }
 
-/** Configuration and weights of a model directory, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
+/** Configuration and weights of a model directory or a GGUF file, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
 export async function readWeights(directory: string): Promise<Omit<Checkpoint, keyof TextSide>> {
+  if (isGgufFile(directory)) return { directory, ...readGgufWeights(directory) };
   const place = join(directory, 'config.json');
   const { config, format } = splitConfig(await readJson(place), place);
   return { directory, config, format, source: await openWeights(directory, config, format) };
 }
 
 /**
- * Reads a model directory but for its weights, whose names, shapes and dtypes are checked. Throws CheckpointError when a
+ * Reads a model directory or a GGUF file but for its weights, whose names, shapes and dtypes are checked. Throws CheckpointError when a
  * file is missing, SyntaxError when one cannot be parsed, TypeError for weights of a dtype that holds none and RangeError
  * when configuration, weights and tokenizer disagree.
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const { config, ...weights } = await readWeights(directory);
-  const tokenizerPlace = join(directory, 'tokenizer.json');
   const { tokenizer, chat } = await readTextSide(directory);
   if (tokenizer.largestId >= config.vocabSize) {
-    throw new RangeError(
-      `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
-    );
+    const [place, other] = isGgufFile(directory)
+      ? [directory, `token_embd.weight has ${config.vocabSize} rows`]
+      : [join(directory, 'tokenizer.json'), `config.json has vocab_size ${config.vocabSize}`];
+    throw new RangeError(`Cannot use ${place}: it has token id ${tokenizer.largestId}, ${other}`);
   }
   return { config, tokenizer, chat, ...weights };
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
 import { dequantiseRows, type QuantisedRows } from '@seal/kernels';
+import type { GgufType } from '@seal/gguf';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
@@ -41,6 +42,11 @@ export interface WeightSource {
   readQuantisedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
   /** A whole tensor as it is stored. Throws TypeError for one that is quantised. */
   readTensor(name: string): Promise<StoredTensor>;
+  /**
+   * Rows of a tensor that has `blocks`, as they are stored, a row after the other; absent where no tensor has any. A vector is
+   * one row. Throws as `readRows`, but for values that are not finite.
+   */
+  readBlocks?(name: string, first: number, count: number): Promise<Uint8Array>;
 }
 
 /** A tensor of a source: its shape, and the dtype or the quantised format that it is stored in. */
@@ -48,6 +54,8 @@ export interface SourceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly quantised?: Exclude<HeldFormat, 'f32'>;
+  /** The type of its blocks in a GGUF file; `dtype` is then one that holds its values exactly. */
+  readonly blocks?: GgufType;
 }
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */
