@@ -91,7 +91,7 @@ describe('planted violations are found', () => {
     ['kernels/src/a.ts', `export const load = () => import('@seal/model');`, /only downward/],
     ['kernels/src/a.ts', `export type M = import('@seal/model').Model;`, /only downward/],
     ['kernels/src/a.test.ts', `import { x } from '@seal/model';`, /only downward/],
-    ['packages/model/src/a.ts', `import { world } from '@seal/tiny';`, /floor 3\) from floor 2/],
+    ['packages/model/src/a.ts', `import { world } from '@seal/tiny';`, /floor 4\) from floor 3/],
     ['packages/tiny/src/a.ts', `import { x } from '@seal/kernels';`, /does not declare/],
     ['packages/trainer/src/a.ts', `import { x } from '@seal/tiny';`, /only by their interface/],
     ['packages/model/src/a.ts', `import { x } from '@seal/nothing';`, /is no room/],

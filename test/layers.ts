@@ -10,21 +10,22 @@ export const FLOORS: Readonly<Record<string, number>> = {
   kernels: 0,
   'packages/files': 0,
   'packages/device': 0,
-  'packages/tokenizer': 1,
-  'packages/hub': 1,
-  'packages/domains': 1,
-  'packages/runs': 1,
-  'packages/model': 2,
-  'packages/tiny': 3,
-  'packages/report': 3,
-  'packages/tuner': 4,
-  'packages/trainer': 4,
-  'packages/engine': 5,
+  'packages/gguf': 1,
+  'packages/tokenizer': 2,
+  'packages/hub': 2,
+  'packages/domains': 2,
+  'packages/runs': 2,
+  'packages/model': 3,
+  'packages/tiny': 4,
+  'packages/report': 4,
+  'packages/tuner': 5,
+  'packages/trainer': 5,
+  'packages/engine': 6,
   // Below the apps: it measures everything under it, and `seal bench` runs it.
-  benchmarks: 6,
-  'apps/cli': 7,
-  'apps/server': 7,
-  'apps/dashboard': 7,
+  benchmarks: 7,
+  'apps/cli': 8,
+  'apps/server': 8,
+  'apps/dashboard': 8,
   test: 9,
 };
 
@@ -34,7 +35,7 @@ const FORBIDDEN: readonly { readonly from: string; readonly to: string; readonly
 ];
 
 /** Below this floor nothing reads the environment, prints, exits or knows a flag. */
-const APPS_FLOOR = 7;
+const APPS_FLOOR = 8;
 
 /** A flag among other words, such as `use --weights f32`, but not a custom property of CSS. */
 const FLAG = /(?:^--[a-z][\w-]*\s+\w|\s--[a-z][\w-]*(?![\w-]*\s*:))/;

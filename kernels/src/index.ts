@@ -21,12 +21,16 @@ export { canRun, enableLines, selectVariant, type Choice, type ChoiceOptions } f
 export { drawOperands, uniformFrom } from './draw.ts';
 export { operandsOf } from './half.ts';
 export { profileOf } from './profile.ts';
+export { BLOCK_FORMATS, packSteps, type BlockFormat } from './block-format.ts';
 export {
   dequantiseRows,
   GROUP,
+  HELD_FORMATS,
+  isBlockFormat,
   quantisedShape,
   quantiseRows,
   WEIGHT_FORMATS,
+  type HeldFormat,
   type QuantisedRows,
   type WeightFormat,
 } from './weight-format.ts';

@@ -101,13 +101,13 @@ describe.each(WEIGHT_FORMATS)('%s', (format) => {
     for (const [N, K] of shapes) {
       const values = draw(N * K, 0.1, 0.1, uniform);
       const quantised = quantiseRows(format, values, K);
-      const { words, groups } = quantisedShape(format, K);
+      const { words, scaleWords } = quantisedShape(format, K);
       const back = dequantiseRows(format, quantised, K);
       const expected = unpack(N, K, WEIGHT_FORMATS.indexOf(format), quantised.data, quantised.scales);
       expect(back).toEqual(Float32Array.from(expected));
       const last = quantiseRows(format, values.subarray((N - 1) * K), K);
       expect(last.data).toEqual(quantised.data.subarray((N - 1) * words));
-      expect(last.scales).toEqual(quantised.scales.subarray((N - 1) * groups));
+      expect(last.scales).toEqual(quantised.scales.subarray((N - 1) * scaleWords));
     }
   });
 

@@ -6,10 +6,22 @@
  * within their range and is off by at most half a step.
  */
 
+import { BLOCK_FORMATS, scaleWords as blockScaleWords, stepWords, type BlockFormat } from './block-format.ts';
+
 export const WEIGHT_FORMATS = ['f16', 'int8', 'int4'] as const;
 
-/** A format of quantised weights; ops take its place in `WEIGHT_FORMATS`. */
+/** A format that any weights can be quantised to. */
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
+
+/** Every format that weights can be held in; ops take its place in this list. */
+export const HELD_FORMATS: readonly HeldFormat[] = [...WEIGHT_FORMATS, ...BLOCK_FORMATS];
+
+export type HeldFormat = WeightFormat | BlockFormat;
+
+/** Whether weights of a format only come as they are stored. */
+export function isBlockFormat(format: HeldFormat): format is BlockFormat {
+  return !(WEIGHT_FORMATS as readonly string[]).includes(format);
+}
 
 /** Weights of a group, which share a scale and a minimum. */
 export const GROUP = 64;
@@ -17,22 +29,23 @@ export const GROUP = 64;
 /** Bits of one weight. */
 const BITS: Readonly<Record<WeightFormat, number>> = { f16: 16, int8: 8, int4: 4 };
 
-/** u32 numbers of one row: `words` of weights and `groups` of scales. */
+/** u32 numbers of one row: `words` of weights and `scaleWords` of scales. */
 export interface QuantisedShape {
   readonly words: number;
-  readonly groups: number;
+  readonly scaleWords: number;
 }
 
-/** Whole rows of weights in a format: data (rows, words), scales (rows, groups). */
+/** Whole rows of weights in a format: data (rows, words), scales (rows, scaleWords). */
 export interface QuantisedRows {
   readonly data: Uint32Array<ArrayBuffer>;
   readonly scales: Uint32Array<ArrayBuffer>;
 }
 
 /** How many u32 a row of K weights takes; `f16` has no scales. */
-export function quantisedShape(format: WeightFormat, K: number): QuantisedShape {
+export function quantisedShape(format: HeldFormat, K: number): QuantisedShape {
   const groups = Math.ceil(K / GROUP);
-  return { words: (groups * GROUP * BITS[format]) / 32, groups: format === 'f16' ? 0 : groups };
+  if (isBlockFormat(format)) return { words: groups * stepWords(format), scaleWords: groups * blockScaleWords(format) };
+  return { words: (groups * GROUP * BITS[format]) / 32, scaleWords: format === 'f16' ? 0 : groups };
 }
 
 const float = new Float32Array(1);
@@ -95,8 +108,8 @@ function refuse(format: WeightFormat, values: Float32Array, K: number, start: nu
 export function quantiseRows(format: WeightFormat, values: Float32Array, K: number): QuantisedRows {
   const rows = values.length / K;
   if (!Number.isInteger(rows)) throw new RangeError(`Cannot quantise ${values.length} weights: they are not whole rows of ${K}`);
-  const { words, groups } = quantisedShape(format, K);
-  const quantised = { data: new Uint32Array(rows * words), scales: new Uint32Array(rows * groups) };
+  const { words, scaleWords } = quantisedShape(format, K);
+  const quantised = { data: new Uint32Array(rows * words), scales: new Uint32Array(rows * scaleWords) };
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < K; column += GROUP) {
       const start = row * K + column;
@@ -105,7 +118,7 @@ export function quantiseRows(format: WeightFormat, values: Float32Array, K: numb
       const fits =
         format === 'f16'
           ? writeHalves(values, start, end, quantised.data, word)
-          : writeSteps(BITS[format], values, start, end, quantised, word, row * groups + column / GROUP);
+          : writeSteps(BITS[format], values, start, end, quantised, word, row * scaleWords + column / GROUP);
       if (!fits) refuse(format, values, K, start, end);
     }
   }
@@ -163,7 +176,7 @@ function writeSteps(
 
 /** The weights (rows, K) that `quantiseRows` was given, as far as a format keeps them: as the kernels read them, bit for bit. */
 export function dequantiseRows(format: WeightFormat, { data, scales }: QuantisedRows, K: number): Float32Array<ArrayBuffer> {
-  const { words, groups } = quantisedShape(format, K);
+  const { words, scaleWords } = quantisedShape(format, K);
   const rows = data.length / words;
   const values = new Float32Array(rows * K);
   const width = BITS[format];
@@ -175,7 +188,7 @@ export function dequantiseRows(format: WeightFormat, { data, scales }: Quantised
       if (format === 'f16') {
         values[row * K + k] = halfValue(stored);
       } else {
-        const group = scales[row * groups + Math.floor(k / GROUP)];
+        const group = scales[row * scaleWords + Math.floor(k / GROUP)];
         values[row * K + k] = halfValue(group >>> 16) + halfValue(group & 0xffff) * stored;
       }
     }

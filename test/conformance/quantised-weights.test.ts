@@ -2,9 +2,12 @@
 
 import { expect, it } from 'vitest';
 import {
+  BLOCK_FORMATS,
   canRun,
   dequantise,
   dequantiseRows,
+  drawOperands,
+  HELD_FORMATS,
   quantisedEmbedding,
   quantisedMatmulNT,
   quantiseRows,
@@ -44,5 +47,16 @@ it.each(WEIGHT_FORMATS)('%s', async (format) => {
       const actual = await runOnGpu(opened.core, op, sizes, { ...inputs, ...quantised } as never, before, variant.name);
       expect(actual[output], `${op.name} ${variant.name}`).toEqual(expected);
     }
+  }
+});
+
+it.each(BLOCK_FORMATS)('%s, rounded once', async (format) => {
+  const sizes = { N, K, format: HELD_FORMATS.indexOf(format) };
+  const inputs = drawOperands(dequantise.inputs, sizes, 11) as Record<'data' | 'scales', Uint32Array>;
+  const { y } = dequantise.reference(sizes, inputs, { y: new Float64Array(N * K) });
+  for (const variant of dequantise.variants) {
+    if (!canRun(variant, opened.core.profile, sizes)) continue;
+    const actual = await runOnGpu(opened.core, dequantise, sizes, inputs, { y: new Float64Array(N * K).fill(NaN) }, variant.name);
+    expect(actual['y'], variant.name).toEqual(Float64Array.from(y, Math.fround));
   }
 });

@@ -2,7 +2,7 @@
 
 import { defineOp, ceilDiv, fold, type AdapterProfile } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
+import { BLOCK_CASES, formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './dequantise-plain.wgsl.ts';
 import runCode from './dequantise-run.wgsl.ts';
 import code from './dequantise.wgsl.ts';
@@ -13,8 +13,8 @@ type Rows = Readonly<Record<'N' | 'K' | 'format', number>>;
 const inVec4s = ({ K }: Rows) => K % 4 === 0;
 
 /**
- * y = the weights that rows of K hold in format `format` of `WEIGHT_FORMATS`; weight-format.ts tells the layout. data u32
- * (N, words), scales u32 (N, groups), left out for f16 -> y (N, K) f32, overwritten.
+ * y = the weights that rows of K hold in format `format` of `HELD_FORMATS`; weight-format.ts tells the layout. data u32
+ * (N, words), scales u32 (N, scaleWords), left out for f16 -> y (N, K) f32, overwritten.
  */
 export const dequantise = defineOp({
   name: 'dequantise',
@@ -42,11 +42,14 @@ export const dequantise = defineOp({
   ],
   reference: ({ N, K, format }, { data, scales }) => ({ y: unpack(N, K, format, data, scales) }),
   gradient: { none: 'quantised weights are frozen' },
-  cases: [0, 1, 2].flatMap((format) => [
-    { N: 1, K: 1, format },
-    { N: 33, K: 97, format },
-    { N: 7, K: 68, format },
-    { N: 129, K: 192, format },
-  ]),
+  cases: [
+    ...[0, 1, 2].flatMap((format) => [
+      { N: 1, K: 1, format },
+      { N: 33, K: 97, format },
+      { N: 7, K: 68, format },
+      { N: 129, K: 192, format },
+    ]),
+    ...BLOCK_CASES.map((format) => ({ N: 65, K: 132, format })),
+  ],
   tolerance: { floor: 6e-8, why: 'a sum is rounded to float32 once' },
 });

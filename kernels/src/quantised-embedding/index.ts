@@ -2,7 +2,7 @@
 
 import { ceilDiv, defineOp, fold } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
+import { BLOCK_CASES, formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './quantised-embedding-plain.wgsl.ts';
 import code from './quantised-embedding.wgsl.ts';
 import { forward } from './reference.ts';
@@ -11,8 +11,8 @@ type Table = Readonly<Record<'T' | 'V' | 'C' | 'first' | 'format', number>>;
 
 /**
  * y[t] = W[tokens[t] - first] for the tokens first .. first + V - 1; y stays where the token is another one, as in
- * `embedding`. tokens (T) u32, W (V, C) in format `format` of `WEIGHT_FORMATS`: data u32 (V, words), scales u32
- * (V, groups), left out for f16 -> y (T, C) f32.
+ * `embedding`. tokens (T) u32, W (V, C) in format `format` of `HELD_FORMATS`: data u32 (V, words), scales u32
+ * (V, scaleWords), left out for f16 -> y (T, C) f32.
  */
 export const quantisedEmbedding = defineOp({
   name: 'quantised-embedding',
@@ -42,10 +42,13 @@ export const quantisedEmbedding = defineOp({
   ],
   reference: (sizes, { tokens, data, scales }, { y }) => ({ y: forward(sizes, tokens, data, scales, y) }),
   gradient: { none: 'quantised weights are frozen' },
-  cases: [0, 1, 2].flatMap((format) => [
-    { T: 7, V: 33, C: 97, first: 0, format },
-    { T: 129, V: 33, C: 68, first: 20, format },
-    { T: 33, V: 7, C: 7, first: 11, format },
-  ]),
+  cases: [
+    ...[0, 1, 2].flatMap((format) => [
+      { T: 7, V: 33, C: 97, first: 0, format },
+      { T: 129, V: 33, C: 68, first: 20, format },
+      { T: 33, V: 7, C: 7, first: 11, format },
+    ]),
+    ...BLOCK_CASES.map((format) => ({ T: 65, V: 33, C: 132, first: 3, format })),
+  ],
   tolerance: { floor: 6e-8, why: 'a sum is rounded to float32 once' },
 });

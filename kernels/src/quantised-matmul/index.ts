@@ -7,7 +7,7 @@ import workgroupTileCode from '../matmul/workgroup-tile.wgsl.ts';
 import workgroupCode from '../matmul/workgroup.wgsl.ts';
 import { ceilDiv, defineOp, type AdapterProfile } from '../op.ts';
 import formatCode from '../weight-format.wgsl.ts';
-import { formatPrelude, quantisedWeights } from '../weight-operands.ts';
+import { BLOCK_CASES, formatPrelude, quantisedWeights } from '../weight-operands.ts';
 import plainCode from './plain.wgsl.ts';
 import { backward, forward, type QuantisedProductSizes } from './reference.ts';
 import subgroupCode from './subgroup.wgsl.ts';
@@ -16,8 +16,8 @@ import workgroupOperandsCode from './workgroup-operands.wgsl.ts';
 const alongK = { leftAlongK: true, rightAlongK: true, half: false };
 
 /**
- * c = a W^T (+ bias). a (M, K), W (N, K) in format `format` of `WEIGHT_FORMATS`: data u32 (N, words), scales u32
- * (N, groups), left out for f16; bias (N) -> c (M, N) f32, overwritten, rows `ldc` apart; what lies between stays.
+ * c = a W^T (+ bias). a (M, K), W (N, K) in format `format` of `HELD_FORMATS`: data u32 (N, words), scales u32
+ * (N, scaleWords), left out for f16; bias (N) -> c (M, N) f32, overwritten, rows `ldc` apart; what lies between stays.
  * Weights are converted for every 8 to 32 rows anew: many rows take `dequantise` and `matmulNT`.
  */
 export const quantisedMatmulNT = defineOp({
@@ -62,11 +62,14 @@ export const quantisedMatmulNT = defineOp({
     of: ['a'],
     reference: (sizes, { data, scales }, _, { c }) => ({ a: backward(sizes, data, scales, c) }),
   },
-  cases: [0, 1, 2].flatMap((format) => [
-    { M: 7, N: 33, K: 97, hasBias: 0, ldc: 33, format },
-    { M: 5, N: 68, K: 132, hasBias: 1, ldc: 68, format },
-    { M: 1, N: 96, K: 64, hasBias: 0, ldc: 96, format },
-    { M: 33, N: 36, K: 200, hasBias: 1, ldc: 40, format },
-  ]),
+  cases: [
+    ...[0, 1, 2].flatMap((format) => [
+      { M: 7, N: 33, K: 97, hasBias: 0, ldc: 33, format },
+      { M: 5, N: 68, K: 132, hasBias: 1, ldc: 68, format },
+      { M: 1, N: 96, K: 64, hasBias: 0, ldc: 96, format },
+      { M: 33, N: 36, K: 200, hasBias: 1, ldc: 40, format },
+    ]),
+    ...BLOCK_CASES.map((format) => ({ M: 5, N: 36, K: 136, hasBias: 0, ldc: 36, format })),
+  ],
   tolerance: { floor: 2e-6, why: 'float32 sums of up to 200 products, about sqrt(K) roundings of 6e-8' },
 });

@@ -1,6 +1,6 @@
 // C = A W^T + bias. One workgroup is one subgroup of 8 lanes and computes a tile of 8 BLOCKS rows by 32 columns, four
 // values of k at a time: lane l converts the weights of columns 4l..4l+3 and holds row l of each block of 8, as in the
-// product of float32 (outer-product.wgsl.ts). Prelude: FORMAT, BLOCKS (1 to 4). Workgroups: x over N / 32, y over M / 32.
+// product of float32 (outer-product.wgsl.ts). Prelude: that of the format, BLOCKS (1 to 4). Workgroups: x over N / 32, y over M / 32.
 // No barriers, no workgroup memory. N, K and ldc are multiples of 4.
 const code: string = /* wgsl */ `
 struct Params { m: u32, n: u32, k: u32, format: u32, has_bias: u32, ldc: u32 }

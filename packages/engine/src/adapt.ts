@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterStop, Problem, problemsAs, type StreamName } from '@seal/files';
 import { checkVacant, writeDirectory } from '@seal/files/node';
 import type { Context } from '@seal/domains';
+import { holdingName } from '@seal/model';
 import { counted } from '@seal/report/text';
 import { PASSAGE_TERMS, pluralOf } from '@seal/runs';
 import { adaptationOf, BASE_POLICY, executorSettings, lengthsOf, selfEditReader, type AdaptResult, type Executor, type Sampled, type SealConfig } from '@seal/trainer';
@@ -86,7 +87,7 @@ export async function adapt(request: AdaptRequest, deps: Deps, hooks: Hooks = {}
   const checkpoint = await openCheckpoint(model, deps);
   const held = weights ?? checkpoint.format;
   if (policy !== undefined && held !== 'f32') {
-    throw new Problem('usage', `Cannot use \`policy\` with weights held as ${held}: a policy replaces the weights; use \`weights\` f32`);
+    throw new Problem('usage', `Cannot use \`policy\` with weights held as ${holdingName(held)}: a policy replaces the weights; use \`weights\` f32`);
   }
   const learnt = policy === undefined ? null : await readLearnt(policy);
   if (learnt) checkHostMemory(checkpoint, 3, deps.totalMemory);

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { Problem, problemsAs } from '@seal/files';
 import { checkVacant } from '@seal/files/node';
-import { mergedSource, numberDtype, originalOf, originalOfLlama2c, writeModel, type NumberDtype } from '@seal/model';
+import { holdingName, mergedSource, numberDtype, originalOf, originalOfLlama2c, writeModel, type NumberDtype } from '@seal/model';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import type { Hooks } from './events.ts';
@@ -68,7 +68,7 @@ export async function merge(request: MergeRequest, deps: Pick<Deps, 'hub'>, hook
   const adapter = await openAdapter(adapterDirectory, { name, config }, hooks);
   if (format !== 'f32' && dtype === undefined) {
     throw new Problem('usage',
-      `Cannot merge into ${directory} as it is: its matrices are packed as ${format}, and packing them again would lose more; choose \`dtype\``,
+      `Cannot merge into ${directory} as it is: its matrices are packed (${holdingName(format)}), and packing them again would lose more; choose \`dtype\``,
     );
   }
   const form = dtype ?? numberDtype(source);

@@ -7,6 +7,7 @@ import { messageOf, Problem } from '@seal/files';
 import { readJson } from '@seal/files/node';
 import { selectVariant, type Choice } from '@seal/kernels';
 import {
+  holdingName,
   largestFitting,
   measureCapacity,
   parameterCount,
@@ -71,7 +72,8 @@ interface Budget {
 
 /** What a model takes with adapters, a training step and caches side by side. */
 export interface Plan {
-  readonly weights: CapacityRequest['weights'];
+  /** A format, or `stored` where every tensor is held in its own. */
+  readonly weights: ReturnType<typeof holdingName>;
   readonly pack: number;
   readonly rank: number;
   readonly sequence: number;
@@ -193,7 +195,7 @@ function planModel(
   const { maxStorageBufferBindingSize: binding, maxBufferSize: buffer } = { ...DEFAULT_LIMITS, ...gpu?.limits };
   const flops = (recompute: boolean) => stepFlops(config, lora, { tokens, length: sequence, recompute });
   return {
-    weights,
+    weights: holdingName(weights),
     pack,
     rank,
     sequence,

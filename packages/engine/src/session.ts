@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Gpu } from '@seal/device';
 import { Problem, problemsAs } from '@seal/files';
+import { isGgufFile } from '@seal/gguf/node';
 import { resolveModel } from '@seal/hub';
 import { loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type Model, type ModelConfig, type PeftAdapter, type TensorReport, type WeightFormat } from '@seal/model';
 import { checkpointDirectory } from '@seal/tiny';
@@ -58,7 +59,7 @@ export function modelDirectory(model: string = SHIPPED_MODEL, { hub }: Pick<Deps
 /** Reads a model by directory or, from the cache, by its hub name. Throws a problem where it cannot be used. */
 export async function openCheckpoint(model: string = SHIPPED_MODEL, deps: Pick<Deps, 'hub'>): Promise<Checkpoint> {
   const directory = await modelDirectory(model, deps);
-  if (!existsSync(join(directory, 'config.json'))) {
+  if (!isGgufFile(directory) && !existsSync(join(directory, 'config.json'))) {
     throw new Problem('unavailable', `Cannot find a model in ${directory}: there is no config.json in it`);
   }
   return problemsAs('unavailable', () => readCheckpoint(directory));

@@ -9,6 +9,7 @@ import {
   checkpointFiles,
   companionsOf,
   float32Config,
+  holdingName,
   initialAdapter,
   loraLayout,
   PROJECTIONS,
@@ -106,7 +107,7 @@ export async function sft(request: SftRequest, deps: Deps, hooks: Hooks = {}): P
   const checkpoint = await openCheckpoint(name, deps);
   const weights = request.weights ?? checkpoint.format;
   if (full && weights !== 'f32') {
-    throw new Problem('usage', `Cannot use \`full\` with weights held as ${weights}: it trains them; use \`weights\` f32, or leave \`full\` out for an adapter`);
+    throw new Problem('usage', `Cannot use \`full\` with weights held as ${holdingName(weights)}: it trains them; use \`weights\` f32, or leave \`full\` out for an adapter`);
   }
   const bytes = readBytes(data);
   const start = full ? refuseAdapterSettings(request) : await adapterStart(request, checkpoint.config, hooks);
@@ -116,7 +117,7 @@ export async function sft(request: SftRequest, deps: Deps, hooks: Hooks = {}): P
     kind: 'sft',
     settings: {
       model: modelIdentity(checkpoint.directory),
-      weights,
+      weights: holdingName(weights),
       data: digest(bytes),
       adapterInit: start?.digest ?? null,
       full,

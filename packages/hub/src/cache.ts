@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, type Stats } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { errorCode, writeWhole } from '@seal/files/node';
+import { isGgufFile } from '@seal/gguf/node';
 import { HubError } from './errors.ts';
 import { isCommit, isModelName, parseModelName, type ModelName } from './name.ts';
 import { INDEX, indexedNames } from './selection.ts';
@@ -132,8 +133,8 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
  */
 export async function resolveModel(nameOrDirectory: string, options: { readonly cacheDirectory: string }): Promise<string> {
   const found = statOf(nameOrDirectory);
-  if (found?.isDirectory()) return nameOrDirectory;
-  if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is not a directory; name the directory that holds config.json`);
+  if (found?.isDirectory() || (found?.isFile() && isGgufFile(nameOrDirectory))) return nameOrDirectory;
+  if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is neither a directory nor a GGUF file; name the directory that holds config.json`);
   if (nameOrDirectory === '') throw new HubError('not-found', 'Cannot find a model without a name: give a directory or a hub name');
   const at = nameOrDirectory.indexOf('@');
   if (!isModelName(at < 0 ? nameOrDirectory : nameOrDirectory.slice(0, at))) {

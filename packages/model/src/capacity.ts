@@ -9,12 +9,12 @@ import { Generator, type GeneratorSizes } from './sampling/generation.ts';
 import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { parameterLayout, projectionShape } from './parameters.ts';
-import type { WeightFormat } from './matrix.ts';
+import type { Holding } from './matrix.ts';
 import { LoraTrainer } from './training.ts';
 
 /** What is wanted of a model. */
 export interface CapacityRequest {
-  readonly weights: WeightFormat;
+  readonly weights: Holding;
   /** Adapters that are held side by side; none where it is null. */
   readonly pack: { readonly lora: LoraConfig; readonly adapters: number } | null;
   /** A training step of the pack; not trained where it is null. */

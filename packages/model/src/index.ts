@@ -49,7 +49,7 @@ export { headTensor, layerTensor, parameterLayout, projectionShape } from './par
 export { PROJECTIONS, type Projection } from './model-config.ts';
 export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './adapters/peft-config.ts';
 export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './adapters/peft.ts';
-export type { WeightFormat } from './matrix.ts';
+export { holdingName, type HeldFormat, type Holding, type WeightFormat } from './matrix.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';
 export { checkSampling, logProbabilities, mostLikely, sampleToken, type SamplingOptions } from './sampling/sampler.ts';
 export type { WeightSource } from './files/sources.ts';

@@ -7,7 +7,7 @@ import { createStorage } from './buffers.ts';
 import type { ModelConfig, Projection } from './model-config.ts';
 import { QuantisedWeights } from './quantised.ts';
 import { layerTensor, parameterLayout } from './parameters.ts';
-import type { Matrix, WeightFormat } from './matrix.ts';
+import { holdingName, type Holding, type Matrix } from './matrix.ts';
 import { inverseFrequencies } from './rope.ts';
 
 /** Weights on the host by Hugging Face name, in float32. */
@@ -18,8 +18,8 @@ export class Model {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly kernels: Kernels;
-  /** The format of matrices; `tensorFormat` says how each of them is. */
-  readonly format: WeightFormat;
+  /** How matrices are held; `matrix(name).format` says it of each. */
+  readonly holding: Holding;
   readonly cosSin: GPUBuffer;
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
@@ -33,7 +33,7 @@ export class Model {
   constructor(
     gpu: Gpu,
     config: ModelConfig,
-    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: WeightFormat } = {},
+    options: ChoiceOptions & { readonly byteLimit?: number; readonly weights?: Holding } = {},
   ) {
     const rotary = config.maxPositionEmbeddings * config.headDim * 4;
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = gpu.device.limits;
@@ -44,15 +44,15 @@ export class Model {
     }
     this.gpu = gpu;
     this.config = config;
-    const { byteLimit = Infinity, weights: format = 'f32', ...choice } = options;
-    this.format = format;
+    const { byteLimit = Infinity, weights: holding = 'f32', ...choice } = options;
+    this.holding = holding;
     this.kernels = new Kernels(gpu.device, gpu.description, choice);
     this.byteLimit = Math.min(limit, maxBufferSize, byteLimit);
     const layout = parameterLayout(config);
     this.#arena =
-      format === 'f32'
+      holding === 'f32'
         ? new ParameterArena(gpu.device, 'weights', layout, this.byteLimit)
-        : new QuantisedWeights(gpu.device, layout, format, this.byteLimit);
+        : new QuantisedWeights(gpu.device, layout, holding, this.byteLimit);
     const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
     this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
     gpu.device.queue.writeBuffer(this.cosSin, 0, table);
@@ -61,7 +61,7 @@ export class Model {
   /** All weights, to be trained or exchanged. Throws TypeError where they are quantised. */
   get weights(): ParameterArena {
     if (this.#arena instanceof ParameterArena) return this.#arena;
-    throw new TypeError(`Cannot train, exchange or read back all weights of a model held as ${this.format}: load it with \`weights\` f32`);
+    throw new TypeError(`Cannot train, exchange or read back all weights of a model held as ${holdingName(this.holding)}: load it with \`weights\` f32`);
   }
 
   /** Uploads weights. Throws RangeError when a tensor is missing or has another size, TypeError where they are quantised. */
@@ -81,7 +81,7 @@ export class Model {
   /** Uploads rows of one tensor that is held as float32, from row `first` on; a vector is one row. */
   writeRows(name: string, first: number, values: Float32Array): void {
     if (this.#arena instanceof ParameterArena) this.#arena.writeRows(name, first, values);
-    else this.#arena.writeVector(name, values);
+    else this.#arena.writeFloats(name, first, values);
   }
 
   /** Uploads rows of one matrix as `quantiseRows` gives them in its format. */

@@ -52,7 +52,7 @@ export function headTensor(config: ModelConfig): string {
 }
 
 /** Bindings start at multiples of 256 bytes. */
-const ALIGNMENT = 64;
+export const ALIGNMENT = 64;
 
 /** The arena of a configuration. */
 export function parameterLayout(config: ModelConfig): ParameterLayout {

@@ -8,6 +8,7 @@
 import {
   dequantise,
   embedding,
+  HELD_FORMATS,
   matmulNN,
   matmulNT,
   matmulTN,
@@ -15,7 +16,6 @@ import {
   part,
   quantisedEmbedding,
   quantisedMatmulNT,
-  WEIGHT_FORMATS,
   type Recording,
   type Slice,
 } from '@seal/kernels';
@@ -45,17 +45,17 @@ interface DenseRows {
 const columnsFrom = (slice: Slice, column: number) => (column === 0 ? slice : part(slice, column * 4));
 
 /** What the ops over quantised weights read of some rows. */
-function quantisedOperands({ slice, scales }: MatrixPart, first: number, rows: number, words: number, groups: number) {
+function quantisedOperands({ slice, scales }: MatrixPart, first: number, rows: number, words: number, scaleWords: number) {
   return {
     data: part(slice, first * words * 4, rows * words * 4),
-    ...(scales && { scales: part(scales, first * groups * 4, rows * groups * 4) }),
+    ...(scales && { scales: part(scales, first * scaleWords * 4, rows * scaleWords * 4) }),
   };
 }
 
 /** A matrix as float32, piece by piece. */
 function dense(record: Recording<Step>, { columns: K, format, parts }: Matrix): DenseRows[] {
   if (format === 'f32') return parts.map(({ firstRow, rows, slice }) => ({ firstRow, rows, slice: () => slice }));
-  const { words, groups } = quantisedShape(format, K);
+  const { words, scaleWords } = quantisedShape(format, K);
   const step = Math.max(ROW_MULTIPLE, Math.floor(DENSE_BYTES / 4 / K / ROW_MULTIPLE) * ROW_MULTIPLE);
   return parts.flatMap((own) =>
     Array.from({ length: Math.ceil(own.rows / step) }, (_, i): DenseRows => {
@@ -63,8 +63,8 @@ function dense(record: Recording<Step>, { columns: K, format, parts }: Matrix): 
       const rows = Math.min(step, own.rows - first);
       const slice = () => {
         const y = record.temporary('dense weights', rows * K);
-        const sizes = { N: rows, K, format: WEIGHT_FORMATS.indexOf(format) };
-        record.run(dequantise, sizes, { ...quantisedOperands(own, first, rows, words, groups), y });
+        const sizes = { N: rows, K, format: HELD_FORMATS.indexOf(format) };
+        record.run(dequantise, sizes, { ...quantisedOperands(own, first, rows, words, scaleWords), y });
         return y;
       };
       return { firstRow: own.firstRow + first, rows, slice };
@@ -96,9 +96,9 @@ export function embedTokens(
     if (format === 'f32') {
       record.run(embedding, sizes, { tokens, weight: own.slice, y }, byTokens);
     } else {
-      const { words, groups } = quantisedShape(format, C);
-      const operands = { tokens, ...quantisedOperands(own, 0, own.rows, words, groups), y };
-      record.run(quantisedEmbedding, { ...sizes, format: WEIGHT_FORMATS.indexOf(format) }, operands, byTokens);
+      const { words, scaleWords } = quantisedShape(format, C);
+      const operands = { tokens, ...quantisedOperands(own, 0, own.rows, words, scaleWords), y };
+      record.run(quantisedEmbedding, { ...sizes, format: HELD_FORMATS.indexOf(format) }, operands, byTokens);
     }
   }
 }
@@ -116,11 +116,11 @@ export function multiplyTransposed(
   const ownBias = (firstRow: number) => bias && { bias: columnsFrom(bias, firstRow) };
   const hasBias = Number(bias !== null);
   if (format !== 'f32' && M <= FEW_ROWS) {
-    const { words, groups } = quantisedShape(format, K);
+    const { words, scaleWords } = quantisedShape(format, K);
     for (const own of w.parts) {
       const { firstRow, rows } = own;
-      const sizes = { M, N: rows, K, format: WEIGHT_FORMATS.indexOf(format), hasBias, ldc: N };
-      const operands = { a: x, ...quantisedOperands(own, 0, rows, words, groups), ...ownBias(firstRow), c: columnsFrom(y, firstRow) };
+      const sizes = { M, N: rows, K, format: HELD_FORMATS.indexOf(format), hasBias, ldc: N };
+      const operands = { a: x, ...quantisedOperands(own, 0, rows, words, scaleWords), ...ownBias(firstRow), c: columnsFrom(y, firstRow) };
       record.run(quantisedMatmulNT, sizes, operands, dynamic);
     }
     return;

@@ -1,13 +1,13 @@
 /**
- * Frozen weights in a quantised format: every matrix in parts of whole rows with buffers of their own, vectors in float32.
+ * Frozen weights, matrices quantised: each of them in parts of whole rows with buffers of their own, vectors in float32.
  * Embedding and head decide every token, and are read by one row or once a step: under int4 they are held as int8.
  */
 
 import { quantisedShape, quantiseRows, dequantiseRows, type QuantisedRows } from '@seal/kernels';
 import { createStorage, upload } from './buffers.ts';
 import { ParameterArena } from './arena.ts';
-import type { ParameterLayout, TensorPlace } from './parameters.ts';
-import type { Matrix, MatrixPart, QuantisedFormat, WeightFormat } from './matrix.ts';
+import { ALIGNMENT, type ParameterLayout, type TensorPlace } from './parameters.ts';
+import type { HeldFormat, Holding, Matrix, MatrixPart, QuantisedFormat, WeightFormat } from './matrix.ts';
 
 /** The format of one tensor in a model whose matrices are `format`. */
 export function tensorFormat(format: WeightFormat, { name, shape }: Pick<TensorPlace, 'name' | 'shape'>): WeightFormat {
@@ -16,28 +16,36 @@ export function tensorFormat(format: WeightFormat, { name, shape }: Pick<TensorP
   return format === 'int4' && vocabulary ? 'int8' : format;
 }
 
+/** The format of one tensor as a model holds it. */
+function heldFormat(holding: Holding, place: TensorPlace): HeldFormat {
+  if (typeof holding === 'string') return tensorFormat(holding, place);
+  return place.shape.length === 2 ? (holding.get(place.name) ?? 'f32') : 'f32';
+}
+
 const ROW_MULTIPLE = 64;
 
-/** Weights of a model in a quantised format. Owns its buffers until `destroy`. */
+/** Weights of a model that are not all float32. Owns its buffers until `destroy`. */
 export class QuantisedWeights {
   #device: GPUDevice;
-  #vectors: ParameterArena;
+  /** Vectors, and matrices that are held as float32. */
+  #floats: ParameterArena;
   #matrices = new Map<string, Matrix>();
 
   /** No buffer is larger than `byteLimit`. Throws RangeError where 64 rows of a matrix do not fit. */
-  constructor(device: GPUDevice, layout: ParameterLayout, format: QuantisedFormat, byteLimit: number) {
+  constructor(device: GPUDevice, layout: ParameterLayout, holding: Holding, byteLimit: number) {
     this.#device = device;
-    const places = [...layout.places.values()];
-    this.#vectors = new ParameterArena(device, 'vectors', vectorLayout(places), byteLimit);
-    for (const place of places) {
-      const own = tensorFormat(format, place);
-      if (own !== 'f32') this.#matrices.set(place.name, this.#create(place, own, byteLimit));
+    const floats: TensorPlace[] = [];
+    for (const place of layout.places.values()) {
+      const own = heldFormat(holding, place);
+      if (own === 'f32') floats.push(place);
+      else this.#matrices.set(place.name, this.#create(place, own, byteLimit));
     }
+    this.#floats = new ParameterArena(device, 'vectors', layoutOf(floats), byteLimit);
   }
 
-  #create({ name, shape }: TensorPlace, format: QuantisedFormat, byteLimit: number): Matrix {
+  #create({ name, shape }: TensorPlace, format: Exclude<HeldFormat, 'f32'>, byteLimit: number): Matrix {
     const [rows = 1, columns = 1] = shape;
-    const { words, groups } = quantisedShape(format, columns);
+    const { words, scaleWords } = quantisedShape(format, columns);
     const most = Math.floor(byteLimit / (words * 4) / ROW_MULTIPLE) * ROW_MULTIPLE;
     const step = rows * words * 4 <= byteLimit ? rows : most;
     if (step === 0) {
@@ -50,7 +58,7 @@ export class QuantisedWeights {
     const make = (firstRow: number): MatrixPart => {
       const count = Math.min(step, rows - firstRow);
       const slice = buffer('quantised weights', count * words);
-      return { firstRow, rows: count, slice, ...(groups > 0 && { scales: buffer('scales', count * groups) }) };
+      return { firstRow, rows: count, slice, ...(scaleWords > 0 && { scales: buffer('scales', count * scaleWords) }) };
     };
     const others = Array.from({ length: Math.ceil(rows / step) - 1 }, (_, i) => make((i + 1) * step));
     return { rows, columns, format, parts: [make(0), ...others] };
@@ -58,24 +66,24 @@ export class QuantisedWeights {
 
   /** A vector as an operand. */
   slice(name: string): GPUBufferBinding {
-    return this.#vectors.slice(name);
+    return this.#floats.slice(name);
   }
 
   /** One tensor by its parts. Throws RangeError for an unknown name. */
   matrix(name: string): Matrix {
-    return this.#matrices.get(name) ?? this.#vectors.matrix(name);
+    return this.#matrices.get(name) ?? this.#floats.matrix(name);
   }
 
-  /** Overwrites a vector. */
-  writeVector(name: string, values: Float32Array): void {
-    this.#vectors.writeRows(name, 0, values);
+  /** Overwrites rows of a tensor that is held as float32, from `first` on. */
+  writeFloats(name: string, first: number, values: Float32Array): void {
+    this.#floats.writeRows(name, first, values);
   }
 
-  /** Overwrites rows of a matrix from `first` on. */
+  /** Overwrites rows of a quantised matrix from `first` on. */
   writeRows(name: string, first: number, { data, scales }: QuantisedRows): void {
     const { columns, format, parts } = this.matrix(name);
     if (format === 'f32') throw new TypeError(`Cannot write packed rows of ${name}: it is held as f32`);
-    const { words, groups } = quantisedShape(format, columns);
+    const { words, scaleWords } = quantisedShape(format, columns);
     const end = first + data.length / words;
     for (const own of parts) {
       const from = Math.max(first, own.firstRow);
@@ -84,12 +92,12 @@ export class QuantisedWeights {
       const put = (target: GPUBufferBinding, values: Uint32Array, width: number) =>
         upload(this.#device, target.buffer, values.subarray((from - first) * width, (to - first) * width), (from - own.firstRow) * width * 4);
       put(own.slice, data, words);
-      if (own.scales) put(own.scales, scales, groups);
+      if (own.scales) put(own.scales, scales, scaleWords);
     }
   }
 
   destroy(): void {
-    this.#vectors.destroy();
+    this.#floats.destroy();
     for (const { parts } of this.#matrices.values()) {
       for (const { slice, scales } of parts) {
         slice.buffer.destroy();
@@ -99,13 +107,15 @@ export class QuantisedWeights {
   }
 }
 
-/** The vectors of a layout, as if there were no matrices. */
-function vectorLayout(places: readonly TensorPlace[]): ParameterLayout {
-  const vectors = places.filter(({ shape }) => shape.length !== 2);
-  const start = vectors[0]?.offset ?? 0;
-  const moved = vectors.map((place) => [place.name, { ...place, offset: place.offset - start }] as const);
-  const last = moved.at(-1)?.[1];
-  return { places: new Map(moved), elementCount: last ? last.offset + last.elementCount : 0, decayElements: 0 };
+/** Some tensors of a layout, as if there were no others. */
+function layoutOf(places: readonly TensorPlace[]): ParameterLayout {
+  let elementCount = 0;
+  const moved = places.map((place) => {
+    const offset = elementCount;
+    elementCount += Math.ceil(place.elementCount / ALIGNMENT) * ALIGNMENT;
+    return [place.name, { ...place, offset }] as const;
+  });
+  return { places: new Map(moved), elementCount, decayElements: 0 };
 }
 
 /** The first number that no f16 is near; the bounds of a group must lie within 65,504, the largest f16. */

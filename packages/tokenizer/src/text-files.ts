@@ -1,10 +1,11 @@
-/** The text side of a model directory: `tokenizer.json`, and a chat template where there is one. */
+/** The text side of a model directory or of a GGUF file: `tokenizer.json`, and a chat template where there is one. */
 
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Problem, problemsOf } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
+import { huggingFaceFiles, isGgufFile, openGguf } from '@seal/gguf/node';
 import { type } from 'arktype';
 import { createChatTemplate, type ChatTemplate } from './chat.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -37,9 +38,10 @@ const configSchema = tokensSchema.and(templatesSchema);
  * SyntaxError when a file cannot be used.
  */
 export async function readTextSide(directory: string): Promise<TextSide> {
-  const place = join(directory, 'tokenizer.json');
-  if (!existsSync(place)) throw new Problem('unavailable', `Cannot read ${place}: ${missing(directory)}`, { place });
-  const tokenizer = createTokenizer(await readBounded(place), place);
+  const place = placeOf(directory, 'tokenizer.json');
+  const json = await jsonOf(directory, 'tokenizer.json');
+  if (json === undefined) throw new Problem('unavailable', `Cannot read ${place}: ${missing(directory)}`, { place });
+  const tokenizer = createTokenizer(json, place);
   return { tokenizer, chat: await readChat(directory, tokenizer) };
 }
 
@@ -54,6 +56,18 @@ function missing(directory: string): string {
   );
 }
 
+/** Where a file of a model is, for messages: of a GGUF file it is a part. */
+function placeOf(model: string, name: string): string {
+  return isGgufFile(model) ? model : join(model, name);
+}
+
+/** A parsed file of a model directory, or what a GGUF file says in its place; undefined where there is none. */
+async function jsonOf(model: string, name: string): Promise<unknown> {
+  if (!isGgufFile(model)) return existsSync(join(model, name)) ? readBounded(join(model, name)) : undefined;
+  const files: Readonly<Record<string, () => unknown>> = huggingFaceFiles(openGguf(model));
+  return files[name]?.();
+}
+
 async function readBounded(path: string): Promise<unknown> {
   const { size } = await stat(path);
   if (size > MAX_FILE_BYTES) throw new SyntaxError(`Cannot read ${path}: it has ${size} bytes, at most ${MAX_FILE_BYTES} are read`);
@@ -66,11 +80,11 @@ async function readBounded(path: string): Promise<unknown> {
 }
 
 async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTemplate | null> {
-  const configPlace = join(directory, 'tokenizer_config.json');
-  const config = configSchema(existsSync(configPlace) ? await readBounded(configPlace) : {});
+  const configPlace = placeOf(directory, 'tokenizer_config.json');
+  const config = configSchema((await jsonOf(directory, 'tokenizer_config.json')) ?? {});
   if (config instanceof type.errors) throw new SyntaxError(`Cannot read ${configPlace}: ${problemsOf(config)}`);
   const mapPlace = join(directory, 'special_tokens_map.json');
-  const map = tokensSchema(existsSync(mapPlace) ? await readBounded(mapPlace) : {});
+  const map = tokensSchema((await jsonOf(directory, 'special_tokens_map.json')) ?? {});
   if (map instanceof type.errors) throw new SyntaxError(`Cannot read ${mapPlace}: ${problemsOf(map)}`);
   const template = await findTemplate(directory, config, configPlace);
   if (template === null) return null;
@@ -97,7 +111,7 @@ async function findTemplate(directory: string, config: typeof templatesSchema.in
   const configured = templateOf(config.chat_template);
   if (configured !== null) return { source: configured, place: configPlace };
   const place = join(directory, 'chat_template.json');
-  const file = templatesSchema(existsSync(place) ? await readBounded(place) : {});
+  const file = templatesSchema((await jsonOf(directory, 'chat_template.json')) ?? {});
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   const source = templateOf(file.chat_template);
   return source === null ? null : { source, place };

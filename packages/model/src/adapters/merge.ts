@@ -66,9 +66,16 @@ export function mergedSource(source: WeightSource, adapter: Update): WeightSourc
     if (place) addUpdate(rows, first, adapter, place);
     return rows;
   };
+  const { readBlocks } = source;
   return {
     tensors,
     readRows,
+    ...(readBlocks && {
+      readBlocks: (name: string, first: number, count: number) =>
+        places.has(name)
+          ? Promise.reject(new TypeError(`Cannot read blocks of tensor ${name}: an adapter was merged into it`))
+          : readBlocks(name, first, count),
+    }),
     readQuantisedRows: (name, first, count) =>
       places.has(name)
         ? Promise.reject(new TypeError(`Cannot read packed rows of tensor ${name}: an adapter was merged into it`))

@@ -6,7 +6,8 @@
 import { join } from 'node:path';
 import { problemsOf } from '@seal/files';
 import type { Gpu } from '@seal/device';
-import { GROUP, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
+import { isGgufFile } from '@seal/gguf/node';
+import { GROUP, isBlockFormat, WEIGHT_FORMATS, type ChoiceOptions } from '@seal/kernels';
 import { type } from 'arktype';
 import { configFile, parseConfig } from '../config.ts';
 import type { ModelConfig } from '../model-config.ts';
@@ -14,19 +15,24 @@ import { readJson } from './directory.ts';
 import { Model, type HostWeights } from '../model.ts';
 import { measureChannels, quantiseTensorRows } from '../quantised.ts';
 import { parameterLayout } from '../parameters.ts';
-import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
+import type { HeldFormat, Holding, QuantisedFormat, WeightFormat } from '../matrix.ts';
+import { readGgufWeights } from './gguf.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { openWeights, pieceBuffer, rowRanges, rowShape, type WeightSource } from './sources.ts';
 import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 
 /** A checkpoint whose weights are still in their files. */
 export interface Checkpoint extends TextSide {
+  /** Its directory, or its GGUF file, the first of several. */
   readonly directory: string;
   readonly config: ModelConfig;
   /** The tensors of `parameterLayout(config)`. */
   readonly source: WeightSource;
-  /** How matrices are stored: quantised where seal has written them so, else as numbers of any dtype, which are float32. */
-  readonly format: WeightFormat;
+  /**
+   * How matrices are stored: in one format where seal has written them so, each in its own in GGUF, else as numbers of any
+   * dtype, which are float32.
+   */
+  readonly format: Holding;
 }
 
 /** The value of `quantization_config` in a `config.json` whose matrices are stored quantised. */
@@ -48,26 +54,27 @@ function splitConfig(json: unknown, place: string): { readonly config: ModelConf
   return { config: parseConfig({ ...file, quantization_config: null }, place), format: quantisation.format };
 }
 
-/** Configuration and weights of a model directory, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
+/** Configuration and weights of a model directory or a GGUF file, whether it has a tokenizer or not. Throws as `readCheckpoint`. */
 export async function readWeights(directory: string): Promise<Omit<Checkpoint, keyof TextSide>> {
+  if (isGgufFile(directory)) return { directory, ...readGgufWeights(directory) };
   const place = join(directory, 'config.json');
   const { config, format } = splitConfig(await readJson(place), place);
   return { directory, config, format, source: await openWeights(directory, config, format) };
 }
 
 /**
- * Reads a model directory but for its weights, whose names, shapes and dtypes are checked. Throws CheckpointError when a
+ * Reads a model directory or a GGUF file but for its weights, whose names, shapes and dtypes are checked. Throws CheckpointError when a
  * file is missing, SyntaxError when one cannot be parsed, TypeError for weights of a dtype that holds none and RangeError
  * when configuration, weights and tokenizer disagree.
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const { config, ...weights } = await readWeights(directory);
-  const tokenizerPlace = join(directory, 'tokenizer.json');
   const { tokenizer, chat } = await readTextSide(directory);
   if (tokenizer.largestId >= config.vocabSize) {
-    throw new RangeError(
-      `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
-    );
+    const [place, other] = isGgufFile(directory)
+      ? [directory, `token_embd.weight has ${config.vocabSize} rows`]
+      : [join(directory, 'tokenizer.json'), `config.json has vocab_size ${config.vocabSize}`];
+    throw new RangeError(`Cannot use ${place}: it has token id ${tokenizer.largestId}, ${other}`);
   }
   return { config, tokenizer, chat, ...weights };
 }
@@ -86,15 +93,15 @@ const PENDING_BYTES = 64 * 1024 * 1024;
 export interface TensorReport {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly format: WeightFormat;
-  /** What quantising lost of every row, an output channel: RMS of the difference over RMS of the row. Empty for float32. */
+  readonly format: HeldFormat;
+  /** What quantising lost of every row, an output channel: RMS of the difference over RMS of the row. Empty where nothing was lost. */
   readonly channelErrors: Float32Array;
 }
 
 /** How a checkpoint is loaded. */
 export interface LoadOptions extends ChoiceOptions {
   /** The format of matrices on the device; as they are stored unless given, which is float32 but for quantised files. */
-  readonly weights?: WeightFormat;
+  readonly weights?: Holding;
   /** Most bytes that a buffer of weights has; what the device can bind unless given. */
   readonly byteLimit?: number;
   /** Called with every tensor that is loaded. Measuring what quantising lost takes as long as quantising. */
@@ -125,6 +132,8 @@ export async function loadModel(
           const values = await source.readRows(name, first, count, buffer);
           if (format === 'f32') {
             model.writeRows(name, first, values);
+          } else if (isBlockFormat(format)) {
+            throw new TypeError(`Cannot hold tensor ${name} as ${format}: its file does not store it so`);
           } else {
             const quantised = quantiseTensorRows(format, values, columns, { name, start: first * columns, remedy: '`weights` f32' });
             model.writeQuantisedRows(name, first, quantised);

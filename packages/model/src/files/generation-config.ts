@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson } from '@seal/files/node';
 import { Problem, problemsOf } from '@seal/files';
+import { huggingFaceFiles, isGgufFile, openGguf } from '@seal/gguf/node';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import type { SamplingOptions } from '../sampling/sampler.ts';
@@ -41,7 +42,7 @@ const DEFAULT_MAX_TOKENS = 256;
  */
 export function generationSettings(directory: string, config: ModelConfig, chosen: ChosenSettings): GenerationSettings {
   const place = join(directory, 'generation_config.json');
-  const file = existsSync(place) ? fileSchema(readJson(place, 'unavailable')) : {};
+  const file = fileSchema(isGgufFile(directory) ? huggingFaceFiles(openGguf(directory))['generation_config.json']() : existsSync(place) ? readJson(place, 'unavailable') : {});
   if (file instanceof type.errors) throw new Problem('unavailable', `Cannot use ${place}: ${problemsOf(file)}`);
   const fromFile: string[] = [];
   const decide = <T>(name: string, own: T | undefined, theirs: T | null | undefined, otherwise: T): T => {

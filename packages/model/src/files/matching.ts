@@ -34,7 +34,7 @@ export interface Matched<Tensor> {
   readonly copies: ReadonlyMap<string, Tensor>;
 }
 
-/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, groups). */
+/** Names under which a quantised matrix is stored: its data u32 (N, words) and its scales u32 (N, scaleWords). */
 export function quantisedNames(name: string): { readonly data: string; readonly scales: string } {
   return { data: `${name}.packed`, scales: `${name}.scales` };
 }
@@ -48,15 +48,28 @@ function shown(shape: readonly number[]): string {
   return `(${shape.join(', ')})`;
 }
 
+/** What is matched, and what it is called in messages. */
+interface MatchingOptions<Tensor> {
+  /** The file that lists the tensors. */
+  readonly place: string;
+  /** The format in which matrices are stored quantised. */
+  readonly format: WeightFormat;
+  /** Throws for a dtype that holds no weights. */
+  readonly check: (tensor: Tensor, name: string) => void;
+  /** What asks for the tensors. */
+  readonly asking?: string;
+  /** The name of a tensor in its file. */
+  readonly nameOf?: (name: string) => string;
+}
+
 /**
- * Finds every tensor of a configuration among those of `place`, the file that lists them; `format` is the one in which its
- * matrices are stored quantised. `check` throws for a dtype that holds no weights. Throws RangeError when the tensors are not
- * those of the configuration.
+ * Finds every tensor of a configuration among those of a file. Throws RangeError when the tensors are not those of the
+ * configuration.
  */
 export function matchTensors<Tensor extends Stored>(
   config: ModelConfig,
   tensors: ReadonlyMap<string, Tensor>,
-  { place, format, check }: { readonly place: string; readonly format: WeightFormat; readonly check: (tensor: Tensor, name: string) => void },
+  { place, format, check, asking = 'config.json', nameOf = (name) => name }: MatchingOptions<Tensor>,
 ): Matched<Tensor> {
   const found = new Map<string, Tensor | QuantisedTensor<Tensor>>();
   const used = new Set<string>();
@@ -72,11 +85,11 @@ export function matchTensors<Tensor extends Stored>(
     const tied = config.tieWordEmbeddings && name === headTensor(config) ? tensors.get('lm_head.weight') : undefined;
     // Of two tied tensors some writers keep the head only.
     const tensor = tensors.get(name) ?? tied;
-    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors)}`);
+    if (!tensor) throw new RangeError(`Cannot use ${place}: ${whyMissing(name, tensors, nameOf(name), asking)}`);
     for (const one of tied ? [tensor, tied] : [tensor]) {
       if (one.shape.join() !== shape.join()) {
         const which = one === tensor ? name : 'lm_head.weight';
-        throw new RangeError(`Cannot use ${one.path}: tensor ${which} is ${shown(one.shape)}, config.json asks for ${shown(shape)}`);
+        throw new RangeError(`Cannot use ${one.path}: tensor ${nameOf(which)} is ${shown(one.shape)}, ${asking} asks for ${shown(shape)}`);
       }
       check(one, name);
     }
@@ -86,7 +99,7 @@ export function matchTensors<Tensor extends Stored>(
   }
   for (const [name, { path }] of tensors) {
     if (used.has(name) || isRedundant(name, config)) continue;
-    throw new RangeError(`Cannot use ${path}: tensor ${name} belongs to no part that config.json asks for`);
+    throw new RangeError(`Cannot use ${path}: tensor ${nameOf(name)} belongs to no part that ${asking} asks for`);
   }
   return { found, copies };
 }
@@ -98,7 +111,7 @@ function quantisedTensor<Tensor extends Stored>(
   place: string,
 ): QuantisedTensor<Tensor> {
   const [rows = 1, columns = 1] = shape;
-  const { words, groups } = quantisedShape(format, columns);
+  const { words, scaleWords } = quantisedShape(format, columns);
   const find = (stored: string, width: number): Tensor => {
     const tensor = tensors.get(stored);
     if (!tensor) throw new RangeError(`Cannot use ${place}: tensor ${stored} is missing, config.json says that it is stored as ${format}`);
@@ -108,12 +121,12 @@ function quantisedTensor<Tensor extends Stored>(
     );
   };
   const names = quantisedNames(name);
-  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, groups) };
+  return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, scaleWords) };
 }
 
-function whyMissing(name: string, tensors: ReadonlyMap<string, unknown>): string {
+function whyMissing(name: string, tensors: ReadonlyMap<string, unknown>, called: string, asking: string): string {
   const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
   return bare !== name && tensors.has(bare)
     ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`
-    : `tensor ${name} is missing, config.json asks for it`;
+    : `tensor ${called} is missing, ${asking} asks for it`;
 }

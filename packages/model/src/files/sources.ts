@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
 import { dequantiseRows, type QuantisedRows } from '@seal/kernels';
+import type { GgufType } from '@seal/gguf';
 import { type } from 'arktype';
 import type { ModelConfig } from '../model-config.ts';
 import { CheckpointError, readJson } from './directory.ts';
 import { matchTensors, type Matched, type QuantisedTensor } from './matching.ts';
-import type { QuantisedFormat, WeightFormat } from '../matrix.ts';
+import type { HeldFormat, WeightFormat } from '../matrix.ts';
 import {
   BYTE_SIZES,
   checkFinite,
@@ -41,13 +42,20 @@ export interface WeightSource {
   readQuantisedRows(name: string, first: number, count: number): Promise<QuantisedRows>;
   /** A whole tensor as it is stored. Throws TypeError for one that is quantised. */
   readTensor(name: string): Promise<StoredTensor>;
+  /**
+   * Rows of a tensor that has `blocks`, as they are stored, a row after the other; absent where no tensor has any. A vector is
+   * one row. Throws as `readRows`, but for values that are not finite.
+   */
+  readBlocks?(name: string, first: number, count: number): Promise<Uint8Array>;
 }
 
 /** A tensor of a source: its shape, and the dtype or the quantised format that it is stored in. */
 export interface SourceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly quantised?: QuantisedFormat;
+  readonly quantised?: Exclude<HeldFormat, 'f32'>;
+  /** The type of its blocks in a GGUF file; `dtype` is then one that holds its values exactly. */
+  readonly blocks?: GgufType;
 }
 
 /** (rows, columns) that a tensor is read by: all but a matrix is one row. */

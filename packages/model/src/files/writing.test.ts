@@ -107,7 +107,7 @@ describe.each(['int8', 'int4'] as const)('matrices packed as %s', (as) => {
     const stored = await hostWeights(read);
     const gpu = await openGpu();
     const model = await loadModel(gpu, read);
-    expect(model.format).toBe(as);
+    expect(model.holding).toBe(as);
     for (const place of parameterLayout(config).places.values()) {
       const { name, shape } = place;
       const values = weights.get(name)!;

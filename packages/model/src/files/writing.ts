@@ -40,9 +40,9 @@ function plan(of: string, shape: readonly number[], as: StoredAs): PlannedTensor
   const format = tensorFormat(as, { name: of, shape });
   if (format === 'f32') return [make(of, 'F32', shape)];
   const [rows, columns] = rowShape(shape);
-  const { words, groups } = quantisedShape(format, columns);
+  const { words, scaleWords } = quantisedShape(format, columns);
   const names = quantisedNames(of);
-  return [make(names.data, 'U32', [rows, words]), make(names.scales, 'U32', [rows, groups])];
+  return [make(names.data, 'U32', [rows, words]), make(names.scales, 'U32', [rows, scaleWords])];
 }
 
 /** What was written. */
