@@ -13,7 +13,7 @@ const seed = withDefault(seedOption, 0);
 const outFile = optional(option('--out', string({ metavar: 'FILE' }), { description: message`Write the JSON document there too` }));
 const model = optional(
   option('--model', string({ metavar: 'NAME|DIR' }), {
-    description: message`Model directory, or the hub name of a pulled model; the shipped tiny model if absent`,
+    description: message`Model directory, GGUF file, or the hub name of a pulled model; the shipped tiny model if absent`,
   }),
 );
 const verbose = option('--verbose', {
@@ -296,7 +296,7 @@ const convert = command(
   object('Options', {
     command: constant('convert'),
     model: option('--model', string({ metavar: 'NAME|DIR|FILE' }), {
-      description: message`Model directory, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
+      description: message`Model directory, GGUF file, hub name of a pulled model, or a .bin of llama2.c (version 0)`,
     }),
     tokenizer: optional(
       option('--tokenizer', string({ metavar: 'FILE' }), { description: message`With a .bin: its tokenizer, a .bin of llama2.c too` }),

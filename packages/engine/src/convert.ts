@@ -3,6 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { Problem, problemsAs } from '@seal/files';
 import { checkVacant } from '@seal/files/node';
+import { isGgufFile } from '@seal/gguf/node';
 import { holdingName, mergedSource, numberDtype, originalOf, originalOfLlama2c, writeModel, type NumberDtype } from '@seal/model';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
@@ -11,7 +12,7 @@ import { checkRequest, NUMBER_DTYPE, type RequestOf } from './request.ts';
 import { modelDirectory, openAdapter, openCheckpoint } from './session.ts';
 
 const convertSchema = type({
-  /** Model directory, hub name, or a `.bin` of llama2.c. */
+  /** Model directory, GGUF file, hub name, or a `.bin` of llama2.c. */
   model: 'string',
   /** The tokenizer of a `.bin`. */
   'tokenizer?': 'string',
@@ -37,9 +38,9 @@ export async function convert(request: ConvertRequest, deps: Pick<Deps, 'hub'>, 
     throw new Problem('usage', `Cannot use \`dtype\` ${dtype} with \`quantise\` ${quantise}: packed matrices have no dtype; leave one out`);
   }
   checkVacant(out, 'a model');
-  const isFile = existsSync(model) && statSync(model).isFile();
+  const isFile = existsSync(model) && statSync(model).isFile() && !isGgufFile(model);
   if (!isFile && tokenizer !== undefined) {
-    throw new Problem('usage', `Cannot use \`tokenizer\` with the directory ${model}: its own tokenizer is kept; leave it out`);
+    throw new Problem('usage', `Cannot use \`tokenizer\` with ${isGgufFile(model) ? 'the GGUF file' : 'the directory'} ${model}: its own tokenizer is kept; leave it out`);
   }
   const original = isFile ? await originalOfLlama2c(model, tokenizer) : await originalOf(await modelDirectory(model, deps));
   const storedAs = quantise ?? dtype ?? 'f32';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { checkDevice, DEFAULT_LIMITS, type DeviceCheck, type GpuDescription } from '@seal/device';
 import { messageOf, Problem } from '@seal/files';
 import { readJson } from '@seal/files/node';
+import { isGgufFile, openGguf } from '@seal/gguf/node';
 import { selectVariant, type Choice } from '@seal/kernels';
 import {
   holdingName,
@@ -114,6 +115,11 @@ async function checkModel(name: string = SHIPPED_MODEL, deps: Pick<Deps, 'hub'>)
   try {
     const directory = await modelDirectory(name, deps);
     check = { ...check, directory };
+    if (isGgufFile(directory)) {
+      const { byteLength, tensors } = openGguf(directory);
+      know(await readCheckpoint(directory));
+      return { check: { ...check, files: { byteLength, dtypes: [...new Set([...tensors.values()].map(({ type: own }) => own))].sort() } }, model };
+    }
     const place = join(directory, 'config.json');
     const json = readJson(place, 'unavailable');
     const shards = readdirSync(directory).filter((file) => file.endsWith('.safetensors'));

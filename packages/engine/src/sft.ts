@@ -1,9 +1,10 @@
 /** Supervised fine-tuning on a file of examples, of an adapter or of all weights, that can be stopped and gone on with. */
 
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterStop, Problem, problemsAs, stream } from '@seal/files';
+import { basename, join } from 'node:path';
+import { afterStop, canonicalJson, Problem, problemsAs, stream } from '@seal/files';
 import { digest, fileProblem, readWhole } from '@seal/files/node';
+import { huggingFaceFiles, isGgufFile, openGguf } from '@seal/gguf/node';
 import {
   adapterFiles,
   checkpointFiles,
@@ -235,7 +236,7 @@ async function trainWeights({ model, documents, settings, training, hooks }: Run
     save: ({ step, optimiser, weights }) => training.save({ step, optimiser, tensors: weights }),
   });
   const { weights } = checkpointFiles(config, await model.read());
-  const texts = companionsOf(directory).map((name) => [name, readBytes(join(directory, name))]);
+  const texts = companionsOf(directory).map(({ name, read }) => [name, read()]);
   return {
     kind: 'model',
     sha256: digest(weights),
@@ -329,6 +330,11 @@ function projectionsOf(targets: readonly string[]): readonly Projection[] {
  * its weights files.
  */
 function modelIdentity(directory: string): string {
+  if (isGgufFile(directory)) {
+    const gguf = openGguf(directory);
+    const { 'config.json': config, 'tokenizer.json': tokenizer } = huggingFaceFiles(gguf);
+    return digest([canonicalJson(config()), canonicalJson(tokenizer()), gguf.files.map((file) => [basename(file), statSync(file).size])]);
+  }
   const files = readdirSync(directory).filter((name) => name.endsWith('.safetensors')).sort();
   const small = ['config.json', 'tokenizer.json'].map((name) => digest(readBytes(join(directory, name))));
   return digest([...small, ...files.map((name) => [name, statSync(join(directory, name)).size])]);

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import { messageOf, Problem, problemsAs, Stopped } from '@seal/files';
-import { readJson } from '@seal/files/node';
-import { parseConfig } from '@seal/model';
+import { isGgufFile } from '@seal/gguf/node';
+import { configJson, parseConfig } from '@seal/model';
 import { forgetTuning, tuneKernels, tuningPath, writeTuning, type TunedRow, type TuningPlace } from '@seal/tuner';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
@@ -32,8 +32,8 @@ export async function tune(request: TuneRequest, deps: Deps, { signal, onEvent }
   const place = tuningPlaceOf(deps);
   if (!place) throw new Problem('usage', 'Cannot tune: there is no folder to keep what is measured in');
   if (forget) return forgetChoices(place, deps);
-  const file = join(await modelDirectory(model, deps), 'config.json');
-  const config = await problemsAs('unavailable', () => parseConfig(readJson(file, 'unavailable'), file));
+  const directory = await modelDirectory(model, deps);
+  const config = await problemsAs('unavailable', () => parseConfig(configJson(directory), isGgufFile(directory) ? directory : join(directory, 'config.json')));
   const gpu = await openDevice(deps);
   try {
     const onRow = (row: TunedRow) => onEvent?.({ type: 'measured', row });

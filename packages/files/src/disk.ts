@@ -39,7 +39,8 @@ export function makeDirectory(path: string): void {
   }
 }
 
-function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
+/** Writes all of some bytes at the file's position. */
+export function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
   let offset = 0;
   while (offset < bytes.byteLength) {
     const written = disk.write(file, bytes, offset);

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import process from 'node:process';
-import { makeDirectory, realDisk, syncDirectory, TEMPORARY_SUFFIX, writeNewFile, type Disk } from './disk.ts';
+import { makeDirectory, realDisk, syncDirectory, TEMPORARY_SUFFIX, writeAll, writeNewFile, type Disk } from './disk.ts';
 import { fileProblem, writeProblem } from './errors.ts';
 import { messageOf, Problem, type ProblemKind } from './problem.ts';
 
@@ -38,6 +38,30 @@ export function writeWhole(path: string, content: string | Uint8Array, disk: Dis
   } catch (cause) {
     if (existsSync(temporary)) rmSync(temporary);
     throw writeProblem('write', path, cause);
+  }
+}
+
+/**
+ * Writes a file as `writeWhole` does, piece by piece: `fill` hands over its bytes in order. Throws as `writeWhole`, and what
+ * else `fill` throws, leaving nothing half-written.
+ */
+export async function streamWhole(path: string, fill: (write: (bytes: Uint8Array) => void) => Promise<void>, disk: Disk = realDisk): Promise<void> {
+  const temporary = temporaryOf(path);
+  let file: number | null = null;
+  try {
+    makeDirectory(dirname(path));
+    const own = openSync(temporary, 'w');
+    file = own;
+    await fill((bytes) => writeAll(disk, own, bytes));
+    disk.sync(own);
+    closeSync(own);
+    file = null;
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    if (file !== null) closeSync(file);
+    rmSync(temporary, { force: true });
+    throw cause instanceof Error && 'code' in cause ? writeProblem('write', path, cause) : cause;
   }
 }
 

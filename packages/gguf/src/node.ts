@@ -2,3 +2,4 @@
 
 export { isGgufFile, openGguf, readBytes, type Gguf, type LocatedTensor } from './file.ts';
 export { huggingFaceFiles } from './documents.ts';
+export { writeGguf, type WrittenTensor } from './writer.ts';

@@ -63,6 +63,29 @@ describe('resolveModel', () => {
     },
   );
 
+  it('finds a GGUF file by its path, its name and its end', async () => {
+    put(join(folder(), 'refs/main'), COMMIT);
+    const file = join(snapshot(), 'tiny-Q4_K_M.gguf');
+    put(file, 'GGUF');
+    for (const name of [file, 'org/tiny:Q4_K_M', 'org/tiny:q4_k_m', 'org/tiny/tiny-Q4_K_M.gguf', 'org/tiny:Q4_K_M@main']) expect(await resolve(name)).toBe(file);
+    await expect(resolve('org/tiny')).rejects.toThrow('there are GGUF files of it alone; choose one, as org/tiny/tiny-Q4_K_M.gguf');
+    await expect(resolve('org/tiny:Q8_0')).rejects.toMatchObject({
+      message: 'Cannot use org/tiny from the cache: it has no GGUF file of Q8_0; choose one of tiny-Q4_K_M.gguf',
+      verb: ['pull', 'org/tiny:Q8_0'],
+    });
+    await expect(resolve('org/other:Q8_0')).rejects.toMatchObject({ verb: ['pull', 'org/other:Q8_0'] });
+    await expect(resolve('/absent/tiny.gguf')).rejects.toThrow('there is no such file');
+  });
+
+  it('finds the first part of a GGUF file where all are there', async () => {
+    put(join(folder(), 'refs/main'), COMMIT);
+    const part = (i: number) => join(snapshot(), `tiny-Q8_0-0000${i}-of-00002.gguf`);
+    put(part(1), 'GGUF');
+    await expect(resolve('org/tiny:Q8_0')).rejects.toThrow('it has 1 of the 2 parts of Q8_0');
+    put(part(2), 'GGUF');
+    expect(await resolve('org/tiny:Q8_0')).toBe(part(1));
+  });
+
   it('names what a snapshot lacks', async () => {
     whole();
     rmSync(join(snapshot(), 'model.safetensors'));

@@ -6,13 +6,13 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, type Stats } from 'node:fs';
+import { copyFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, type Stats } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { errorCode, writeWhole } from '@seal/files/node';
 import { isGgufFile } from '@seal/gguf/node';
 import { HubError } from './errors.ts';
-import { isCommit, isModelName, parseModelName, type ModelName } from './name.ts';
-import { INDEX, indexedNames } from './selection.ts';
+import { isCommit, isModelRequest, parseModelName, type ModelName } from './name.ts';
+import { INDEX, indexedNames, selectGguf } from './selection.ts';
 
 /** The paths of one model in a cache. */
 export interface CachedModel {
@@ -76,21 +76,23 @@ export function linkBlob(blob: string, path: string, link: (target: string, path
 const MOST_INDEX_BYTES = 64 * 2 ** 20;
 
 /** The commit of a revision as the cache knows it, null where it does not. Throws HubError for a ref that holds no commit. */
-function cachedCommit(model: CachedModel, { name, revision }: ModelName): string | null {
+function cachedCommit(model: CachedModel, wanted: ModelName): string | null {
+  const { name, revision } = wanted;
   if (isCommit(revision)) return revision;
   const path = model.ref(revision);
   const size = fileSize(path);
   if (size === null) return null;
   const commit = size <= 1_000 ? readFileSync(path, 'utf8').trim() : '';
   if (!isCommit(commit)) {
-    throw new HubError('damaged', `Cannot use ${name} from the cache: ${path} holds no commit; delete it`, { verb: pulling({ name, revision }) });
+    throw new HubError('damaged', `Cannot use ${name} from the cache: ${path} holds no commit; delete it`, { verb: pulling(wanted) });
   }
   return commit;
 }
 
 /** The verb that loads a model. */
-function pulling({ name, revision }: ModelName): readonly string[] {
-  return ['pull', revision === 'main' ? name : `${name}@${revision}`];
+function pulling({ name, revision, gguf }: ModelName): readonly string[] {
+  const file = gguf === null ? name : /\.gguf$/i.test(gguf) ? `${name}/${gguf}` : `${name}:${gguf}`;
+  return ['pull', revision === 'main' ? file : `${file}@${revision}`];
 }
 
 /** What a snapshot lacks of the files it must have, null where it is whole. */
@@ -111,7 +113,7 @@ function missingFile(snapshot: string): string | null {
   }
 }
 
-/** The snapshot of a revision where the cache has it whole, without a network. Throws HubError saying what to pull. */
+/** The snapshot of a revision, or its GGUF file, where the cache has it whole, without a network. Throws HubError saying what to pull. */
 export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): string {
   const model = cachedModel(cacheDirectory, wanted.name);
   const commit = cachedCommit(model, wanted);
@@ -120,7 +122,18 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
     const what = wanted.revision === 'main' ? wanted.name : `${wanted.name} at ${wanted.revision}`;
     throw new HubError('not-found', `Cannot find ${what} in ${cacheDirectory}`, { verb: pulling(wanted) });
   }
+  const ggufs = readdirSync(snapshot).filter((file) => /\.gguf$/i.test(file));
+  if (wanted.gguf !== null) {
+    const chosen = selectGguf(wanted.gguf, ggufs.filter((file) => fileSize(join(snapshot, file)) !== null));
+    const [first] = 'parts' in chosen ? chosen.parts : [];
+    if (first !== undefined) return join(snapshot, first);
+    const problem = 'problem' in chosen ? chosen.problem : '';
+    throw new HubError('damaged', `Cannot use ${wanted.name} from the cache: ${problem}`, { verb: pulling(wanted) });
+  }
   const missing = missingFile(snapshot);
+  if (missing === 'config.json' && ggufs.length > 0) {
+    throw new HubError('unusable', `Cannot use ${wanted.name} from the cache: there are GGUF files of it alone; choose one, as ${ggufs.map((file) => `${wanted.name}/${file}`).join(', ')}`);
+  }
   if (missing !== null) {
     throw new HubError('damaged', `Cannot use ${wanted.name} from the cache: ${join(snapshot, missing)} is missing or damaged`, { verb: pulling(wanted) });
   }
@@ -128,17 +141,16 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
 }
 
 /**
- * The directory of a model: an existing directory as it is, else what the cache holds of `NAME` or `NAME@REVISION`.
- * Never asks the network. Throws HubError where there is neither.
+ * The directory or GGUF file of a model: an existing one as it is, else what the cache holds of a name as `parseModelName`
+ * reads it. Never asks the network. Throws HubError where there is neither.
  */
 export async function resolveModel(nameOrDirectory: string, options: { readonly cacheDirectory: string }): Promise<string> {
   const found = statOf(nameOrDirectory);
   if (found?.isDirectory() || (found?.isFile() && isGgufFile(nameOrDirectory))) return nameOrDirectory;
   if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is neither a directory nor a GGUF file; name the directory that holds config.json`);
   if (nameOrDirectory === '') throw new HubError('not-found', 'Cannot find a model without a name: give a directory or a hub name');
-  const at = nameOrDirectory.indexOf('@');
-  if (!isModelName(at < 0 ? nameOrDirectory : nameOrDirectory.slice(0, at))) {
-    throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: there is no such directory`);
+  if (!isModelRequest(nameOrDirectory)) {
+    throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: there is no such ${/\.gguf$/i.test(nameOrDirectory) ? 'file' : 'directory'}`);
   }
   let wanted: ModelName;
   try {

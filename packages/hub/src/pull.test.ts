@@ -127,6 +127,29 @@ describe('a pull', () => {
     expect(later.filter((path) => path.includes('safetensors'))).toEqual(['model.safetensors']);
   });
 
+  it('takes a GGUF file alone, all of its parts, and nothing that is not asked for', async () => {
+    const gguf = (seed: number) => ({ content: noise(1_000, seed), lfs: true });
+    hub.files = {
+      'README.md': { content: noise(10) },
+      'tiny-Q4_K_M.gguf': gguf(1),
+      'tiny-IQ4_XS.gguf': gguf(2),
+      'tiny-Q8_0-00001-of-00002.gguf': gguf(3),
+      'tiny-Q8_0-00002-of-00002.gguf': gguf(4),
+      'other-Q4_K_M.gguf': gguf(5),
+    };
+    const paths = async (name: string) => (await load(name)).files.map(({ path }) => path).toSorted();
+    expect(await paths('org/tiny:iq4_xs')).toEqual(['tiny-IQ4_XS.gguf']);
+    expect(await paths('org/tiny:Q8_0')).toEqual(['tiny-Q8_0-00001-of-00002.gguf', 'tiny-Q8_0-00002-of-00002.gguf']);
+    expect(await paths('org/tiny/tiny-Q4_K_M.gguf')).toEqual(['tiny-Q4_K_M.gguf']);
+    await expect(load('org/tiny:Q4_K_M')).rejects.toThrow(
+      'Cannot pull org/tiny: it has 2 GGUF files of Q4_K_M; choose one of other-Q4_K_M.gguf, tiny-Q4_K_M.gguf',
+    );
+    await expect(load('org/tiny:K_M')).rejects.toThrow('it has 2 GGUF files of K_M');
+    await expect(load('org/tiny:M')).rejects.toThrow('2 GGUF files of M');
+    await expect(load('org/tiny:Q5_0')).rejects.toThrow('it has no GGUF file of Q5_0; choose one of other-Q4_K_M.gguf, tiny-IQ4_XS.gguf');
+    await expect(load('org/tiny:../x')).rejects.toThrow('as a GGUF file of org/tiny');
+  });
+
   it('takes an adapter of PEFT', async () => {
     hub.files = {
       'adapter_config.json': { content: new TextEncoder().encode('{"peft_type":"LORA"}') },
@@ -141,7 +164,7 @@ describe('a pull', () => {
   it.each([
     [['pytorch_model.bin', 'config.json'], /pickle files \(pytorch_model\.bin\).*safetensors/],
     [['adapter_config.json', 'adapter_model.bin'], /pickle files \(adapter_model\.bin\)/],
-    [['config.json', 'model-q4.gguf'], /another format \(model-q4\.gguf\)/],
+    [['config.json', 'model-q4.gguf'], /its weights are GGUF files; choose one, as org\/tiny:Q4_K_M, of model-q4\.gguf$/],
     [['README.md'], /is it a model/],
     [['model.safetensors'], /no config\.json/],
   ])('refuses %s by name', async (names, message) => {

@@ -45,7 +45,7 @@ export interface Pulled {
 }
 
 /**
- * Loads what a model needs into the cache: `nameAndRevision` is `NAME` or `NAME@REVISION`. A branch or tag points at the
+ * Loads what a model needs into the cache: `nameAndRevision` is as `parseModelName` reads it. A branch or tag points at the
  * new commit only when everything is there. Throws RangeError for what is no name, HubError, and the signal's reason.
  */
 export async function pull(nameAndRevision: string, options: PullOptions): Promise<Pulled> {
@@ -54,7 +54,7 @@ export async function pull(nameAndRevision: string, options: PullOptions): Promi
   const { commit, files: listed } = await hub.listing();
   const model = cachedModel(options.cacheDirectory, wanted.name);
   const directory = model.snapshot(commit);
-  const selection = selectFiles(wanted.name, listed);
+  const selection = selectFiles(wanted.name, listed, wanted.gguf);
   const files: PulledFile[] = [];
   let receivedBytes = 0;
   let before = 0;
@@ -96,7 +96,7 @@ export async function pull(nameAndRevision: string, options: PullOptions): Promi
   } catch (error) {
     throw storageError(model.ref(wanted.revision), error);
   }
-  return { ...wanted, commit, directory, files, receivedBytes };
+  return { name: wanted.name, revision: wanted.revision, commit, directory, files, receivedBytes };
 }
 
 function sum(files: readonly RepositoryFile[]): number {

@@ -1,4 +1,4 @@
-/** Which files of a repository a model needs: configuration, tokenizer, chat template and weights in safetensors. */
+/** Which files of a repository a model needs: configuration, tokenizer, chat template and weights in safetensors, or a GGUF file. */
 
 import { HubError } from './errors.ts';
 
@@ -40,27 +40,71 @@ export interface Selection {
   readonly index: RepositoryFile | null;
 }
 
-/** Chooses among a repository's files. `name` is the model's. Throws HubError where there are no weights we may open. */
-export function selectFiles(name: string, listed: readonly RepositoryFile[]): Selection {
+/** A GGUF file: its name but for the number of a part, in lower case. */
+function ggufStem(path: string): string {
+  return path.toLowerCase().replace(/(-\d{5}-of-\d{5})?\.gguf$/, '');
+}
+
+/**
+ * The names of the parts of the GGUF file that is asked for by its name or by what its name ends with, the first part first.
+ * `problem` says what there is where none or several fit.
+ */
+export function selectGguf(wanted: string, names: readonly string[]): { readonly parts: readonly string[] } | { readonly problem: string } {
+  const files = names.filter((name) => /\.gguf$/i.test(name) && isPlainName(name)).sort();
+  const stem = ggufStem(wanted.toLowerCase().endsWith('.gguf') ? wanted : `${wanted}.gguf`);
+  const stems = [...new Set(files.map(ggufStem))];
+  const named = stems.filter((own) => own === stem);
+  const found = named.length > 0 ? named : stems.filter((own) => own.endsWith(stem) && /[-._]/.test(own.at(-stem.length - 1) ?? ''));
+  if (found.length !== 1) {
+    const which = found.length === 0 ? 'no GGUF file' : `${found.length} GGUF files`;
+    const choice = found.length === 0 ? files : files.filter((file) => found.includes(ggufStem(file)));
+    return { problem: `it has ${which} of ${wanted}; ${choice.length === 0 ? 'there is none at all' : `choose one of ${briefList(choice)}`}` };
+  }
+  const parts = files.filter((file) => ggufStem(file) === found[0]);
+  const [, total] = /-\d{5}-of-(\d{5})\.gguf$/i.exec(parts[0] ?? '') ?? [];
+  if (parts.length !== Number(total ?? 1)) return { problem: `it has ${parts.length} of the ${Number(total ?? 1)} parts of ${wanted}` };
+  return { parts };
+}
+
+/** Names in a message of bounded length. */
+function briefList(names: readonly string[]): string {
+  return names.length <= 12 ? names.join(', ') : `${names.slice(0, 12).join(', ')} and ${names.length - 12} more`;
+}
+
+/** Chooses a GGUF file of a repository, all of its parts. Throws HubError where none or several fit. */
+function selectGgufFiles(name: string, wanted: string, listed: readonly RepositoryFile[]): Selection {
+  const chosen = selectGguf(wanted, listed.map(({ path }) => path));
+  if ('problem' in chosen) throw new HubError('unusable', `Cannot pull ${name}: ${chosen.problem}`);
+  return { files: listed.filter(({ path }) => chosen.parts.includes(path)), index: null };
+}
+
+/**
+ * Chooses among a repository's files: those of a model of safetensors or, where `gguf` is given, the parts of that file. `name`
+ * is the model's. Throws HubError where there are no weights we may open.
+ */
+export function selectFiles(name: string, listed: readonly RepositoryFile[], gguf: string | null = null): Selection {
+  if (gguf !== null) return selectGgufFiles(name, gguf, listed);
   const byPath = new Map(listed.map((file) => [file.path, file]));
   const plain = listed.filter(({ path }) => PLAIN.has(path));
   const adapter = ADAPTER.flatMap((path) => byPath.get(path) ?? []);
   const isAdapter = adapter.length === ADAPTER.length;
   const whole = byPath.get(WEIGHTS);
   const index = whole ? null : (byPath.get(INDEX) ?? null);
-  if (!whole && !index && !isAdapter) throw new HubError('unusable', `Cannot pull ${name}: ${withoutWeights(listed)}`);
+  if (!whole && !index && !isAdapter) throw new HubError('unusable', `Cannot pull ${name}: ${withoutWeights(name, listed)}`);
   if ((whole || index) && !byPath.has('config.json')) throw new HubError('unusable', `Cannot pull ${name}: there is no config.json in it`);
   const weights = [whole ?? index ?? [], isAdapter ? adapter : []].flat();
   return { files: [...plain, ...weights], index };
 }
 
-function withoutWeights(listed: readonly RepositoryFile[]): string {
+function withoutWeights(name: string, listed: readonly RepositoryFile[]): string {
   const other = (pattern: RegExp) => listed.find(({ path }) => !path.includes('/') && pattern.test(path))?.path;
+  const ggufs = listed.map(({ path }) => path).filter((path) => /\.gguf$/i.test(path) && isPlainName(path)).sort();
+  if (ggufs.length > 0) return `its weights are GGUF files; choose one, as ${name}:Q4_K_M, of ${briefList(ggufs)}`;
   const pickle = other(/\.(bin|pth|pt|ckpt|pkl)$/);
   if (pickle !== undefined) {
     return `its weights are pickle files (${pickle}), and opening those can run any code; choose a model with safetensors`;
   }
-  const format = other(/\.(gguf|onnx|h5|msgpack)$/);
+  const format = other(/\.(onnx|h5|msgpack)$/);
   if (format !== undefined) return `its weights are in another format (${format}); choose a model with safetensors`;
   return `there is no ${WEIGHTS}, ${INDEX} or adapter_model.safetensors in it; is it a model?`;
 }

@@ -56,7 +56,7 @@ export type { WeightSource } from './files/sources.ts';
 export { DEFAULT_OPTIMISER, FullTrainer, LoraTrainer, type OptimiserSettings, type OptimiserState } from './training.ts';
 export { SHARD_BYTES, writeWeights, type StoredAs, type WrittenWeights } from './files/writing.ts';
 export { readAdapterDirectory } from './adapters/adapter-directory.ts';
-export { companionsOf } from './files/companions.ts';
+export { companionsOf, configJson } from './files/companions.ts';
 export { generationSettings, type ChosenSettings, type GenerationSettings } from './files/generation-config.ts';
 export {
   float32Config,

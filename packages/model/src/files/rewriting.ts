@@ -1,12 +1,12 @@
 /** Models written anew: with other numbers, with packed matrices, with changed weights, or from a file of llama2.c. */
 
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { problemsAs } from '@seal/files';
-import { readJson, writeDirectory } from '@seal/files/node';
+import { writeDirectory } from '@seal/files/node';
 import { configFile } from '../config.ts';
 import { quantisationConfig, readWeights } from './checkpoint.ts';
-import { companionsOf } from './companions.ts';
+import { companionsOf, configJson } from './companions.ts';
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts';
 import type { WeightSource } from './sources.ts';
 import { writeWeights, type StoredAs, type WrittenWeights } from './writing.ts';
@@ -30,15 +30,15 @@ export interface Original {
   readonly companions: (directory: string) => void;
 }
 
-/** A model directory as an original. */
+/** A model directory or a GGUF file as an original. */
 export async function originalOf(directory: string): Promise<Original> {
   const { source } = await problemsAs('unavailable', () => readWeights(directory));
-  const { quantization_config: _, ...config } = readJson(join(directory, 'config.json'), 'unavailable') as Record<string, unknown>;
+  const { quantization_config: _, ...config } = configJson(directory) as Record<string, unknown>;
   const present = companionsOf(directory);
   return {
     config,
     source,
-    companions: (target) => present.forEach((name) => copyFileSync(join(directory, name), join(target, name))),
+    companions: (target) => present.forEach(({ name, read }) => writeFileSync(join(target, name), read())),
   };
 }
 
@@ -81,9 +81,9 @@ export async function writeModel(
   return weights;
 }
 
-/** The `config.json` of a directory for weights in float32, under the names that it uses for their dtype. */
+/** The `config.json` of a model for weights in float32, under the names that it uses for their dtype. */
 export function float32Config(directory: string): string {
-  const { quantization_config: _, ...json } = readJson(join(directory, 'config.json'), 'data') as Record<string, unknown>;
+  const { quantization_config: _, ...json } = configJson(directory) as Record<string, unknown>;
   const dtype = 'dtype' in json ? { dtype: 'float32' } : {};
   const older = 'torch_dtype' in json || !('dtype' in json) ? { torch_dtype: 'float32' } : {};
   return `${JSON.stringify({ ...json, ...dtype, ...older }, null, 2)}\n`;
