@@ -40,6 +40,8 @@ const VARIANTS = [
   'qwen2-window',
   'qwen3',
   'qwen3-window',
+  'gemma3',
+  'gemma3-linear',
 ] as const;
 
 let gpu: Gpu;
@@ -115,7 +117,7 @@ describe.each(VARIANTS)('%s', (variant) => {
   });
 });
 
-describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) => {
+describe.each(['llama-bias', 'qwen2', 'qwen3', 'gemma3'])('all weights of %s', (variant) => {
   it('follow three steps of AdamW', async () => {
     const { model, segment, expected, weightErrors } = open(variant);
     const { optimizer, losses, rowStride } = expected.full!;
@@ -131,7 +133,7 @@ describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) =
   });
 });
 
-describe.each(['llama-bias', 'qwen2-window', 'qwen3-window'])('an adapter of %s', (variant) => {
+describe.each(['llama-bias', 'qwen2-window', 'qwen3-window', 'gemma3'])('an adapter of %s', (variant) => {
   it('is trained to the same bytes whatever shares its pack', async () => {
     const { model, lora, adapter, segment, expected } = open(variant);
     const pack = new LoraPack(gpu.device, model.config, lora, 3);
@@ -188,6 +190,13 @@ describe('what the configuration says counts', () => {
     ['qwen2-window', { sliding_window: 9 }],
     ['qwen2-window', { max_window_layers: 2 }],
     ['qwen3-window', { layer_types: ['full_attention', 'sliding_attention'] }],
+    ['gemma3', { sliding_window: 8 }],
+    ['gemma3', { sliding_window_pattern: 3 }],
+    ['gemma3', { rope_theta: 10_000 }],
+    ['gemma3', { rope_local_base_freq: 1_000_000 }],
+    ['gemma3', { query_pre_attn_scalar: 16 }],
+    ['gemma3-linear', { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 500 } } }],
+    ['gemma3-linear', { rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 } } }],
   ])('%s with %o has other logits', async (variant, change) => {
     const { model, segment, tensor } = open(variant, change);
     const [, logits] = await scoreLogits(model, null, [segment]);

@@ -39,9 +39,15 @@ describe('parseConfig', () => {
       rmsNormEps: 1e-6,
       ropeTheta: 10_000,
       ropeScaling: null,
+      slidingRopeTheta: null,
       tieWordEmbeddings: false,
       biasedProjections: [],
       queryKeyNorm: false,
+      normOffset: 0,
+      sandwichNorms: false,
+      scaledEmbedding: false,
+      activation: 'silu',
+      queryPreAttnScalar: null,
       windows: [null, null],
       bosTokenId: null,
       eosTokenIds: [],
@@ -107,7 +113,7 @@ describe('parseConfig', () => {
   });
 
   it.each<[string, object, string]>([
-    ['another family', { model_type: 'mixtral' }, 'model_type is "mixtral", supported is "llama", "qwen2", "qwen3"'],
+    ['another family', { model_type: 'mixtral' }, 'model_type is "mixtral", supported is "llama", "qwen2", "qwen3", "gemma3_text"'],
     ['another task', { architectures: ['LlamaForSequenceClassification'] }, 'architectures is ["LlamaForSequenceClassification"], supported is ["LlamaForCausalLM"]'],
     ['another activation', { hidden_act: 'gelu' }, 'hidden_act is "gelu", supported is "silu"'],
     ['yarn', { rope_scaling: { type: 'yarn', factor: 4 } }, 'rope_scaling.type is "yarn", supported is "default", "linear", "llama3"'],
