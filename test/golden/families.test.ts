@@ -6,12 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import {
   adapterFiles,
+  checkpointFiles,
   FullTrainer,
   Generator,
   loadModel,
   LoraPack,
   LoraTrainer,
   parseAdapterFile,
+  parseConfig,
+  parseSafetensors,
   readAdapter,
   readWeights,
   type Segment,
@@ -133,6 +136,24 @@ describe.each(['llama-bias', 'qwen2', 'qwen3', 'gemma3'])('all weights of %s', (
   });
 });
 
+describe('weights that are stored less 1', () => {
+  it('keep their bits when they are read, trained at a rate of 0 and written', async () => {
+    const folder = fileURLToPath(new URL('families/gemma3', import.meta.url));
+    const checkpoint = await readWeights(folder);
+    const model = await loadModel(gpu, checkpoint);
+    const { segment, expected } = open('gemma3');
+    const trainer = new FullTrainer(model, { tokens: 48, steps: 1 }, settings(expected.full!.optimizer));
+    trainer.step(segment, 0);
+    const { config, weights } = checkpointFiles(model.config, await model.read());
+    const written = parseSafetensors(weights, 'written');
+    const stored = parseSafetensors(readFileSync(`${folder}/model.safetensors`), 'stored');
+    expect([...written.keys()].toSorted()).toEqual([...stored.keys()].toSorted());
+    for (const [name, { bytes }] of stored) expect(Buffer.from(bytes).equals(written.get(name)!.bytes), name).toBe(true);
+    expect(parseConfig(JSON.parse(config), 'written')).toEqual(model.config);
+    model.destroy();
+  });
+});
+
 describe.each(['llama-bias', 'qwen2-window', 'qwen3-window', 'gemma3'])('an adapter of %s', (variant) => {
   it('is trained to the same bytes whatever shares its pack', async () => {
     const { model, lora, adapter, segment, expected } = open(variant);
@@ -157,7 +178,7 @@ describe.each(['llama-bias', 'qwen2-window', 'qwen3-window', 'gemma3'])('an adap
   });
 });
 
-describe.each(['llama-untied', 'qwen2'])('an exported adapter of %s', (variant) => {
+describe.each(['llama-untied', 'qwen2', 'gemma3'])('an exported adapter of %s', (variant) => {
   const at = (name: string) => new URL(`families/exported/${variant}/${name}`, import.meta.url);
 
   it('has the logits that PEFT computes with it', async () => {
