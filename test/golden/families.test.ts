@@ -6,12 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import {
   adapterFiles,
+  checkpointFiles,
   FullTrainer,
   Generator,
   loadModel,
   LoraPack,
   LoraTrainer,
   parseAdapterFile,
+  parseConfig,
+  parseSafetensors,
   readAdapter,
   readWeights,
   type Segment,
@@ -40,6 +43,8 @@ const VARIANTS = [
   'qwen2-window',
   'qwen3',
   'qwen3-window',
+  'gemma3',
+  'gemma3-linear',
 ] as const;
 
 let gpu: Gpu;
@@ -115,7 +120,7 @@ describe.each(VARIANTS)('%s', (variant) => {
   });
 });
 
-describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) => {
+describe.each(['llama-bias', 'qwen2', 'qwen3', 'gemma3'])('all weights of %s', (variant) => {
   it('follow three steps of AdamW', async () => {
     const { model, segment, expected, weightErrors } = open(variant);
     const { optimizer, losses, rowStride } = expected.full!;
@@ -131,7 +136,25 @@ describe.each(['llama-bias', 'qwen2', 'qwen3'])('all weights of %s', (variant) =
   });
 });
 
-describe.each(['llama-bias', 'qwen2-window', 'qwen3-window'])('an adapter of %s', (variant) => {
+describe('weights that are stored less 1', () => {
+  it('keep their bits when they are read, trained at a rate of 0 and written', async () => {
+    const folder = fileURLToPath(new URL('families/gemma3', import.meta.url));
+    const checkpoint = await readWeights(folder);
+    const model = await loadModel(gpu, checkpoint);
+    const { segment, expected } = open('gemma3');
+    const trainer = new FullTrainer(model, { tokens: 48, steps: 1 }, settings(expected.full!.optimizer));
+    trainer.step(segment, 0);
+    const { config, weights } = checkpointFiles(model.config, await model.read());
+    const written = parseSafetensors(weights, 'written');
+    const stored = parseSafetensors(readFileSync(`${folder}/model.safetensors`), 'stored');
+    expect([...written.keys()].toSorted()).toEqual([...stored.keys()].toSorted());
+    for (const [name, { bytes }] of stored) expect(Buffer.from(bytes).equals(written.get(name)!.bytes), name).toBe(true);
+    expect(parseConfig(JSON.parse(config), 'written')).toEqual(model.config);
+    model.destroy();
+  });
+});
+
+describe.each(['llama-bias', 'qwen2-window', 'qwen3-window', 'gemma3'])('an adapter of %s', (variant) => {
   it('is trained to the same bytes whatever shares its pack', async () => {
     const { model, lora, adapter, segment, expected } = open(variant);
     const pack = new LoraPack(gpu.device, model.config, lora, 3);
@@ -155,7 +178,7 @@ describe.each(['llama-bias', 'qwen2-window', 'qwen3-window'])('an adapter of %s'
   });
 });
 
-describe.each(['llama-untied', 'qwen2'])('an exported adapter of %s', (variant) => {
+describe.each(['llama-untied', 'qwen2', 'gemma3'])('an exported adapter of %s', (variant) => {
   const at = (name: string) => new URL(`families/exported/${variant}/${name}`, import.meta.url);
 
   it('has the logits that PEFT computes with it', async () => {
@@ -188,6 +211,13 @@ describe('what the configuration says counts', () => {
     ['qwen2-window', { sliding_window: 9 }],
     ['qwen2-window', { max_window_layers: 2 }],
     ['qwen3-window', { layer_types: ['full_attention', 'sliding_attention'] }],
+    ['gemma3', { sliding_window: 8 }],
+    ['gemma3', { sliding_window_pattern: 3 }],
+    ['gemma3', { rope_theta: 10_000 }],
+    ['gemma3', { rope_local_base_freq: 1_000_000 }],
+    ['gemma3', { query_pre_attn_scalar: 16 }],
+    ['gemma3-linear', { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 500 } } }],
+    ['gemma3-linear', { rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 } } }],
   ])('%s with %o has other logits', async (variant, change) => {
     const { model, segment, tensor } = open(variant, change);
     const [, logits] = await scoreLogits(model, null, [segment]);

@@ -24,8 +24,8 @@ export interface SuiteReport {
 const TOLERANCE = 1e-5;
 
 const CASES: readonly { readonly op: AnyOp; readonly sizes: Sizes<string> }[] = [
-  { op: rmsNorm as unknown as AnyOp, sizes: { T: 33, C: 128, eps: 1e-5 } },
-  { op: rmsNorm as unknown as AnyOp, sizes: { T: 7, C: 33, eps: 1e-5 } },
+  { op: rmsNorm as unknown as AnyOp, sizes: { T: 33, C: 128, eps: 1e-5, offset: 0 } },
+  { op: rmsNorm as unknown as AnyOp, sizes: { T: 7, C: 33, eps: 1e-5, offset: 1 } },
   { op: matmulNN as unknown as AnyOp, sizes: { M: 33, N: 64, K: 96, accumulate: 0, hasBias: 0, lda: 96, ldc: 64 } },
   { op: matmulNN as unknown as AnyOp, sizes: { M: 7, N: 33, K: 97, accumulate: 0, hasBias: 0, lda: 97, ldc: 33 } },
 ];

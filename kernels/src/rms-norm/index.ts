@@ -20,14 +20,13 @@ const rows = ({ T }: RowSizes) => T;
 const width = ({ C }: RowSizes) => C;
 
 /**
- * y = x / sqrt(mean(x^2) + eps) * weight. x (T, C) f32, weight (C) f32 -> y (T, C) f32, inverseRms (T) f32, both
- * overwritten.
+ * y = x / sqrt(mean(x^2) + eps) * (offset + weight); an offset of 1 is for weights that are stored less 1. x (T, C) f32, weight (C) f32 -> y (T, C) f32, inverseRms (T) f32, both overwritten.
  */
 export const rmsNorm = defineOp({
   name: 'rms-norm',
-  formula: 'y = x / sqrt(mean(x^2) + eps) * weight',
+  formula: 'y = x / sqrt(mean(x^2) + eps) * (offset + weight)',
   source: 'Zhang & Sennrich 2019, arXiv 1910.07467, equation 4',
-  params: { T: 'u32', C: 'u32', eps: 'f32' },
+  params: { T: 'u32', C: 'u32', eps: 'f32', offset: 'f32' },
   inputs: {
     x: { type: 'f32', shape: ({ T, C }) => [T, C] },
     weight: { type: 'f32', shape: ({ C }) => [C] },
@@ -42,23 +41,26 @@ export const rmsNorm = defineOp({
     { ...workgroupPerRow(rows, width), code: reductionCode + workgroupCode },
     { ...invocationPerRow(rows), code: plainCode },
   ],
-  reference: ({ T, C, eps }, { x, weight }) => reference.forward(T, C, eps, x, weight),
+  reference: ({ T, C, eps, offset }, { x, weight }) => reference.forward(T, C, eps, offset, x, weight),
   gradient: {
     of: ['x', 'weight'],
-    reference: ({ T, C }, { x, weight }, { inverseRms }, dOutputs) => ({
-      x: reference.backward(T, C, x, weight, inverseRms, dOutputs.y, new Float64Array(T * C)),
+    reference: ({ T, C, offset }, { x, weight }, { inverseRms }, dOutputs) => ({
+      x: reference.backward(T, C, offset, x, weight, inverseRms, dOutputs.y, new Float64Array(T * C)),
       weight: reference.backwardWeight(T, C, x, inverseRms, dOutputs.y, new Float64Array(C)),
     }),
     through: ['y'],
   },
   cases: [
-    { T: 1, C: 4, eps: 1e-5 },
-    { T: 7, C: 33, eps: 1e-5 },
-    { T: 33, C: 128, eps: 1e-6 },
-    { T: 97, C: 7, eps: 1e-5 },
-    { T: 129, C: 100, eps: 1e-5 },
-    { T: 7 * 33, C: 64, eps: 1e-6 },
-    { T: 3, C: 1_031, eps: 1e-5 },
+    { T: 1, C: 4, eps: 1e-5, offset: 0 },
+    { T: 7, C: 33, eps: 1e-5, offset: 0 },
+    { T: 33, C: 128, eps: 1e-6, offset: 0 },
+    { T: 97, C: 7, eps: 1e-5, offset: 0 },
+    { T: 129, C: 100, eps: 1e-5, offset: 0 },
+    { T: 7 * 33, C: 64, eps: 1e-6, offset: 0 },
+    { T: 3, C: 1_031, eps: 1e-5, offset: 0 },
+    { T: 33, C: 128, eps: 1e-6, offset: 1 },
+    { T: 7, C: 33, eps: 1e-6, offset: 1 },
+    { T: 3, C: 1_031, eps: 1e-6, offset: 1 },
   ],
   tolerance: { floor: 1e-6, why: 'inverseSqrt may be off by 2 units in the last place' },
 });
@@ -72,12 +74,15 @@ const backwardInputs = {
   dy: { type: 'f32' as const, shape: ({ T, C }: { T: number; C: number }) => [T, C] },
 };
 
-/** dx += r g - x r^3 mean(g x), g = dy * weight, r = inverseRms. x, dy (T, C), weight (C), inverseRms (T) -> dx (T, C). */
+/**
+ * dx += r g - x r^3 mean(g x), g = dy * (offset + weight), r = inverseRms. x, dy (T, C), weight (C), inverseRms (T) -> dx
+ * (T, C).
+ */
 export const rmsNormBackward = defineOp({
   name: 'rms-norm-backward',
-  formula: 'dx += r g - x r^3 mean(g x), g = dy * weight, r = inverseRms',
+  formula: 'dx += r g - x r^3 mean(g x), g = dy * (offset + weight), r = inverseRms',
   source: 'derivative of rms-norm',
-  params: { T: 'u32', C: 'u32' },
+  params: { T: 'u32', C: 'u32', offset: 'f32' },
   inputs: {
     x: { type: 'f32', shape: ({ T, C }) => [T, C] },
     weight: { type: 'f32', shape: ({ C }) => [C] },
@@ -90,18 +95,21 @@ export const rmsNormBackward = defineOp({
     { ...workgroupPerRow(rows, width), code: reductionCode + backwardWorkgroupCode },
     { ...invocationPerRow(rows), code: backwardPlainCode },
   ],
-  reference: ({ T, C }, { x, weight, inverseRms, dy }, before) => ({
-    dx: reference.backward(T, C, x, weight, inverseRms, dy, before.dx),
+  reference: ({ T, C, offset }, { x, weight, inverseRms, dy }, before) => ({
+    dx: reference.backward(T, C, offset, x, weight, inverseRms, dy, before.dx),
   }),
   gradient: { none: 'second derivatives are not used' },
   cases: [
-    { T: 1, C: 4 },
-    { T: 7, C: 33 },
-    { T: 33, C: 128 },
-    { T: 97, C: 7 },
-    { T: 129, C: 100 },
-    { T: 7 * 33, C: 64 },
-    { T: 3, C: 1_031 },
+    { T: 1, C: 4, offset: 0 },
+    { T: 7, C: 33, offset: 0 },
+    { T: 33, C: 128, offset: 0 },
+    { T: 97, C: 7, offset: 0 },
+    { T: 129, C: 100, offset: 0 },
+    { T: 7 * 33, C: 64, offset: 0 },
+    { T: 3, C: 1_031, offset: 0 },
+    { T: 33, C: 128, offset: 1 },
+    { T: 7, C: 33, offset: 1 },
+    { T: 3, C: 1_031, offset: 1 },
   ],
   tolerance: { floor: 1e-6, why: 'rounding of the rank-one correction' },
 });

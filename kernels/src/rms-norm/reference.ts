@@ -1,22 +1,23 @@
 import type { Numbers } from '../op.ts';
 
-/** y = x / sqrt(mean(x^2) + eps) * weight; x (T, C), weight (C) -> y (T, C), inverseRms (T). */
-export function forward(T: number, C: number, eps: number, x: Numbers, weight: Numbers) {
+/** y = x / sqrt(mean(x^2) + eps) * (offset + weight); x (T, C), weight (C) -> y (T, C), inverseRms (T). */
+export function forward(T: number, C: number, eps: number, offset: number, x: Numbers, weight: Numbers) {
   const y = new Float64Array(T * C);
   const inverseRms = new Float64Array(T);
   for (let t = 0; t < T; t++) {
     let squares = 0;
     for (let c = 0; c < C; c++) squares += x[t * C + c] ** 2;
     inverseRms[t] = 1 / Math.sqrt(squares / C + eps);
-    for (let c = 0; c < C; c++) y[t * C + c] = x[t * C + c] * inverseRms[t] * weight[c];
+    for (let c = 0; c < C; c++) y[t * C + c] = x[t * C + c] * inverseRms[t] * (offset + weight[c]);
   }
   return { y, inverseRms };
 }
 
-/** dx += r g - x r^3 mean(g x), with g = dy * weight and r = inverseRms. */
+/** dx += r g - x r^3 mean(g x), with g = dy * (offset + weight) and r = inverseRms. */
 export function backward(
   T: number,
   C: number,
+  offset: number,
   x: Numbers,
   weight: Numbers,
   inverseRms: Numbers,
@@ -26,9 +27,11 @@ export function backward(
   const dx = before.slice();
   for (let t = 0; t < T; t++) {
     let mean = 0;
-    for (let c = 0; c < C; c++) mean += (dy[t * C + c] * weight[c] * x[t * C + c]) / C;
+    for (let c = 0; c < C; c++) mean += (dy[t * C + c] * (offset + weight[c]) * x[t * C + c]) / C;
     const r = inverseRms[t];
-    for (let c = 0; c < C; c++) dx[t * C + c] += r * dy[t * C + c] * weight[c] - r ** 3 * mean * x[t * C + c];
+    for (let c = 0; c < C; c++) {
+      dx[t * C + c] += r * dy[t * C + c] * (offset + weight[c]) - r ** 3 * mean * x[t * C + c];
+    }
   }
   return dx;
 }

@@ -1,7 +1,7 @@
-// One invocation computes one row: with g = dy * weight and r = inverse_rms,
+// One invocation computes one row: with g = dy * (offset + weight) and r = inverse_rms,
 // dx += r * g - x * r^3 * mean(g * x). No workgroup memory, no barriers; any C.
 const code: string = /* wgsl */ `
-struct Params { t: u32, c: u32 }
+struct Params { t: u32, c: u32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -21,9 +21,11 @@ fn main(
   let start = row * params.c;
   let r = inverse_rms[row];
   var projection = 0.0;
-  for (var i = 0u; i < params.c; i++) { projection += dy[start + i] * weight[i] * x[start + i]; }
+  for (var i = 0u; i < params.c; i++) { projection += dy[start + i] * (params.offset + weight[i]) * x[start + i]; }
   let back = projection / f32(params.c) * r * r * r;
-  for (var i = 0u; i < params.c; i++) { dx[start + i] += r * dy[start + i] * weight[i] - back * x[start + i]; }
+  for (var i = 0u; i < params.c; i++) {
+    dx[start + i] += r * dy[start + i] * (params.offset + weight[i]) - back * x[start + i];
+  }
 }
 `;
 export default code;

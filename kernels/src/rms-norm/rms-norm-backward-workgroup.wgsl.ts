@@ -1,7 +1,8 @@
-// One workgroup of 256 computes one row: with g = dy * weight and r = inverse_rms, dx += r * g - x * r^3 * mean(g * x);
-// row-reduction.wgsl.ts adds the products. For rows too long for one subgroup, or where its size is not known. Any C.
+// One workgroup of 256 computes one row: with g = dy * (offset + weight) and r = inverse_rms,
+// dx += r * g - x * r^3 * mean(g * x); row-reduction.wgsl.ts adds the products. For rows too long for one subgroup, or
+// where its size is not known. Any C.
 const code: string = /* wgsl */ `
-struct Params { t: u32, c: u32 }
+struct Params { t: u32, c: u32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -21,9 +22,13 @@ fn main(
   let start = row * params.c;
   let r = inverse_rms[row];
   var projection = 0.0;
-  for (var i = local; i < params.c; i += 256u) { projection += dy[start + i] * weight[i] * x[start + i]; }
+  for (var i = local; i < params.c; i += 256u) {
+    projection += dy[start + i] * (params.offset + weight[i]) * x[start + i];
+  }
   let back = sum_across(projection, local) / f32(params.c) * r * r * r;
-  for (var i = local; i < params.c; i += 256u) { dx[start + i] += r * dy[start + i] * weight[i] - back * x[start + i]; }
+  for (var i = local; i < params.c; i += 256u) {
+    dx[start + i] += r * dy[start + i] * (params.offset + weight[i]) - back * x[start + i];
+  }
 }
 `;
 export default code;

@@ -1,10 +1,10 @@
-// One subgroup computes one row: with g = dy * weight and r = inverse_rms,
+// One subgroup computes one row: with g = dy * (offset + weight) and r = inverse_rms,
 // dx += r * g - x * r^3 * mean(g * x). Lanes stride over vec4s; no workgroup memory, no barriers. C a multiple of 4.
 const code: string = /* wgsl */ `
 override WIDTH: u32;
 override ROWS: u32;
 
-struct Params { t: u32, c: u32 }
+struct Params { t: u32, c: u32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
@@ -25,12 +25,12 @@ fn main(
   let r = inverse_rms[min(row, params.t - 1u)];
   var projection = 0.0;
   for (var i = local.x; i < c4; i += WIDTH) {
-    projection += dot(dy[start + i] * weight[i], x[start + i]);
+    projection += dot(dy[start + i] * (params.offset + weight[i]), x[start + i]);
   }
   let back = subgroupAdd(projection) / f32(params.c) * r * r * r;
   if (row < params.t) {
     for (var i = local.x; i < c4; i += WIDTH) {
-      dx[start + i] += r * dy[start + i] * weight[i] - back * x[start + i];
+      dx[start + i] += r * dy[start + i] * (params.offset + weight[i]) - back * x[start + i];
     }
   }
 }

@@ -1,6 +1,6 @@
 // One invocation normalises one row. No workgroup memory, no barriers; any C.
 const code: string = /* wgsl */ `
-struct Params { t: u32, c: u32, eps: f32 }
+struct Params { t: u32, c: u32, eps: f32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -20,7 +20,7 @@ fn main(
   var squares = 0.0;
   for (var i = 0u; i < params.c; i++) { squares += x[start + i] * x[start + i]; }
   let scale = inverseSqrt(squares / f32(params.c) + params.eps);
-  for (var i = 0u; i < params.c; i++) { y[start + i] = x[start + i] * scale * weight[i]; }
+  for (var i = 0u; i < params.c; i++) { y[start + i] = x[start + i] * scale * (params.offset + weight[i]); }
   inverse_rms[row] = scale;
 }
 `;

@@ -1,7 +1,7 @@
 // One workgroup of 256 normalises one row: neighbouring invocations take neighbouring elements, row-reduction.wgsl.ts
 // adds the squares. For rows too long for one subgroup, or where its size is not known. Any C.
 const code: string = /* wgsl */ `
-struct Params { t: u32, c: u32, eps: f32 }
+struct Params { t: u32, c: u32, eps: f32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -21,7 +21,7 @@ fn main(
   var squares = 0.0;
   for (var i = local; i < params.c; i += 256u) { squares += x[start + i] * x[start + i]; }
   let scale = inverseSqrt(sum_across(squares, local) / f32(params.c) + params.eps);
-  for (var i = local; i < params.c; i += 256u) { y[start + i] = x[start + i] * scale * weight[i]; }
+  for (var i = local; i < params.c; i += 256u) { y[start + i] = x[start + i] * scale * (params.offset + weight[i]); }
   if (local == 0u) { inverse_rms[row] = scale; }
 }
 `;

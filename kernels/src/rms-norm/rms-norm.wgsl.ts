@@ -4,7 +4,7 @@ const code: string = /* wgsl */ `
 override WIDTH: u32;
 override ROWS: u32;
 
-struct Params { t: u32, c: u32, eps: f32 }
+struct Params { t: u32, c: u32, eps: f32, offset: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
@@ -29,7 +29,7 @@ fn main(
   let scale = inverseSqrt(subgroupAdd(squares) / f32(params.c) + params.eps);
   if (row < params.t) {
     for (var i = local.x; i < c4; i += WIDTH) {
-      y[start + i] = x[start + i] * scale * weight[i];
+      y[start + i] = x[start + i] * scale * (params.offset + weight[i]);
     }
     if (local.x == 0u) { inverse_rms[row] = scale; }
   }

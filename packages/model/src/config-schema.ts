@@ -6,9 +6,10 @@ import { type } from 'arktype';
 export const size = '1 <= number.integer <= 16777216';
 const count = '1 <= number.integer <= 4096';
 const tokenId = '0 <= number.integer < 16777216';
-const positive = '0 < number <= 1000000000000';
+export const positive = '0 < number <= 1000000000000';
 
-const ropeSettings = type({
+/** How one kind of layer turns. */
+export const ropeSettings = type({
   'rope_type?': 'string',
   'type?': 'string',
   'rope_theta?': positive,
@@ -42,6 +43,9 @@ export const configSchema = type({
   'bos_token_id?': type(tokenId).or('null'),
   'eos_token_id?': type(tokenId).or(`(${tokenId})[]`).or('null'),
 });
+
+/** Settings of rotary positions. */
+export type RopeSettings = Exclude<typeof ropeSettings.infer, null>;
 
 /** A `config.json` whose known keys have the right types. */
 export type ConfigFile = typeof configSchema.infer;

@@ -13,6 +13,7 @@ const good = {
 };
 const qwen2 = { ...good, model_type: 'qwen2' };
 const qwen3 = { ...good, model_type: 'qwen3', head_dim: 8 };
+const gemma3 = { ...good, model_type: 'gemma3_text', head_dim: 8, num_hidden_layers: 7 };
 const refusal = (change: object, base: object = good): string => {
   try {
     parseConfig({ ...base, ...change }, 'dir/config.json');
@@ -39,9 +40,15 @@ describe('parseConfig', () => {
       rmsNormEps: 1e-6,
       ropeTheta: 10_000,
       ropeScaling: null,
+      slidingRopeTheta: null,
       tieWordEmbeddings: false,
       biasedProjections: [],
       queryKeyNorm: false,
+      normOffset: 0,
+      sandwichNorms: false,
+      scaledEmbedding: false,
+      activation: 'silu',
+      queryPreAttnScalar: null,
       windows: [null, null],
       bosTokenId: null,
       eosTokenIds: [],
@@ -106,8 +113,34 @@ describe('parseConfig', () => {
     expect(rope({ rope_scaling: { rope_type: 'llama3', ...withoutLength } }).ropeScaling).toMatchObject({ originalMaxPositionEmbeddings: 512 });
   });
 
+  it('reads Gemma 3 with the defaults of transformers', () => {
+    const { head_dim: _, num_key_value_heads: __, ...bare } = gemma3;
+    const config = parseConfig({ ...bare, sliding_window: 5 }, 'x');
+    expect(config).toMatchObject({ numKeyValueHeads: 4, headDim: 256, maxPositionEmbeddings: 131_072, rmsNormEps: 1e-6 });
+    expect(config).toMatchObject({ queryKeyNorm: true, normOffset: 1, sandwichNorms: true, scaledEmbedding: true, tieWordEmbeddings: true });
+    expect(config).toMatchObject({ activation: 'gelu_pytorch_tanh', queryPreAttnScalar: 256, biasedProjections: [] });
+    expect(config).toMatchObject({ windows: [5, 5, 5, 5, 5, null, 5], ropeTheta: 1_000_000, ropeScaling: null, slidingRopeTheta: 10_000 });
+    expect(parseConfig({ ...gemma3, tie_word_embeddings: false }, 'x').tieWordEmbeddings).toBe(false);
+    expect(parseConfig({ ...gemma3, sliding_window_pattern: 2 }, 'x').windows).toEqual([4_096, null, 4_096, null, 4_096, null, 4_096]);
+  });
+
+  it('reads how the layers of Gemma 3 turn in the layouts of transformers 4 and 5', () => {
+    const rope = (change: object) => {
+      const { ropeTheta, ropeScaling, slidingRopeTheta } = parseConfig({ ...gemma3, ...change }, 'x');
+      return [ropeTheta, ropeScaling, slidingRopeTheta];
+    };
+    const linear = { type: 'linear', factor: 8 };
+    expect(rope({ rope_theta: 5, rope_local_base_freq: 3, rope_scaling: { rope_type: 'linear', factor: 8 } })).toEqual([5, linear, 3]);
+    const full_attention = { rope_type: 'linear', factor: 8, rope_theta: 5 };
+    expect(rope({ rope_parameters: { full_attention, sliding_attention: { rope_type: 'default', rope_theta: 3 } } })).toEqual([5, linear, 3]);
+    expect(rope({ rope_parameters: { full_attention } })).toEqual([5, linear, 10_000]);
+    expect(rope({ rope_parameters: null })).toEqual([1_000_000, null, 10_000]);
+    // As transformers: the older dictionary over the newer one, a theta within before the one without.
+    expect(rope({ rope_theta: 7, rope_parameters: { full_attention }, rope_scaling: { factor: 2 } })).toEqual([5, { ...linear, factor: 2 }, 10_000]);
+  });
+
   it.each<[string, object, string]>([
-    ['another family', { model_type: 'mixtral' }, 'model_type is "mixtral", supported is "llama", "qwen2", "qwen3"'],
+    ['another family', { model_type: 'mixtral' }, 'model_type is "mixtral", supported is "llama", "qwen2", "qwen3", "gemma3_text"'],
     ['another task', { architectures: ['LlamaForSequenceClassification'] }, 'architectures is ["LlamaForSequenceClassification"], supported is ["LlamaForCausalLM"]'],
     ['another activation', { hidden_act: 'gelu' }, 'hidden_act is "gelu", supported is "silu"'],
     ['yarn', { rope_scaling: { type: 'yarn', factor: 4 } }, 'rope_scaling.type is "yarn", supported is "default", "linear", "llama3"'],
@@ -156,6 +189,22 @@ describe('parseConfig', () => {
     ['another architecture', qwen2, { architectures: ['Qwen2ForRewardModel'] }, 'supported is ["Qwen2ForCausalLM"]'],
   ])('refuses %s of Qwen by name', (_, base, change, message) => {
     expect(refusal(change, base)).toContain(message);
+  });
+
+  it.each<[string, object, string]>([
+    ['capped logits', { final_logit_softcapping: 30 }, 'final_logit_softcapping is 30, supported is null'],
+    ['capped scores', { attn_logit_softcapping: 50 }, 'attn_logit_softcapping is 50, supported is null'],
+    ['attention in both directions', { use_bidirectional_attention: true }, 'use_bidirectional_attention is true, supported is false'],
+    ['another activation', { hidden_activation: 'gelu' }, 'hidden_activation is "gelu", supported is "gelu_pytorch_tanh"'],
+    ['a window without its size', { sliding_window: null }, 'layer_types is "sliding_attention", supported is "full_attention" where sliding_window is null'],
+    ['scaled positions within windows', { rope_parameters: { sliding_attention: { rope_type: 'linear', factor: 2 } } }, 'rope_parameters.sliding_attention.rope_type is "linear", supported is "default"'],
+    ['dynamic positions', { rope_parameters: { full_attention: { rope_type: 'dynamic', factor: 2 } } }, 'rope_parameters.full_attention.rope_type is "dynamic"'],
+    ['positions of one kind for all', { rope_parameters: { rope_type: 'default', rope_theta: 7 } }, 'rope_parameters.rope_type is "default", supported is null beside full_attention and sliding_attention'],
+    ['positions of a third kind', { rope_parameters: { chunked_attention: { rope_theta: 7 } } }, 'rope_parameters.chunked_attention is'],
+    ['the model with images', { model_type: 'gemma3' }, 'model_type is "gemma3", supported is'],
+    ['another architecture', { architectures: ['Gemma3ForConditionalGeneration'] }, 'supported is ["Gemma3ForCausalLM"]'],
+  ])('refuses %s of Gemma 3 by name', (_, change, message) => {
+    expect(refusal(change, gemma3)).toContain(message);
   });
 
   it.each<[string, object, string]>([
@@ -216,6 +265,9 @@ describe('configFile', () => {
     ['qwen2 with windows', { ...qwen2, use_sliding_window: true, sliding_window: 5, max_window_layers: 1 }],
     ['qwen2 with windows first', { ...qwen2, use_sliding_window: true, sliding_window: 5, layer_types: ['sliding_attention', 'full_attention'] }],
     ['qwen3', { ...qwen3, attention_bias: true }],
+    ['gemma3', { ...gemma3, query_pre_attn_scalar: 10, tie_word_embeddings: false }],
+    ['gemma3 with scaled positions', { ...gemma3, attention_bias: true, rope_scaling: { rope_type: 'linear', factor: 8 }, rope_local_base_freq: 3 }],
+    ['gemma3 with windows in no order', { ...gemma3, num_hidden_layers: 2, layer_types: ['full_attention', 'sliding_attention'], sliding_window: 9 }],
   ])('writes what parseConfig read: %s', (_, file) => {
     const config = parseConfig(file, 'x');
     expect(parseConfig(JSON.parse(JSON.stringify(configFile(config))), 'x')).toEqual(config);

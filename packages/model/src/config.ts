@@ -8,7 +8,7 @@
 import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
 import { configSchema, type ConfigFile } from './config-schema.ts';
-import type { FamilyFeatures, Refuse } from './families/family.ts';
+import { USUAL, type Refuse } from './families/family.ts';
 import { FAMILIES } from './families/list.ts';
 import type { ModelConfig } from './model-config.ts';
 import { readRope, writeRope } from './rope.ts';
@@ -100,7 +100,7 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     if (outside !== undefined) refuse(name, outside, `an id below vocab_size (${file.vocab_size})`);
   }
   const maxPositionEmbeddings = file.max_position_embeddings ?? defaults.maxPositionEmbeddings;
-  const features: FamilyFeatures = family.read(json, file, place, refuse);
+  const { rope, ...features } = family.read(json, file, place, refuse);
   return {
     family: family.name,
     vocabSize: file.vocab_size,
@@ -112,8 +112,9 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     headDim,
     maxPositionEmbeddings,
     rmsNormEps: file.rms_norm_eps ?? 1e-6,
-    ...readRope(file, maxPositionEmbeddings, refuse),
-    tieWordEmbeddings: file.tie_word_embeddings ?? false,
+    ...(rope ?? readRope(file, maxPositionEmbeddings, refuse)),
+    tieWordEmbeddings: file.tie_word_embeddings ?? defaults.tieWordEmbeddings ?? false,
+    ...USUAL,
     ...features,
     bosTokenId: file.bos_token_id ?? null,
     eosTokenIds,
@@ -150,7 +151,7 @@ export function configFile(config: ModelConfig): Record<string, unknown> {
     max_position_embeddings: config.maxPositionEmbeddings,
     rms_norm_eps: config.rmsNormEps,
     ...writeRope(config),
-    hidden_act: 'silu',
+    hidden_act: config.activation,
     ...family.write(config),
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosTokenId,

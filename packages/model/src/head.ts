@@ -22,12 +22,12 @@ export function recordLoss(
   tables: BatchTables,
   trained: ParameterArena | null,
 ): { readonly loss: Slice; readonly dStream: Slice } {
-  const { vocabSize: V, hiddenSize: C, rmsNormEps: eps } = model.config;
+  const { vocabSize: V, hiddenSize: C, rmsNormEps: eps, normOffset: offset } = model.config;
   const byTokens = ({ tokens }: Step) => ({ T: tokens });
   const normWeight = model.weight('model.norm.weight');
   const hidden = record.temporary('final hidden', T * C);
   const inverseRms = record.temporary('final inverse rms', T);
-  record.run(rmsNorm, { T, C, eps }, { x, weight: normWeight, y: hidden, inverseRms }, byTokens);
+  record.run(rmsNorm, { T, C, eps, offset }, { x, weight: normWeight, y: hidden, inverseRms }, byTokens);
 
   const weight = model.matrix(headTensor(model.config));
   const loss = record.temporary('loss', T);
@@ -49,7 +49,7 @@ export function recordLoss(
 
   const dStream = record.temporary('d residual stream', T * C);
   record.clear(dStream);
-  record.run(rmsNormBackward, { T, C }, { x, weight: normWeight, inverseRms, dy: dHidden, dx: dStream }, byTokens);
+  record.run(rmsNormBackward, { T, C, offset }, { x, weight: normWeight, inverseRms, dy: dHidden, dx: dStream }, byTokens);
   if (trained) {
     const dweight = trained.slice('model.norm.weight');
     record.run(rmsNormBackwardWeight, { T, C }, { x, inverseRms, dy: dHidden, dweight });

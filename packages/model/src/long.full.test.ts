@@ -38,7 +38,7 @@ function referenceLoss(tokens: Uint32Array, weights: ReadonlyMap<string, Float32
   const zeros = (length: number) => new Float64Array(length);
   const weight = (name: string) => Float64Array.from(weights.get(name)!);
   const sum = (a: Numbers, b: Numbers) => add.reference({ n: T * C }, { a, b }, { y: empty }).y;
-  const normalise = (x: Numbers, name: string) => rmsNorm.reference({ T, C, eps }, { x, weight: weight(name) }, { y: empty, inverseRms: empty }).y;
+  const normalise = (x: Numbers, name: string) => rmsNorm.reference({ T, C, eps, offset: 0 }, { x, weight: weight(name) }, { y: empty, inverseRms: empty }).y;
   const product = (x: Numbers, w: Numbers, N: number, inner: number) =>
     matmulNT.reference({ M: T, N, K: inner, accumulate: 0, hasBias: 0, lda: inner, ldc: N }, { a: x, b: w, bias: empty }, { c: zeros(T * N) }).c;
   const positions = Uint32Array.from({ length: T }, (_, t) => t);

@@ -13,6 +13,9 @@ export const PROJECTIONS = [
 
 export type Projection = (typeof PROJECTIONS)[number];
 
+/** What a feed-forward gates with, in Hugging Face's names. */
+export type Activation = 'silu' | 'gelu_pytorch_tanh';
+
 /** How rotary frequencies are stretched for texts longer than those of the pretraining. */
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
@@ -39,11 +42,22 @@ export interface ModelConfig {
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | null;
+  /** Base of the rotary frequencies of layers that have a window, which are not scaled; null where they turn as the others. */
+  readonly slidingRopeTheta: number | null;
   readonly tieWordEmbeddings: boolean;
   /** Linear layers that add a bias. */
   readonly biasedProjections: readonly Projection[];
   /** Whether every head of queries and keys is normalised before it is turned. */
   readonly queryKeyNorm: boolean;
+  /** What is added to the weights of all norms: 1 where they are stored less 1. */
+  readonly normOffset: 0 | 1;
+  /** Whether attention and feed-forward are normalised on their way out too, before they are added to the residual stream. */
+  readonly sandwichNorms: boolean;
+  /** Whether embedded tokens are multiplied by the square root of the hidden size, as float32 has it. */
+  readonly scaledEmbedding: boolean;
+  readonly activation: Activation;
+  /** Scores of attention are divided by the square root of this; null for the size of a head. */
+  readonly queryPreAttnScalar: number | null;
   /** How many keys, its own included, a query of each layer sees; null for all. */
   readonly windows: readonly (number | null)[];
   readonly bosTokenId: number | null;

@@ -1,4 +1,4 @@
-/** A loaded model: configuration, weights on the device in float32 or quantised, rotary table, compiled kernels. */
+/** A loaded model: configuration, weights on the device in float32 or quantised, rotary tables, compiled kernels. */
 
 import type { Gpu } from '@seal/device';
 import { Kernels, ropeTable, type ChoiceOptions, type QuantisedRows, type Slice } from '@seal/kernels';
@@ -20,10 +20,11 @@ export class Model {
   readonly kernels: Kernels;
   /** How matrices are held; `matrix(name).format` says it of each. */
   readonly holding: Holding;
-  readonly cosSin: GPUBuffer;
   /** Most bytes that a buffer of parameters has. */
   readonly byteLimit: number;
   #arena: ParameterArena | QuantisedWeights;
+  /** Rotary tables of all layers, and of those that have a window where they turn by other frequencies. */
+  #rotary: readonly [all: GPUBuffer, sliding?: GPUBuffer];
 
   /**
    * Weights are zeros until they are written. They are split at `byteLimit`, what the device can bind unless given, and
@@ -53,9 +54,22 @@ export class Model {
       holding === 'f32'
         ? new ParameterArena(gpu.device, 'weights', layout, this.byteLimit)
         : new QuantisedWeights(gpu.device, layout, holding, this.byteLimit);
-    const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(config));
-    this.cosSin = createStorage(gpu.device, 'rotary table', table.length);
-    gpu.device.queue.writeBuffer(this.cosSin, 0, table);
+    const rotaryTable = (turning: Parameters<typeof inverseFrequencies>[0]) => {
+      const table = ropeTable(config.maxPositionEmbeddings, inverseFrequencies(turning));
+      const buffer = createStorage(gpu.device, 'rotary table', table.length);
+      gpu.device.queue.writeBuffer(buffer, 0, table);
+      return buffer;
+    };
+    const { slidingRopeTheta } = config;
+    const all = rotaryTable(config);
+    this.#rotary =
+      slidingRopeTheta === null ? [all] : [all, rotaryTable({ ...config, ropeTheta: slidingRopeTheta, ropeScaling: null })];
+  }
+
+  /** Cosines and sines of a layer, (P, D) f32 as `ropeTable` makes them. */
+  cosSin(layer: number): GPUBuffer {
+    const [all, sliding = all] = this.#rotary;
+    return this.config.windows[layer] === null ? all : sliding;
   }
 
   /** All weights, to be trained or exchanged. Throws TypeError where they are quantised. */
@@ -115,7 +129,7 @@ export class Model {
 
   destroy(): void {
     this.#arena.destroy();
-    this.cosSin.destroy();
+    for (const table of this.#rotary) table?.destroy();
     this.kernels.destroy();
   }
 }

@@ -46,6 +46,24 @@ export function layerTensor(layer: number, part: string, kind: 'weight' | 'bias'
   return `model.layers.${layer}.${part}.${kind}`;
 }
 
+/** A block's norms by what they stand before, and in families that have them behind. */
+export interface BlockNorms {
+  readonly attentionInput: string;
+  readonly attentionOutput: string | null;
+  readonly mlpInput: string;
+  readonly mlpOutput: string | null;
+}
+
+/** Names of a block's norms; the same name is another norm where attention has one on its way out. */
+export function blockNorms({ sandwichNorms }: ModelConfig): BlockNorms {
+  return {
+    attentionInput: 'input_layernorm',
+    attentionOutput: sandwichNorms ? 'post_attention_layernorm' : null,
+    mlpInput: sandwichNorms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm',
+    mlpOutput: sandwichNorms ? 'post_feedforward_layernorm' : null,
+  };
+}
+
 /** Name of the matrix that turns hidden states into logits. */
 export function headTensor(config: ModelConfig): string {
   return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
@@ -66,8 +84,7 @@ export function parameterLayout(config: ModelConfig): ParameterLayout {
   ];
   if (!config.tieWordEmbeddings) matrices.push(['lm_head.weight', [V, C]]);
   const norms: readonly (readonly [string, number])[] = [
-    ['input_layernorm', C],
-    ['post_attention_layernorm', C],
+    ...Object.values(blockNorms(config)).flatMap((part: string | null) => (part === null ? [] : [[part, C] as const])),
     ...(config.queryKeyNorm ? ([['self_attn.q_norm', D], ['self_attn.k_norm', D]] as const) : []),
   ];
   const vectors: [string, readonly number[]][] = [

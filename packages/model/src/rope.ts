@@ -5,9 +5,9 @@
  */
 
 import { ropeFrequencies } from '@seal/kernels';
-import type { ConfigFile } from './config-schema.ts';
+import type { ConfigFile, RopeSettings } from './config-schema.ts';
 import type { Refuse } from './families/family.ts';
-import type { ModelConfig } from './model-config.ts';
+import type { ModelConfig, RopeScaling } from './model-config.ts';
 
 const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
 const OWN: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +20,16 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
 export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse: Refuse): Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'> {
   // Of two dictionaries transformers takes the older one, and of two thetas the one within.
   const place = file.rope_scaling && Object.keys(file.rope_scaling).length > 0 ? 'rope_scaling' : 'rope_parameters';
-  const given = file[place] ?? {};
+  return readRopeSettings(file[place] ?? {}, place, { ...file, max_position_embeddings: maxPositionEmbeddings }, refuse);
+}
+
+/** Reads the rotary settings that stand at `place`, and of the rest of the file what they leave out. */
+export function readRopeSettings(
+  given: RopeSettings,
+  place: string,
+  file: Pick<ConfigFile, 'rope_theta' | 'original_max_position_embeddings'> & { readonly max_position_embeddings: number },
+  refuse: Refuse,
+): Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'> {
   const kind = given.rope_type ?? given.type ?? 'default';
   const ropeTheta = given.rope_theta ?? file.rope_theta ?? 10_000;
   const own = OWN[kind];
@@ -44,7 +53,7 @@ export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse
     refuse(`${place}.high_freq_factor`, highFreqFactor, `a number above low_freq_factor (${lowFreqFactor})`);
   }
   const originalMaxPositionEmbeddings =
-    file.original_max_position_embeddings ?? given.original_max_position_embeddings ?? maxPositionEmbeddings;
+    file.original_max_position_embeddings ?? given.original_max_position_embeddings ?? file.max_position_embeddings;
   return {
     ropeTheta,
     ropeScaling: { type: 'llama3', factor: needed('factor'), lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings },
@@ -52,24 +61,25 @@ export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse
 }
 
 /** The keys that `readRope` reads, in the layout that transformers 4 and 5 both read. */
-export function writeRope({ ropeTheta, ropeScaling: scaling }: ModelConfig): Record<string, unknown> {
-  if (scaling === null) return { rope_theta: ropeTheta, rope_scaling: null };
+export function writeRope({ ropeTheta, ropeScaling }: Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'>) {
+  return { rope_theta: ropeTheta, rope_scaling: scalingSettings(ropeScaling) };
+}
+
+function scalingSettings(scaling: RopeScaling | null): RopeSettings | null {
+  if (scaling === null) return null;
   const { type: rope_type, factor } = scaling;
-  if (rope_type === 'linear') return { rope_theta: ropeTheta, rope_scaling: { rope_type, factor } };
+  if (rope_type === 'linear') return { rope_type, factor };
   return {
-    rope_theta: ropeTheta,
-    rope_scaling: {
-      rope_type,
-      factor,
-      low_freq_factor: scaling.lowFreqFactor,
-      high_freq_factor: scaling.highFreqFactor,
-      original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
-    },
+    rope_type,
+    factor,
+    low_freq_factor: scaling.lowFreqFactor,
+    high_freq_factor: scaling.highFreqFactor,
+    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
   };
 }
 
 /** Angle per position of each of the D/2 pairs of a head, float64. */
-export function inverseFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: ModelConfig): Float64Array {
+export function inverseFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: Pick<ModelConfig, 'headDim' | 'ropeTheta' | 'ropeScaling'>): Float64Array {
   const plain = ropeFrequencies(headDim, ropeTheta);
   if (scaling === null) return plain;
   const { factor } = scaling;

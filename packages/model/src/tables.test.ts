@@ -9,7 +9,7 @@ import { drawnAdapter, hostSource, scoreLogits, smallConfig, smallWeights, unifo
 import { LoraPack, type LoraConfig } from './adapters/lora.ts';
 import { Model } from './model.ts';
 import { tensorFormat } from './quantised.ts';
-import { PROJECTIONS } from './model-config.ts';
+import { PROJECTIONS, type ModelConfig } from './model-config.ts';
 import { rowShape } from './files/sources.ts';
 import { BatchTables, evenStepTokens, evenTokens, feedForwardTokens } from './tables.ts';
 import { FullTrainer, LoraTrainer } from './training.ts';
@@ -75,8 +75,12 @@ describe('rangeTables', () => {
   });
 });
 
-describe('a feed-forward in ranges', () => {
-  const config = { ...smallConfig, hiddenSize: 16, intermediateSize: 64, maxPositionEmbeddings: 1_024 };
+const ranged = { ...smallConfig, hiddenSize: 16, intermediateSize: 64, maxPositionEmbeddings: 1_024 };
+
+describe.each<[string, ModelConfig]>([
+  ['a feed-forward', ranged],
+  ['a feed-forward with a norm behind it', { ...ranged, sandwichNorms: true, normOffset: 1, activation: 'gelu_pytorch_tanh' }],
+])('%s in ranges', (_, config) => {
   const T = 1_280;
   // An activation of the feed-forward takes 320 KiB.
   const LIMIT = 200 * 1024;
@@ -185,10 +189,10 @@ describe('a feed-forward in ranges', () => {
       return gradients;
     };
     const [actual, wanted] = [await train(cut), await train(whole)];
-    // Gradients of the three matrices are sums of the ranges' sums, all others the same.
+    // Gradients of the three matrices, and of the norm behind them, are sums of the ranges' sums, all others the same.
     for (const [name, values] of wanted) {
       const difference = Math.hypot(...values.map((value, i) => value - actual.get(name)![i]!));
-      expect(difference / Math.hypot(...values), name).toBeLessThanOrEqual(name.includes('mlp.') ? 1e-6 : 0);
+      expect(difference / Math.hypot(...values), name).toBeLessThanOrEqual(/mlp\.|post_feedforward/.test(name) ? 1e-6 : 0);
     }
   });
 });

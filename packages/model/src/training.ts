@@ -23,7 +23,7 @@ import type { LoraPack, LoraScale } from './adapters/lora.ts';
 import { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
 import { BatchTables, evenStepTokens } from './tables.ts';
-import { attendWithin, recordBackward, recordForward } from './transformer.ts';
+import { attendWithin, recordBackward, recordForward, scaleEmbedding } from './transformer.ts';
 
 /** AdamW constants of a training run. */
 export interface OptimiserSettings {
@@ -320,9 +320,10 @@ export class FullTrainer {
         decayElements: Math.min(Math.max(layout.decayElements - start, 0), P),
       })),
       (record, dStream) => {
+        const dy = scaleEmbedding(record, model.config, T, dStream);
         for (const { firstRow, rows, slice: dweight } of this.#gradients.matrix('model.embed_tokens.weight').parts) {
           const starts = part(this.#starts, firstRow * 4, (rows + 1) * 4);
-          record.run(embeddingBackward, { T, V: rows, C }, { order: this.#order, starts, dy: dStream, dweight });
+          record.run(embeddingBackward, { T, V: rows, C }, { order: this.#order, starts, dy, dweight });
         }
       },
     );

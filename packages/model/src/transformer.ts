@@ -13,23 +13,26 @@ import {
   attentionBackwardKeyValue,
   attentionBackwardQuery,
   attentionDelta,
+  geglu,
+  gegluBackward,
   part,
   rmsNorm,
   rmsNormBackward,
   rmsNormBackwardWeight,
   rope,
   ropeBackward,
+  scale,
   swiglu,
   swigluBackward,
   type Recording,
   type Slice,
 } from '@seal/kernels';
-import type { ModelConfig, Projection } from './model-config.ts';
+import type { Activation, ModelConfig, Projection } from './model-config.ts';
 import { tokensIn, type Step, type TokenRange } from './step.ts';
 import type { Linears, Projected, ProjectionGradient } from './linears.ts';
 import type { ParameterArena } from './arena.ts';
 import type { Model } from './model.ts';
-import { layerTensor } from './parameters.ts';
+import { blockNorms, layerTensor } from './parameters.ts';
 import { embedTokens } from './products.ts';
 
 /** What every part of a pass over at most `tokens` tokens is recorded with. */
@@ -64,8 +67,18 @@ export interface Heads {
 /** Records how queries meet keys: over the batch itself, or over a cache. */
 export type Attend = (record: Recording<Step>, layer: number, heads: Heads) => void;
 
+/** One norm of a layer over a range of tokens: `heads` rows of `width` numbers each. */
+interface NormPlace {
+  readonly layer: number;
+  readonly part: string;
+  readonly range: TokenRange;
+  readonly width: number;
+  readonly heads: number;
+}
+
 /** Normalised rows with what their derivative needs. */
 interface Normalised {
+  readonly place: NormPlace;
   readonly x: Slice;
   readonly y: Slice;
   readonly inverseRms: Slice;
@@ -79,6 +92,8 @@ interface Block extends Heads {
   /** Heads of queries and keys before they are turned; null in families that do not normalise them. */
   readonly queryNorm: Normalised | null;
   readonly keyNorm: Normalised | null;
+  /** What attention gives; null in families that do not normalise it. */
+  readonly outputNorm: Normalised | null;
   /** Residual stream between attention and feed-forward. */
   readonly middle: Slice;
   readonly mlpInput: Normalised;
@@ -94,6 +109,8 @@ interface FeedForward {
 /** A feed-forward with its last product, which is never computed anew. */
 interface WholeFeedForward extends FeedForward {
   readonly downSaved: Projected['saved'];
+  /** What it gives; null in families that do not normalise it. */
+  readonly outputNorm: Normalised | null;
 }
 
 /** A recorded forward pass. */
@@ -116,9 +133,15 @@ export function attendWithin({ config }: Model, { tokens: T }: { readonly tokens
 }
 
 /** What a layer's attention is like, whatever it reads; a window of 0 sees everything. */
-export function attentionSizes({ numAttentionHeads: H, numKeyValueHeads: K, headDim: D, windows }: ModelConfig, layer: number) {
-  return { H, K, D, window: windows[layer] ?? 0, scale: D ** -0.5 };
+export function attentionSizes({ numAttentionHeads: H, numKeyValueHeads: K, headDim: D, queryPreAttnScalar, windows }: ModelConfig, layer: number) {
+  return { H, K, D, window: windows[layer] ?? 0, scale: (queryPreAttnScalar ?? D) ** -0.5 };
 }
+
+/** The gated units: y and gradients of gate (T, F) and up (T, F). */
+const UNITS = {
+  silu: { forward: swiglu, backward: swigluBackward },
+  gelu_pytorch_tanh: { forward: geglu, backward: gegluBackward },
+} satisfies Record<Activation, object>;
 
 /** The rows of an activation (T, width) that lie in a range. */
 function rowsIn({ start, tokens }: TokenRange, x: Slice, width: number): Slice {
@@ -131,20 +154,51 @@ function sum({ record, model }: Pass, range: TokenRange, a: Slice, b: Slice, y: 
   record.run(add, { n: range.tokens * C }, { a, b, y }, (step) => ({ n: tokensIn(range, step) * C }));
 }
 
+function normalise({ record, model }: Pass, place: NormPlace, x: Slice): Normalised {
+  const { layer, part: name, range, width, heads } = place;
+  const { rmsNormEps: eps, normOffset: offset } = model.config;
+  const T = range.tokens * heads;
+  const weight = model.weight(layerTensor(layer, name));
+  const y = record.temporary(name, T * width);
+  const inverseRms = record.temporary('inverse rms', T);
+  record.run(rmsNorm, { T, C: width, eps, offset }, { x, weight, y, inverseRms }, (step) => ({ T: tokensIn(range, step) * heads }));
+  return { place, x, y, inverseRms };
+}
+
+/** Adds the gradient by a norm's input to `dx`, and that by its weight to `normGradients` where that is given. */
+function normaliseBackward(
+  { record, model }: Pass,
+  { place: { layer, part: name, range, width, heads }, x, inverseRms }: Normalised,
+  dy: Slice,
+  dx: Slice,
+  normGradients: ParameterArena | null,
+): void {
+  const sizes = { T: range.tokens * heads, C: width };
+  const tensor = layerTensor(layer, name);
+  const operands = { x, weight: model.weight(tensor), inverseRms, dy, dx };
+  record.run(rmsNormBackward, { ...sizes, offset: model.config.normOffset }, operands, (step) => ({ T: tokensIn(range, step) * heads }));
+  if (normGradients) record.run(rmsNormBackwardWeight, sizes, { x, inverseRms, dy, dweight: normGradients.slice(tensor) });
+}
+
+/** The gradient by the input of a norm that nothing else reads; dy itself where there is no such norm. */
+function throughNorm(pass: Pass, normalised: Normalised | null, dy: Slice, normGradients: ParameterArena | null): Slice {
+  if (!normalised) return dy;
+  const { part: name, range, width, heads } = normalised.place;
+  const dx = pass.record.temporary(`d ${name}`, range.tokens * heads * width);
+  pass.record.clear(dx);
+  normaliseBackward(pass, normalised, dy, dx, normGradients);
+  return dx;
+}
+
 /** Everything of a block before its feed-forward, from the residual stream before it. */
 function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   const { record, model, tokens: T, linears, tables, attend } = pass;
-  const { config, cosSin } = model;
+  const { config } = model;
   const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const norms = blockNorms(config);
+  const cosSin = model.cosSin(layer);
   const linear = (projection: Projection, x: Slice) => linears.forward(record, layer, projection, tables.whole, x);
-  const normalise = (part: string, x: Slice, width = C, heads = 1): Normalised => {
-    const weight = model.weight(layerTensor(layer, part));
-    const y = record.temporary(part, T * heads * width);
-    const inverseRms = record.temporary('inverse rms', T * heads);
-    const sizes = { T: T * heads, C: width, eps: config.rmsNormEps };
-    record.run(rmsNorm, sizes, { x, weight, y, inverseRms }, ({ tokens }) => ({ T: tokens * heads }));
-    return { x, y, inverseRms };
-  };
+  const ofWhole = (part: string, x: Slice, width = C, heads = 1) => normalise(pass, { layer, part, range: tables.whole, width, heads }, x);
   const rotate = (heads: number, x: Slice) => {
     const y = record.temporary('rotated', T * heads * D);
     const { positions } = tables;
@@ -153,11 +207,11 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   };
   /** Projected queries or keys, normalised head by head in families that do so, turned by their positions. */
   const place = (part: string, heads: number, projected: Slice) => {
-    const norm = config.queryKeyNorm ? normalise(part, projected, D, heads) : null;
+    const norm = config.queryKeyNorm ? ofWhole(part, projected, D, heads) : null;
     return { norm, y: rotate(heads, norm?.y ?? projected) };
   };
 
-  const attentionInput = normalise('input_layernorm', input);
+  const attentionInput = ofWhole(norms.attentionInput, input);
   const projectedQuery = linear('self_attn.q_proj', attentionInput.y);
   const query = place('self_attn.q_norm', H, projectedQuery.y);
   const projectedKey = linear('self_attn.k_proj', attentionInput.y);
@@ -173,50 +227,61 @@ function recordBlock(pass: Pass, layer: number, input: Slice): Block {
   attend(record, layer, heads);
   const middle = record.temporary('residual stream', T * C);
   const output = linear('self_attn.o_proj', heads.mixed);
-  sum(pass, tables.whole, input, output.y, middle);
-  const mlpInput = normalise('post_attention_layernorm', middle);
+  const outputNorm = norms.attentionOutput === null ? null : ofWhole(norms.attentionOutput, output.y);
+  sum(pass, tables.whole, input, outputNorm?.y ?? output.y, middle);
+  const mlpInput = ofWhole(norms.mlpInput, middle);
   const saved = { query: projectedQuery.saved, key: projectedKey.saved, value: value.saved, output: output.saved };
-  return { ...heads, saved, attentionInput, queryNorm: query.norm, keyNorm: key.norm, middle, mlpInput };
+  return { ...heads, saved, attentionInput, queryNorm: query.norm, keyNorm: key.norm, outputNorm, middle, mlpInput };
 }
 
 /** The feed-forward of a block over a range of tokens but for its last product, from its whole input (T, C). */
 function recordFeedForward({ record, model, linears }: Pass, layer: number, range: TokenRange, input: Slice): FeedForward {
-  const { hiddenSize: C, intermediateSize: F } = model.config;
+  const { hiddenSize: C, intermediateSize: F, activation } = model.config;
   const x = rowsIn(range, input, C);
   const gate = linears.forward(record, layer, 'mlp.gate_proj', range, x);
   const up = linears.forward(record, layer, 'mlp.up_proj', range, x);
   const product = record.temporary('product', range.tokens * F);
-  record.run(swiglu, { T: range.tokens, F }, { gate: gate.y, up: up.y, y: product }, (step) => ({ T: tokensIn(range, step) }));
+  record.run(UNITS[activation].forward, { T: range.tokens, F }, { gate: gate.y, up: up.y, y: product }, (step) => ({ T: tokensIn(range, step) }));
   return { gate, up, product };
 }
 
-/** Its derivative: from the gradient of the residual stream to that of its input, both whole, (T, C). */
+/** Its derivative: from the gradient dy of what it gives, (tokens, C), to that of its whole input, (T, C). */
 function recordFeedForwardBackward(
   { record, model, linears }: Pass,
   layer: number,
   range: TokenRange,
   { gate, up, product, downSaved }: WholeFeedForward,
   input: Slice,
-  dStream: Slice,
+  dy: Slice,
   dInput: Slice,
 ): void {
-  const { hiddenSize: C, intermediateSize: F } = model.config;
-  const [x, dy, dx] = [input, dStream, dInput].map((whole) => rowsIn(range, whole, C));
+  const { hiddenSize: C, intermediateSize: F, activation } = model.config;
+  const [x, dx] = [input, dInput].map((whole) => rowsIn(range, whole, C));
   const [dProduct, dGate, dUp] = ['d product', 'd gate', 'd up'].map((label) => record.temporary(label, range.tokens * F));
   linears.backward(record, layer, 'mlp.down_proj', range, { x: product, saved: downSaved, dy, dx: dProduct, accumulate: false });
   const operands = { gate: gate.y, up: up.y, dy: dProduct, dgate: dGate, dup: dUp };
-  record.run(swigluBackward, { T: range.tokens, F }, operands, (step) => ({ T: tokensIn(range, step) }));
+  record.run(UNITS[activation].backward, { T: range.tokens, F }, operands, (step) => ({ T: tokensIn(range, step) }));
   linears.backward(record, layer, 'mlp.gate_proj', range, { x, saved: gate.saved, dy: dGate, dx, accumulate: false });
   linears.backward(record, layer, 'mlp.up_proj', range, { x, saved: up.saved, dy: dUp, dx, accumulate: true });
+}
+
+/** x times what the family scales its embedding by, (T, C); x itself where it does not. Forward and backward are the same. */
+export function scaleEmbedding(record: Recording<Step>, { hiddenSize: C, scaledEmbedding }: ModelConfig, T: number, x: Slice): Slice {
+  if (!scaledEmbedding) return x;
+  const y = record.temporary('scaled embedding', T * C);
+  record.run(scale, { n: T * C, factor: Math.fround(Math.sqrt(C)) }, { x, y }, ({ tokens }) => ({ n: tokens * C }));
+  return y;
 }
 
 /** Records the residual stream from the embedding to the last block's output, before the final norm. */
 export function recordForward(pass: Pass): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
   const { hiddenSize: C, numHiddenLayers: L } = model.config;
-  let stream: Slice = record.temporary('embedded', T * C);
+  const norms = blockNorms(model.config);
+  const embedded = record.temporary('embedded', T * C);
   const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
-  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), stream);
+  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), embedded);
+  let stream = scaleEmbedding(record, model.config, T, embedded);
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
   const feedForwards: WholeFeedForward[][] = [];
@@ -228,8 +293,10 @@ export function recordForward(pass: Pass): Forward {
     const feedForward = tables.ranges.map((range) => {
       const own = recordFeedForward(pass, layer, range, block.mlpInput.y);
       const down = linears.forward(record, layer, 'mlp.down_proj', range, own.product);
-      sum(pass, range, rowsIn(range, block.middle, C), down.y, rowsIn(range, output, C));
-      return { ...own, downSaved: down.saved };
+      const part = norms.mlpOutput;
+      const outputNorm = part === null ? null : normalise(pass, { layer, part, range, width: C, heads: 1 }, down.y);
+      sum(pass, range, rowsIn(range, block.middle, C), outputNorm?.y ?? down.y, rowsIn(range, output, C));
+      return { ...own, downSaved: down.saved, outputNorm };
     });
     feedForwards.push(feedForward);
     stream = output;
@@ -239,7 +306,7 @@ export function recordForward(pass: Pass): Forward {
 
 /**
  * Records the backward pass of `recordForward`: `dStream` holds the gradient of the last block's output and ends as the
- * gradient of the embedding. With `recompute` each block is recorded once more from its input, so that of the forward
+ * gradient of what the first block reads. With `recompute` each block is recorded once more from its input, so that of the forward
  * pass nothing else has to be kept. Norm weights' gradients are added to `normGradients` where that is given; the first
  * block's input gradient is left out where nothing below it is trained.
  */
@@ -251,7 +318,7 @@ export function recordBackward(
   options: { readonly recompute: boolean; readonly normGradients: ParameterArena | null },
 ): void {
   const { record, model, tokens: T, linears, tables } = pass;
-  const { config, cosSin } = model;
+  const { config } = model;
   const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const { positions } = tables;
   const { normGradients } = options;
@@ -261,39 +328,28 @@ export function recordBackward(
     const make = (label: string, width: number) => record.temporary(label, T * width);
     const backward = (projection: Projection, operands: ProjectionGradient) =>
       linears.backward(record, layer, projection, tables.whole, operands);
-    const normaliseBackward = (part: string, { x, inverseRms }: Normalised, dy: Slice, dx = dStream, width = C, heads = 1) => {
-      const name = layerTensor(layer, part);
-      const weight = model.weight(name);
-      const rows = ({ tokens }: Step) => ({ T: tokens * heads });
-      record.run(rmsNormBackward, { T: T * heads, C: width }, { x, weight, inverseRms, dy, dx }, rows);
-      if (!normGradients) return;
-      record.run(rmsNormBackwardWeight, { T: T * heads, C: width }, { x, inverseRms, dy, dweight: normGradients.slice(name) });
-    };
-    const normaliseHeadsBackward = (part: string, heads: number, normalised: Normalised | null, dy: Slice) => {
-      if (!normalised) return dy;
-      const dx = make('d heads', heads * D);
-      record.clear(dx);
-      normaliseBackward(part, normalised, dy, dx, D, heads);
-      return dx;
-    };
+    const cosSin = model.cosSin(layer);
+    const through = (norm: Normalised | null, dy: Slice) => throughNorm(pass, norm, dy, normGradients);
     const rotateBackward = (heads: number, dy: Slice) => {
       const dx = make('d unrotated', heads * D);
       record.run(ropeBackward, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, dy, dx }, byTokens);
       return dx;
     };
     const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
-    const { saved, attentionInput, queryNorm, keyNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
+    const { saved, attentionInput, queryNorm, keyNorm, outputNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
 
     const dMlpInput = make('d mlp input', C);
     tables.ranges.forEach((range, i) => {
       const first = forward.feedForwards[layer][i];
       const own = options.recompute ? { ...first, ...recordFeedForward(pass, layer, range, mlpInput.y) } : first;
-      recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dStream, dMlpInput);
+      const dOutput = through(own.outputNorm, rowsIn(range, dStream, C));
+      recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dOutput, dMlpInput);
     });
-    normaliseBackward('post_attention_layernorm', mlpInput, dMlpInput);
+    normaliseBackward(pass, mlpInput, dMlpInput, dStream, normGradients);
 
+    const dOutput = through(outputNorm, dStream);
     const dMixed = make('d mixed', H * D);
-    backward('self_attn.o_proj', { x: y, saved: saved.output, dy: dStream, dx: dMixed, accumulate: false });
+    backward('self_attn.o_proj', { x: y, saved: saved.output, dy: dOutput, dx: dMixed, accumulate: false });
     const stats = make('softmax statistics', H * 2);
     record.run(attentionDelta, { T, H, D }, { y, dy: dMixed, logSumExp, stats }, byTokens);
     const attended = { q, k, v, dy: dMixed, stats, bounds };
@@ -307,11 +363,11 @@ export function recordBackward(
     const below = layer > 0 || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
     const shared = { x: attentionInput.y, dx: dAttentionInput };
-    const dProjectedQuery = normaliseHeadsBackward('self_attn.q_norm', H, queryNorm, rotateBackward(H, dQuery));
+    const dProjectedQuery = through(queryNorm, rotateBackward(H, dQuery));
     backward('self_attn.q_proj', { ...shared, saved: saved.query, dy: dProjectedQuery, accumulate: false });
-    const dProjectedKey = normaliseHeadsBackward('self_attn.k_norm', K, keyNorm, rotateBackward(K, dKey));
+    const dProjectedKey = through(keyNorm, rotateBackward(K, dKey));
     backward('self_attn.k_proj', { ...shared, saved: saved.key, dy: dProjectedKey, accumulate: true });
     backward('self_attn.v_proj', { ...shared, saved: saved.value, dy: dValue, accumulate: true });
-    if (dAttentionInput) normaliseBackward('input_layernorm', attentionInput, dAttentionInput);
+    if (dAttentionInput) normaliseBackward(pass, attentionInput, dAttentionInput, dStream, normGradients);
   });
 }

@@ -4,6 +4,8 @@ import {
   adamw,
   attentionDecode,
   crossEntropy,
+  geglu,
+  gegluBackward,
   matmulNN,
   matmulNT,
   matmulTN,
@@ -45,11 +47,12 @@ export function modelCases(config: ModelConfig, tokens: number, rank: number): K
     matmulCase(matmulNN, rows, C, V),
     ...attentionCases(T, SEQUENCE, [H, K, D]),
     elementwise(attentionDecode, `B=${slots} S=${SEQUENCE} H=${H} K=${K} D=${D}`, decode, slots * H * D * SEQUENCE, 4),
-    elementwise(rmsNorm, `T=${T} C=${C}`, { T, C, eps: config.rmsNormEps }, T * C, 4),
-    elementwise(rmsNormBackward, `T=${T} C=${C}`, { T, C }, T * C, 7),
+    elementwise(rmsNorm, `T=${T} C=${C}`, { T, C, eps: config.rmsNormEps, offset: config.normOffset }, T * C, 4),
+    elementwise(rmsNormBackward, `T=${T} C=${C}`, { T, C, offset: config.normOffset }, T * C, 7),
     elementwise(rope, `T=${T} H=${H} D=${D}`, { T, H, D, P: T }, T * H * D, 3),
-    elementwise(swiglu, `T=${T} F=${F}`, { T, F }, T * F, 5),
-    elementwise(swigluBackward, `T=${T} F=${F}`, { T, F }, T * F, 11),
+    ...(config.activation === 'silu'
+      ? [elementwise(swiglu, `T=${T} F=${F}`, { T, F }, T * F, 5), elementwise(swigluBackward, `T=${T} F=${F}`, { T, F }, T * F, 11)]
+      : [elementwise(geglu, `T=${T} F=${F}`, { T, F }, T * F, 9), elementwise(gegluBackward, `T=${T} F=${F}`, { T, F }, T * F, 18)]),
     elementwise(crossEntropy, `T=${rows} V=${V}`, { T: rows, V }, rows * V, 7),
     elementwise(adamw, `E=${ADAPTERS} P=${P}`, adam, ADAPTERS * P, 14),
   ];

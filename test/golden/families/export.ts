@@ -1,5 +1,5 @@
 /**
- * Trains adapters of two golden models and writes them as this project exports them, under exported/:
+ * Trains adapters of three golden models and writes them as this project exports them, under exported/:
  * `node test/golden/families/export.ts`, then `python test/golden/families/peft-load.py`.
  */
 
@@ -9,7 +9,7 @@ import { adapterFiles, LoraTrainer } from '@seal/model';
 import { openFixture, settings } from '../fixture.ts';
 
 const gpu = await openGpu();
-for (const name of ['llama-untied', 'qwen2']) {
+for (const name of ['llama-untied', 'qwen2', 'gemma3']) {
   const { model, pack, adapter, segment, layout, lora, expected } = openFixture(gpu, new URL(`${name}/`, import.meta.url));
   const { optimizer } = expected.lora;
   const trainer = new LoraTrainer(model, pack, { tokens: 48, steps: optimizer.steps }, settings(optimizer));

@@ -64,6 +64,13 @@ def without(config, *keys):
     return {key: value for key, value in config.items() if key not in keys}
 
 
+# Without a pad token: torch gives the embedding of one no gradient, wherever it stands.
+GEMMA3 = (
+    {"architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text"}
+    | without(BASE, "hidden_act", "rope_theta", "tie_word_embeddings")
+    | {"hidden_activation": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "pad_token_id": None, "num_hidden_layers": 3}
+)
+
 # Frequencies of a head of 16 in the three bands: kept, blended and divided.
 LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
 VARIANTS = {
@@ -87,9 +94,24 @@ VARIANTS = {
     | {"hidden_size": 33, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8, "attention_bias": True}
     | {"use_sliding_window": True, "sliding_window": 5, "layer_types": ["sliding_attention", "full_attention"]}
     | {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1000000.0, **LLAMA3}},
+    # The layout of the first checkpoints: tied although no key says so, layers by their period.
+    "gemma3": GEMMA3
+    | {"hidden_size": 40, "head_dim": 16, "query_pre_attn_scalar": 24, "sliding_window": 7, "sliding_window_pattern": 2}
+    | {"rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "rope_scaling": None},
+    # The layout that transformers 5 writes, of a model with scaled positions.
+    "gemma3-linear": GEMMA3
+    | {"hidden_size": 33, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8, "query_pre_attn_scalar": 8}
+    | {"tie_word_embeddings": False, "attention_bias": True, "sliding_window": 5}
+    | {"layer_types": ["sliding_attention", "sliding_attention", "full_attention"]}
+    | {
+        "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 500.0},
+        }
+    },
 }
 # Where all weights are trained too: the families that have vectors of their own.
-FULL = {"llama-bias", "qwen2", "qwen3"}
+FULL = {"llama-bias", "qwen2", "qwen3", "gemma3"}
 
 
 def empty_model(config):
@@ -103,7 +125,9 @@ def random_weights(config, rng):
     for name, parameter in empty_model(config).named_parameters():
         shape = tuple(parameter.shape)
         if name.endswith("norm.weight"):
-            weights[name] = llama_lora.float32_normal(rng, shape, 0.2, 1.0)
+            # Gemma's are stored less 1.
+            mean = 0.0 if config["model_type"] == "gemma3_text" else 1.0
+            weights[name] = llama_lora.float32_normal(rng, shape, 0.2, mean)
         elif name.endswith(".bias"):
             weights[name] = llama_lora.float32_normal(rng, shape, 0.3)
         else:
@@ -117,7 +141,7 @@ def build_base(config, weights):
     tensors = {name: torch.from_numpy(value).double() for name, value in weights.items()}
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     assert not unexpected
-    assert missing == (["lm_head.weight"] if config["tie_word_embeddings"] else [])
+    assert missing == (["lm_head.weight"] if config.get("tie_word_embeddings", True) else [])
     return model
 
 

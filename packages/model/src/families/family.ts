@@ -5,8 +5,23 @@ import { type, type Type } from 'arktype';
 import type { ConfigFile } from '../config-schema.ts';
 import type { ModelConfig } from '../model-config.ts';
 
+/** What a decoder does where its family does not say otherwise. */
+export const USUAL = {
+  slidingRopeTheta: null,
+  normOffset: 0,
+  sandwichNorms: false,
+  scaledEmbedding: false,
+  activation: 'silu',
+  queryPreAttnScalar: null,
+} satisfies Partial<ModelConfig>;
+
 /** What one family's decoder has beyond the sizes that all have. */
-export type FamilyFeatures = Pick<ModelConfig, 'biasedProjections' | 'queryKeyNorm' | 'windows'>;
+export interface FamilyFeatures
+  extends Pick<ModelConfig, 'biasedProjections' | 'queryKeyNorm' | 'windows'>,
+    Partial<Pick<ModelConfig, keyof typeof USUAL>> {
+  /** Rotary positions, where the keys of all families do not say them. */
+  readonly rope?: Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'>;
+}
 
 /** Throws RangeError: the value of a key of the file is none that is computed. */
 export type Refuse = (key: string, value: unknown, supported: string) => never;
@@ -22,6 +37,7 @@ interface FamilyParts<Own extends object> {
     readonly maxPositionEmbeddings: number;
     readonly numKeyValueHeads?: number;
     readonly headDim?: number;
+    readonly tieWordEmbeddings?: boolean;
   };
   /** Keys that it reads besides those of all families. One that is `NEUTRAL` elsewhere may have any value here. */
   readonly keys: Type<Own>;

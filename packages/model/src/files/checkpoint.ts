@@ -169,14 +169,14 @@ export function checkpointFiles(config: ModelConfig, weights: HostWeights): { co
 
 /**
  * Random weights for training from nothing: embedding 0.04, linear layers 0.6 / sqrt(fan-in), o_proj and down_proj
- * further divided by sqrt(2 layers), norms 1, biases 0. `normal()` is standard normal.
+ * further divided by sqrt(2 layers), norms 1 with what is added to them, biases 0. `normal()` is standard normal.
  */
 export function initialWeights(config: ModelConfig, normal: () => number): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
   for (const { name, shape, elementCount } of parameterLayout(config).places.values()) {
     const fanIn = shape[1];
     if (fanIn === undefined) {
-      weights.set(name, new Float32Array(elementCount).fill(name.endsWith('.bias') ? 0 : 1));
+      weights.set(name, new Float32Array(elementCount).fill(name.endsWith('.bias') ? 0 : 1 - config.normOffset));
       continue;
     }
     const residual = name.includes('o_proj') || name.includes('down_proj');

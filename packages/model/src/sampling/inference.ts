@@ -58,7 +58,7 @@ export class InferencePass {
       attendWithin(model, capacity, tables.bounds),
   ) {
     const { device } = model.gpu;
-    const { vocabSize: V, hiddenSize: C, rmsNormEps: eps } = model.config;
+    const { vocabSize: V, hiddenSize: C, rmsNormEps: eps, normOffset: offset } = model.config;
     const T = evenTokens(model, sizes.tokens);
     const held = chunkRows(V, sizes.rows);
     // Chunks are of one size, so that the kernel that computes a row is the same for all.
@@ -85,7 +85,7 @@ export class InferencePass {
     const inverseRms = record.temporary('final inverse rms', N);
     record.run(gatherRows, { N, T, C }, { index: this.#index, x, y: gathered }, ({ rows }) => ({ N: rows }));
     const norm = { x: gathered, weight: model.weight('model.norm.weight'), y: this.#hidden, inverseRms };
-    record.run(rmsNorm, { T: N, C, eps }, norm, ({ rows }) => ({ T: rows }));
+    record.run(rmsNorm, { T: N, C, eps, offset }, norm, ({ rows }) => ({ T: rows }));
     record.seal();
     this.#chunks = Array.from({ length: Math.ceil(N / held) }, (_, i) => this.#recordChunk(i * held, Math.min(held, N - i * held)));
   }
