@@ -1,6 +1,6 @@
 /**
  * Rotary frequencies of a configuration: the plain ones (Su et al. 2021, arXiv 2104.09864), all of them divided by a
- * factor (`linear`), or the slow ones alone with a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the
+ * factor (`linear`) or each by its own (`longrope`, where short and long texts have the same), or the slow ones alone with a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the
  * formula is the one of `modeling_rope_utils.py` in transformers 5.23, in float64 where that takes float32).
  */
 
@@ -13,6 +13,7 @@ const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
 const OWN: Readonly<Record<string, readonly string[]>> = {
   default: [],
   linear: ['factor'],
+  longrope: ['factor', 'short_factor', 'long_factor', 'attention_factor', 'original_max_position_embeddings'],
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
 };
 
@@ -47,6 +48,13 @@ export function readRopeSettings(
     given[key] ?? refuse(`${place}.${key}`, null, `a number where the type is "${kind}"`);
   if (kind === 'linear') return { ropeTheta, ropeScaling: { type: 'linear', factor: needed('factor') } };
   if (kind === 'default') return { ropeTheta, ropeScaling: null };
+  if (kind === 'longrope') {
+    const { long_factor: factors, short_factor: short, attention_factor: attention } = given;
+    if (!factors) return refuse(`${place}.long_factor`, null, 'a list of numbers where the type is "longrope"');
+    if (short?.join() !== factors.join()) refuse(`${place}.short_factor`, short, 'the same as long_factor');
+    if (attention !== 1) refuse(`${place}.attention_factor`, attention ?? null, '1');
+    return { ropeTheta, ropeScaling: { type: 'longrope', factors } };
+  }
   const lowFreqFactor = needed('low_freq_factor');
   const highFreqFactor = needed('high_freq_factor');
   if (highFreqFactor <= lowFreqFactor) {
@@ -61,12 +69,23 @@ export function readRopeSettings(
 }
 
 /** The keys that `readRope` reads, in the layout that transformers 4 and 5 both read. */
-export function writeRope({ ropeTheta, ropeScaling }: Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'>) {
-  return { rope_theta: ropeTheta, rope_scaling: scalingSettings(ropeScaling) };
+export function writeRope({ ropeTheta, ropeScaling, maxPositionEmbeddings }: Pick<ModelConfig, 'ropeTheta' | 'ropeScaling' | 'maxPositionEmbeddings'>) {
+  return { rope_theta: ropeTheta, rope_scaling: scalingSettings(ropeScaling, maxPositionEmbeddings) };
 }
 
-function scalingSettings(scaling: RopeScaling | null): RopeSettings | null {
+function scalingSettings(scaling: RopeScaling | null, maxPositionEmbeddings: number) {
   if (scaling === null) return null;
+  if (scaling.type === 'longrope') {
+    const { type, factors } = scaling;
+    return {
+      rope_type: type,
+      factor: 1,
+      attention_factor: 1,
+      short_factor: factors,
+      long_factor: factors,
+      original_max_position_embeddings: maxPositionEmbeddings,
+    };
+  }
   const { type: rope_type, factor } = scaling;
   if (rope_type === 'linear') return { rope_type, factor };
   return {
@@ -82,6 +101,7 @@ function scalingSettings(scaling: RopeScaling | null): RopeSettings | null {
 export function inverseFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: Pick<ModelConfig, 'headDim' | 'ropeTheta' | 'ropeScaling'>): Float64Array {
   const plain = ropeFrequencies(headDim, ropeTheta);
   if (scaling === null) return plain;
+  if (scaling.type === 'longrope') return plain.map((frequency, pair) => frequency / (scaling.factors[pair] ?? 1));
   const { factor } = scaling;
   if (scaling.type === 'linear') return plain.map((frequency) => frequency / factor);
   const { lowFreqFactor: low, highFreqFactor: high, originalMaxPositionEmbeddings: length } = scaling;
