@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createChatTemplate, parseMessages, type ChatMessage, type ChatTemplate } from './chat.ts';
+import { createChatTemplate, type ChatTemplate } from './chat.ts';
+import { parseMessages, type ChatMessage } from './messages.ts';
 import { readTextSide } from './text-files.ts';
 import { createTokenizer } from './tokenizer.ts';
 
