@@ -5,7 +5,7 @@
  */
 
 import { brief } from '@seal/files';
-import { renderTemplate } from './jinja/interpreter.ts';
+import { renderTemplate, valueOf } from './jinja/interpreter.ts';
 import { textOf, type Text } from './jinja/marked.ts';
 import { parseTemplate } from './jinja/parser.ts';
 import { str } from './jinja/printing.ts';
@@ -79,4 +79,10 @@ function strftime(date: Date, format: string): string {
     if (text === undefined) throw new RangeError(`strftime_now() does not know %${mark}`);
     return text;
   });
+}
+
+/** A template's text with variables of JSON, for what is no conversation. Throws as `compileTemplate` and what it gives. */
+export function renderJinja(source: string, variables: Readonly<Record<string, unknown>>): string {
+  const template = compileTemplate(source, new Date(0), 'a template');
+  return textOf(template(new Map(Object.entries(variables).map(([name, value]) => [name, valueOf(value)] as const))));
 }

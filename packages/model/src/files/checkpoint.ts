@@ -62,14 +62,7 @@ export async function readWeights(directory: string): Promise<Omit<Checkpoint, k
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const { config, ...weights } = await readWeights(directory);
-  const tokenizerPlace = join(directory, 'tokenizer.json');
-  const { tokenizer, chat } = await readTextSide(directory);
-  if (tokenizer.largestId >= config.vocabSize) {
-    throw new RangeError(
-      `Cannot use ${tokenizerPlace}: it has token id ${tokenizer.largestId}, config.json has vocab_size ${config.vocabSize}`,
-    );
-  }
-  return { config, tokenizer, chat, ...weights };
+  return { config, ...(await readTextSide(directory, config.vocabSize)), ...weights };
 }
 
 /** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */

@@ -199,9 +199,12 @@ export function parsePostfix(cursor: Cursor, start: Expression): Expression {
 function parseSubscript(cursor: Cursor, of: Expression): Expression {
   const bounds: (Expression | null)[] = [null];
   while (!cursor.is('operator', ']', ',')) {
-    if (cursor.skip('operator', ':')) bounds.push(null);
-    else bounds[bounds.length - 1] = parseExpression(cursor);
-    if (bounds.length > 3) cursor.fail('a slice has too many parts');
+    if (cursor.skip('operator', ':')) {
+      bounds.push(null);
+      if (bounds.length > 3) cursor.fail('a slice has too many parts');
+      continue;
+    }
+    bounds[bounds.length - 1] = parseExpression(cursor);
     if (!cursor.is('operator', ']', ',', ':')) cursor.fail(`expected ']', got ${cursor.told()}`);
   }
   if (cursor.is('operator', ',')) cursor.fail('several subscripts are not supported');

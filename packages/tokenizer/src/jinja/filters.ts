@@ -47,7 +47,7 @@ function extreme(sign: 1 | -1): Filter {
     const keyFor = (item: Value) => (truth(isCased) ? key(item) : uncased(key(item)));
     let best: Value | undefined;
     for (const item of itemsOf(value)) if (best === undefined || sign * compare(keyFor(item), keyFor(best)) > 0) best = item;
-    return best ?? new Undefined('No aggregated item, sequence was empty.');
+    return best === undefined ? new Undefined('No aggregated item, sequence was empty.') : best;
   };
 }
 
@@ -265,7 +265,8 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
   },
   last: plain((value) => {
     if (value instanceof Lazy) throw new RangeError("'generator' object is not reversible");
-    return [...itemsOf(value)].at(-1) ?? new Undefined('No last item, sequence was empty.');
+    const item = [...itemsOf(value)].at(-1);
+    return item === undefined ? new Undefined('No last item, sequence was empty.') : item;
   }),
   length: count,
   list: plain((value) => [...itemsOf(value)]),

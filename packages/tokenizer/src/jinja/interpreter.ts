@@ -29,7 +29,8 @@ class Scope {
   }
 
   get(name: string): Value | undefined {
-    return this.#names.get(name) ?? this.#around?.get(name);
+    // None is a value too.
+    return this.#names.has(name) ? this.#names.get(name) : this.#around?.get(name);
   }
 
   set(name: string, value: Value): void {
@@ -216,8 +217,9 @@ class Interpreter {
       }
       const given = bind(`macro '${name}'`, { args: call.args, named }, names);
       for (const [i, parameter] of parameters.entries()) {
-        const value = given[i] ?? (parameter.fallback ? this.#evaluate(parameter.fallback, own) : new Undefined(`parameter '${parameter.name}' was not provided`));
-        own.set(parameter.name, value);
+        const fallback = () => (parameter.fallback ? this.#evaluate(parameter.fallback, own) : new Undefined(`parameter '${parameter.name}' was not provided`));
+        const value = given[i];
+        own.set(parameter.name, value === undefined ? fallback() : value);
       }
       const text = this.#written(body, own);
       this.#calls--;
@@ -263,7 +265,7 @@ class Interpreter {
       case 'name': {
         const value = scope.get(expression.name);
         if (value === undefined && REFUSED_GLOBALS.includes(expression.name)) throw new RangeError(`the function '${expression.name}' is not supported`);
-        return value ?? new Undefined(`'${expression.name}' is undefined`);
+        return value === undefined ? new Undefined(`'${expression.name}' is undefined`) : value;
       }
       case 'list':
         return expression.items.map(of);
@@ -372,10 +374,10 @@ function loopOver(items: readonly Value[]): { readonly thing: Thing; readonly mo
     thing: new Thing('LoopContext', attributes),
     move(index) {
       at = index;
-      const none = (name: string) => new Undefined(`there is no ${name} item`);
+      const beside = (item: Value | undefined, name: string) => (item === undefined ? new Undefined(`there is no ${name} item`) : item);
       const own: Record<string, Value> = {
         index: index + 1, index0: index, revindex: length - index, revindex0: length - index - 1, first: index === 0, last: index === length - 1,
-        previtem: items[index - 1] ?? none('previous'), nextitem: items[index + 1] ?? none('next'),
+        previtem: beside(items[index - 1], 'previous'), nextitem: beside(items[index + 1], 'next'),
       };
       for (const [name, value] of Object.entries(own)) attributes.set(name, value);
     },

@@ -137,14 +137,17 @@ export function itemOf(of: Value, index: Value): Value {
     if (isText(of)) return pointPart(of, place, place + 1);
     return (isList(of) ? of[place] : of.items[place]) ?? null;
   }
-  if (isText(index)) return methodOf(of, textOf(index)) ?? missing(of, index);
-  return missing(of, index);
+  const method = isText(index) ? methodOf(of, textOf(index)) : undefined;
+  return method === undefined ? missing(of, index) : method;
 }
 
 /** `of.name`: an attribute, else an item, else undefined. */
 export function attributeOf(of: Value, name: string): Value {
   defined(of);
-  return methodOf(of, name) ?? (of instanceof Dict ? of.get(name) : undefined) ?? missing(of, name);
+  const method = methodOf(of, name);
+  if (method !== undefined) return method;
+  const item = of instanceof Dict ? of.get(name) : undefined;
+  return item === undefined ? missing(of, name) : item;
 }
 
 const MUTATING: Readonly<Record<string, readonly string[]>> = {
@@ -196,7 +199,8 @@ function dictMethod(of: Dict, name: string): Value | undefined {
     case 'get':
       return new Callable(name, (call) => {
         const [key = null, otherwise = null] = bind(name, call, ['key', 'default'], 1);
-        return of.get(key) ?? otherwise;
+        const found = of.get(key);
+        return found === undefined ? otherwise : found;
       });
     case 'keys':
       return new Callable(name, (call) => (bind(name, call, []), new Row('dict_keys', of.keys())));

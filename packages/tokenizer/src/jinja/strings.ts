@@ -57,7 +57,7 @@ function split(text: Text, separator: Value | undefined, limit: number): Text[] 
   if (separator === undefined || separator === null) {
     const words = new RegExp(`[^${SPACE}]+`, 'g');
     for (let match = words.exec(own); match; match = words.exec(own)) {
-      if (pieces.length === most) return [...pieces, strip(part(text, match.index, own.length), undefined, 'right')];
+      if (pieces.length === most) return [...pieces, part(text, match.index, own.length)];
       pieces.push(part(text, match.index, match.index + match[0].length));
     }
     return pieces;
