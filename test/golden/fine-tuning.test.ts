@@ -27,7 +27,7 @@ afterAll(() => rmSync(out, { recursive: true }));
 it('makes the documents that transformers makes', async () => {
   const { tokenizer, chat } = await readCheckpoint(join(folder, 'model'));
   const examples = parseExamples(readFileSync(join(folder, 'examples.jsonl')), 'examples.jsonl');
-  const { documents, cut, dropped } = encodeExamples(examples, { tokenizer, begin: [1], end: 2, chat }, expected.maxTokens, 'examples.jsonl');
+  const { documents, cut, dropped } = encodeExamples(examples, { tokenizer, begin: [1], ends: [2], chat }, expected.maxTokens, 'examples.jsonl');
   expect(documents.map(({ tokens }) => tokens)).toEqual(expected.documents.map(({ tokens }) => tokens));
   // The first entry is never used.
   const behind = (weights: ArrayLike<number> | undefined) => Array.from(weights ?? []).slice(1);

@@ -11,12 +11,12 @@ import {
   type PeftAdapter,
   type SamplingOptions,
 } from '@seal/model';
-import { parseMessages } from '@seal/tokenizer';
+import { beginOf, parseMessages, unreadKeys } from '@seal/tokenizer';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { checkRequest, LOADING, SEED, type RequestOf } from './request.ts';
-import { openAdapter, openCheckpoint, openSession } from './session.ts';
+import { endsOfModel, openAdapter, openCheckpoint, openSession } from './session.ts';
 
 const schema = type({
   ...LOADING,
@@ -64,7 +64,7 @@ export async function generate(request: GenerateRequest, deps: Deps, hooks: Hook
   const text = textToContinue(request);
   const checkpoint = await openCheckpoint(name, deps);
   const { tokenizer, config, directory } = checkpoint;
-  const promptTokenIds = await promptTokens(text, checkpoint);
+  const promptTokenIds = await promptTokens(text, checkpoint, hooks);
   if (promptTokenIds.length >= config.maxPositionEmbeddings) {
     const positions = `the model has ${config.maxPositionEmbeddings} positions`;
     throw new Problem('data', `Cannot continue a prompt of ${promptTokenIds.length} tokens: ${positions}; shorten it`);
@@ -85,7 +85,7 @@ export async function generate(request: GenerateRequest, deps: Deps, hooks: Hook
       continueTokens(session.model, adapters, requests, {
         ...settings.sampling,
         maxNewTokens: settings.maxNewTokens,
-        stopTokens: settings.stopTokens,
+        stopTokens: endsOfModel(checkpoint),
         text: { tokenizer, stop },
         logProbabilities: request.logprobs ? { top } : undefined,
         ...(onEvent && asked.length * count === 1 && {
@@ -113,14 +113,20 @@ function textToContinue({ prompt, messages }: GenerateRequest): ToContinue {
 }
 
 /** Tokens of the text, or of the conversation up to where the assistant goes on. */
-async function promptTokens(text: ToContinue, { tokenizer, chat, directory }: Checkpoint): Promise<number[]> {
+async function promptTokens(text: ToContinue, { tokenizer, chat, directory }: Checkpoint, hooks: Hooks): Promise<number[]> {
   if ('prompt' in text) {
-    if (tokenizer.encode(text.prompt).length === 0) throw new Problem('data', 'Cannot continue an empty prompt: write some text');
-    return tokenizer.encodeWithSpecials(text.prompt);
+    return problemsAs('data', () => {
+      const own = tokenizer.encode(text.prompt);
+      if (own.length === 0) throw new Problem('data', 'Cannot continue an empty prompt: write some text');
+      // What a tokenizer puts behind a text ends it; there is nothing to continue behind an end.
+      return [...beginOf(tokenizer), ...own];
+    });
   }
   if (!chat) throw new Problem('usage', `Cannot read \`messages\`: the model in ${directory} has no chat template; use \`prompt\``);
   return problemsAs('data', () => {
     const conversation = parseMessages(text.json, text.place);
+    const unread = unreadKeys([conversation], chat);
+    if (unread !== null) note(hooks, unread);
     // A template writes its special tokens itself.
     return tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }));
   });

@@ -7,8 +7,9 @@ import type { Gpu } from '@seal/device';
 import { Problem, problemsAs } from '@seal/files';
 import { isGgufFile } from '@seal/gguf/node';
 import { resolveModel } from '@seal/hub';
-import { loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type Model, type ModelConfig, type PeftAdapter, type TensorReport, type WeightFormat } from '@seal/model';
+import { generationSettings, loadModel, readAdapterDirectory, readCheckpoint, type Checkpoint, type Model, type ModelConfig, type PeftAdapter, type TensorReport, type WeightFormat } from '@seal/model';
 import { checkpointDirectory } from '@seal/tiny';
+import { endsOf } from '@seal/tokenizer';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { keptTuning } from './tuning.ts';
@@ -65,6 +66,13 @@ export async function openCheckpoint(model: string = SHIPPED_MODEL, deps: Pick<D
   return problemsAs('unavailable', () => readCheckpoint(directory));
 }
 
+/** All tokens that end a text of a model, the first of which training appends; `endsOf` says where they are from. */
+export function endsOfModel(checkpoint: Pick<Checkpoint, 'directory' | 'config' | 'eosTokenId' | 'chat'>): readonly number[] {
+  const { directory, config } = checkpoint;
+  const ends = endsOf(checkpoint, [...config.eosTokenIds, ...generationSettings(directory, config, {}).stopTokens]);
+  return ends.filter((id) => id < config.vocabSize);
+}
+
 /** How a verb loads its model. */
 export interface Loading {
   /** How weights are held on the device; as they are stored unless given. */
@@ -81,6 +89,7 @@ export async function openSession(
   hooks: Hooks = {},
 ): Promise<Session> {
   const { onEvent } = hooks;
+  for (const message of checkpoint.notes) note(hooks, message);
   const gpu = await openDevice(deps);
   try {
     const tuning = keptTuning(gpu.description, deps, hooks);

@@ -25,7 +25,7 @@ import {
 import { counted } from '@seal/report/text';
 import { openTraining, type Training } from '@seal/runs';
 import { speaksTinyWorld } from '@seal/tiny';
-import { beginOf } from '@seal/tokenizer';
+import { beginOf, unreadKeys } from '@seal/tokenizer';
 import {
   batchOrder,
   decodeTrainingState,
@@ -45,7 +45,7 @@ import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { checkRequest, LOADING, SEED, type RequestOf } from './request.ts';
-import { baseName, openAdapter, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
+import { baseName, endsOfModel, openAdapter, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 
 const SAVE_EVERY = 100;
 const DEFAULTS = { rank: 16, adapterRate: 2e-4, weightsRate: 2e-5, epochs: 3, length: 1_024, batch: 4 };
@@ -252,7 +252,11 @@ async function readDocuments(
   hooks: Hooks,
 ): Promise<EncodedExamples & { readonly maxTokens: number }> {
   const maxTokens = lengthOf(seq, checkpoint.config);
-  const encoded = await problemsAs('data', () => encodeExamples(parseExamples(bytes, data), encoderOf(checkpoint), maxTokens, data));
+  const examples = await problemsAs('data', () => parseExamples(bytes, data));
+  const { chat } = checkpoint;
+  const unread = chat && unreadKeys(examples.flatMap((example) => ('messages' in example ? [example.messages] : [])), chat);
+  if (unread) note(hooks, unread);
+  const encoded = await problemsAs('data', () => encodeExamples(examples, encoderOf(checkpoint), maxTokens, data));
   const { documents, cut, dropped } = encoded;
   if (cut > 0) note(hooks, `${counted(cut, 'example')} of ${documents.length + dropped} cut at ${maxTokens} tokens (\`seq\`)`);
   if (dropped > 0) note(hooks, `${counted(dropped, 'example')} left out: nothing to learn within ${maxTokens} tokens`);
@@ -273,10 +277,10 @@ function lengthOf(seq: number | undefined, { maxPositionEmbeddings: most }: Mode
 }
 
 function encoderOf(checkpoint: Checkpoint): ExampleEncoder {
-  const { tokenizer, config, chat } = checkpoint;
-  const [end] = config.eosTokenIds;
-  if (end === undefined) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
-  return { tokenizer, begin: begins(checkpoint), end, chat };
+  const { tokenizer, chat } = checkpoint;
+  const ends = endsOfModel(checkpoint);
+  if (ends.length === 0) throw new RangeError('Cannot train this model: its config.json names no eos_token_id');
+  return { tokenizer, begin: begins(checkpoint), ends, chat };
 }
 
 /** What stands before every text. The tokenizer of the tiny world leaves it to the configuration to name that. */

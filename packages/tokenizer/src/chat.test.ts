@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createChatTemplate, parseMessages, type ChatMessage, type ChatTemplate } from './chat.ts';
+import { createChatTemplate, type ChatTemplate } from './chat.ts';
+import { parseMessages, type ChatMessage } from './messages.ts';
 import { readTextSide } from './text-files.ts';
 import { createTokenizer } from './tokenizer.ts';
 
@@ -28,7 +29,7 @@ const TURNS =
 
 describe('a template', () => {
   it('writes tokens by name and the same date every day', () => {
-    expect(render('{{ bos_token }}{{ eos_token is defined }}')).toBe('<begin>false');
+    expect(render('{{ bos_token }}{{ eos_token is defined }}')).toBe('<begin>False');
     expect(render("{{ strftime_now('%d %b %Y, %A %H:%M:%S') }}")).toBe('26 Jul 2024, Friday 00:00:00');
     expect(compile("{{ strftime_now('%d %B %y') }}", new Date('2031-02-03T10:00:00Z')).render([], { addGenerationPrompt: false })).toBe('03 February 31');
     expect(() => render("{{ strftime_now('%Q') }}")).toThrow('strftime_now() does not know %Q');
@@ -85,22 +86,58 @@ describe('tokenise', () => {
   });
 
   it.each([
-    ['counts the messages', "{{ messages | length }}{{ 'x' }}", 'writes what is before it otherwise'],
-    ['changes what was said', "{% for m in messages %}{{ (m.content if loop.last else m.content | upper) ~ '<end>' }}{% endfor %}", 'writes what is before it otherwise'],
+    ['counts the messages', "{{ messages | length }}{{ 'x' }}", 1, 'writes nothing of it'],
     [
-      'shortens what was said',
+      'puts other words for what was said',
       "{% for m in messages %}{{ (m.content if loop.last or m.role == 'user' else 'cut') ~ '<end>' }}{% endfor %}",
-      'changes it as a part of the conversation',
+      1,
+      'writes neither what it says nor what stands before an answer',
     ],
-    ['ends turns without a token', "{% for m in messages %}{{ m.content }}{% endfor %}", 'ends it without an end token'],
-  ])('refuses a template that %s', (_, source, problem) => {
+    ['ends turns without a token', "{% for m in messages %}{{ m.content }}{% endfor %}", 3, 'ends it without an end token'],
+  ])('refuses a template that %s', (_, source, message, problem) => {
     const talk = () => compile(source).tokenise([user('one'), assistant('two'), user('three'), assistant('four')]);
-    expect(talk).toThrow(/^Cannot tell which tokens message 1 has: /);
-    expect(talk).toThrow(problem);
+    expect(talk).toThrow(`Cannot tell which tokens message ${message} has: the chat template of the test ${problem}`);
   });
 
-  it('refuses a conversation that the assistant begins', () => {
-    expect(() => compile(TURNS).tokenise([assistant('Hi')])).toThrow('message 0 has: the chat template of the test has nothing before it');
+  /** What has a loss, between bars. */
+  const learnt = (source: string, messages: readonly ChatMessage[]): string => {
+    const { tokens, targetWeights } = compile(source).tokenise(messages);
+    let text = '';
+    tokens.forEach((id, i) => {
+      if ((targetWeights[i] ?? 0) !== (targetWeights[i - 1] ?? 0)) text += '|';
+      text += tokenizer.decode([id], { skipSpecialTokens: false });
+    });
+    return text;
+  };
+  const talk = [user('one'), assistant('two'), user('three'), assistant('two')];
+
+  it.each([
+    ['changes earlier answers', "{% for m in messages %}{{ (m.content if loop.last else m.content | upper) ~ '<end>' }}{% endfor %}", talk, 'ONE<end>|TWO<end>|THREE<end>|two<end>'],
+    ['is begun by the assistant', TURNS, [assistant('Hi'), user('a')], 'a:|Hi<end>|\nu:a<end>\n'],
+    ['brings a system turn along', `{% for m in messages %}{% if loop.first %}s:x<end>\n{% endif %}{{ m.role[0] ~ ':' ~ m.content ~ '<end>' }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}`, [assistant('Hi')], 's:x<end>\na:|Hi<end>'],
+    ['has one end for all', "{% for m in messages %}{{ m.role[0] ~ ':' ~ m.content ~ ' ' }}{% endfor %}{% if add_generation_prompt %}a:{% else %}<end>{% endif %}", talk, 'u:one a:|two| u:three a:|two <end>'],
+    ['says nothing twice', TURNS, [user('a'), assistant(''), user('b'), assistant('')], 'u:a<end>\na:|<end>|\nu:b<end>\na:|<end>|\n'],
+    ['asks for thoughts that are gone', "{% for m in messages %}{{ m.role[0] ~ ':' ~ m.content.split('/')[-1] ~ '<end>' }}{% endfor %}{% if add_generation_prompt %}a:*{% endif %}", [user('a'), assistant('*x/b'), user('c'), assistant('*y')], 'u:a<end>a:|b<end>|u:c<end>a:*|y<end>'],
+    ['writes in a macro', "{% macro turn(m) %}{{ m.role[0] }}:{{ m.content | trim }}<end>{% endmacro %}{% for m in messages %}{{ turn(m) }}{% endfor %}", [user(' a '), assistant(' b ')], 'u:a<end>a:|b<end>'],
+    ['goes by numbers', "{% for i in range(messages | length) %}{{ messages[i].role[0] ~ ':' ~ messages[i].content ~ '<end>' }}{% endfor %}", talk, 'u:one<end>a:|two<end>|u:three<end>a:|two<end>'],
+    ['marks what is generated', "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}={% generation %}{{ m.content ~ '<end>' }}{% endgeneration %}.{% endif %}{% endfor %}", talk, 'one=|two<end>|.three=|two<end>|.'],
+    ['asks behind the last turn within the loop', "{% for m in messages %}{{ m.role[0] ~ ':' ~ m.content ~ '<end>' }}{% if loop.last and add_generation_prompt %}a:{% endif %}{% endfor %}", talk, 'u:one<end>a:|two<end>|u:three<end>a:|two<end>'],
+  ])('knows the turns where a template %s', (_, source, messages, expected) => {
+    expect(learnt(source, messages)).toBe(expected);
+  });
+
+  it('leaves answers of weight 0 out, however the template marks them', () => {
+    const messages = [user('a'), { ...assistant('b'), weight: 0 }, user('c'), assistant('d')];
+    expect(learnt(TURNS, messages)).toBe('u:a<end>\na:b<end>\nu:c<end>\na:|d<end>|\n');
+    expect(learnt("{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}", messages.filter(({ role }) => role !== 'user'))).toBe('b|d');
+  });
+
+  it('takes a thousand messages in time', () => {
+    const messages = Array.from({ length: 1_000 }, (_, i) => (i % 2 === 0 ? user(`question ${i} of some length`) : assistant(`answer ${i} of some length`)));
+    const start = performance.now();
+    const { targetWeights } = compile(TURNS).tokenise(messages);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(targetWeights.filter((weight, i) => weight === 1 && targetWeights[i - 1] === 0)).toHaveLength(500);
   });
 });
 
@@ -111,7 +148,9 @@ describe('messages', () => {
     [[{ role: 'user' }], 'content'],
     [[{ role: 'user', content: 7 }], 'content'],
     [[{ role: '', content: 'x' }], 'role'],
-    [[{ role: 'user', content: 'x', tool_calls: [] }], 'tool_calls'],
+    [[{ role: 'assistant', content: null, tool_calls: [] }], 'content or tool_calls'],
+    [[{ role: 'user', content: [{ type: 'image' }] }], 'content'],
+    [[{ role: 'user', content: 'x', weight: 0.5 }], 'weight'],
   ])('%j is refused', (json, problem) => {
     expect(() => parseMessages(json, 'a.json')).toThrow(SyntaxError);
     expect(() => parseMessages(json, 'a.json')).toThrow(problem);

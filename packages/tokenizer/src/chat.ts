@@ -6,16 +6,13 @@
  * out (the self-edit parser does).
  */
 
-import { problemsOf } from '@seal/files';
-import { type } from 'arktype';
+import { valueOf } from './jinja/interpreter.ts';
+import { Marked, textOf, type Text } from './jinja/marked.ts';
+import type { Value } from './jinja/values.ts';
+import type { ChatMessage } from './messages.ts';
 import { compileTemplate } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
-
-/** One turn of a conversation. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
+import { answersOf, generationPrompt } from './turns.ts';
 
 export interface RenderOptions {
   /** Ends the text where the assistant is to go on. */
@@ -38,6 +35,10 @@ export interface ChatTemplate {
    * assistant's.
    */
   tokenise(messages: readonly ChatMessage[]): ChatTokens;
+  /** The token that ends an assistant's turn, null where the template writes none. */
+  readonly endOfTurn: number | null;
+  /** Whether the template has use for a key of messages. */
+  reads(key: string): boolean;
 }
 
 /** What a template is compiled with. */
@@ -54,78 +55,89 @@ export interface ChatTemplateOptions {
 /** The date that Llama's templates fall back to. */
 const DEFAULT_DATE = new Date('2024-07-26T00:00:00Z');
 
-const messagesSchema = type({ '+': 'reject', role: '1 <= string <= 64', content: 'string' }).array().atLeastLength(1).atMostLength(10_000);
+/** Names that a message's thoughts go by; the first is what templates read. */
+const REASONING = ['reasoning_content', 'thinking', 'reasoning'];
 
-/** Reads a list of messages, or an object with one as `messages`. Throws SyntaxError, naming `place`, for anything but texts with a role. */
-export function parseMessages(json: unknown, place: string): ChatMessage[] {
-  const isObject = typeof json === 'object' && json !== null && 'messages' in json;
-  const messages = messagesSchema(isObject ? json.messages : json);
-  if (messages instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: messages: ${problemsOf(messages)}`);
-  return messages;
+/** A message as transformers hands it to a template: without what is null, its thoughts under the name that templates read. */
+function handed(message: ChatMessage): Record<string, unknown> {
+  const entries = Object.entries(message).filter(([, value]) => value !== null && value !== undefined);
+  const own: Record<string, unknown> = Object.fromEntries(entries);
+  const reasoning = REASONING.map((name) => own[name]).find((value) => value !== undefined);
+  return reasoning === undefined ? own : { thinking: reasoning, ...own, reasoning_content: reasoning };
+}
+
+/** The messages as a template sees them: every text but the role knows whose it is. */
+function messagesValue(messages: readonly ChatMessage[]): Value {
+  return messages.map((message, index) => {
+    const mark = (text: string, key: string | null): Text =>
+      key === 'role' ? text : new Marked(text, [{ kind: 'said', message: index, start: 0, end: text.length }]);
+    return valueOf(handed(message), mark, null, index);
+  });
 }
 
 /** Compiles a chat template. Throws SyntaxError when it is not Jinja. */
 export function createChatTemplate(source: string, options: ChatTemplateOptions): ChatTemplate {
   const { tokenizer, specialTokens, place, date = DEFAULT_DATE } = options;
   const template = compileTemplate(source, date, place);
-  const render: ChatTemplate['render'] = (messages, { addGenerationPrompt }) =>
-    template({
-      ...specialTokens,
-      messages: messages.map(({ role, content }) => ({ role, content })),
-      tools: null,
-      documents: null,
-      add_generation_prompt: addGenerationPrompt,
+  const isMarked = /\{%[-+]?\s*generation\s*[-+]?%\}/.test(source);
+  const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean): Text =>
+    template(new Map<string, Value>([
+      ...Object.entries(specialTokens),
+      ['messages', messagesValue(messages)],
+      ['tools', null],
+      ['documents', null],
+      ['add_generation_prompt', addGenerationPrompt],
+    ]));
+  /** What stands before an answer. The last one is asked for as it was asked for: templates may tell the two apart. */
+  const promptOf = (messages: readonly ChatMessage[]): string => {
+    const last = messages.findLastIndex(({ role }) => role === 'assistant');
+    for (const past of last > 0 ? [messages.slice(0, last), messages] : [messages]) {
+      try {
+        return generationPrompt(write(past, false), write(past, true), past.length);
+      } catch {
+        // A template may refuse a part of a conversation.
+      }
+    }
+    return '';
+  };
+  const tokenise = (messages: readonly ChatMessage[]): ChatTokens => {
+    const text = write(messages, false);
+    let prompt: string | null = null;
+    const answers = answersOf({
+      text,
+      roles: messages.map(({ role }) => role),
+      ignored: new Set(messages.flatMap(({ weight }, i) => (weight === 0 ? [i] : []))),
+      prompt: () => (prompt ??= promptOf(messages)),
+      tokenizer,
+      isMarked,
+      refuse: (message, problem) => new RangeError(`Cannot tell which tokens message ${message} has: the chat template of ${place} ${problem}`),
     });
+    const { tokens, places } = tokenizer.locate(textOf(text), answers.flatMap(({ start, end }) => [start, end]));
+    const targetWeights = tokens.map(() => 0);
+    answers.forEach((_, answer) => {
+      // A token that reaches into what the assistant says is the assistant's, as in transformers.
+      const from = places[2 * answer]?.ended ?? 0;
+      const until = places[2 * answer + 1]?.begun ?? 0;
+      targetWeights.fill(1, from, until);
+    });
+    return { tokens, targetWeights };
+  };
+  let end: number | null | undefined;
   return {
-    render,
-    tokenise(messages) {
-      const text = render(messages, { addGenerationPrompt: false });
-      const spans = messages.flatMap(({ role }, index) => (role === 'assistant' ? [spanOf(messages, index, text)] : []));
-      const { tokens, places } = tokenizer.locate(text, spans.flat());
-      const targetWeights = tokens.map(() => 0);
-      spans.forEach((_, span) => {
-        // A token that reaches into what the assistant says is the assistant's, as in transformers.
-        const from = places[2 * span]?.ended ?? 0;
-        const until = places[2 * span + 1]?.begun ?? 0;
-        targetWeights.fill(1, from, until);
-      });
-      return { tokens, targetWeights };
+    render: (messages, { addGenerationPrompt }) => textOf(write(messages, addGenerationPrompt)),
+    tokenise,
+    get endOfTurn() {
+      return (end ??= endOfTurn());
     },
+    reads: (key) => key !== '' && source.includes(key),
   };
 
-  /**
-   * Where in the whole text the assistant's message lies: from the end of the generation prompt to the end of its turn.
-   * A template may write the last message otherwise than an earlier one (thoughts are dropped once they are past); then
-   * its content is looked for.
-   */
-  function spanOf(messages: readonly ChatMessage[], index: number, text: string): [start: number, end: number] {
-    const content = messages[index]?.content ?? '';
-    const refuse = (problem: string): RangeError =>
-      new RangeError(
-        `Cannot tell which tokens message ${index} has: the chat template of ${place} ${problem}; ` +
-          'train on conversations that end with it',
-      );
-    if (index === 0) throw refuse('has nothing before it');
-    const past = messages.slice(0, index);
-    const prompt = render(past, { addGenerationPrompt: true });
-    const before = render(past, { addGenerationPrompt: false });
-    const known = text.startsWith(prompt) ? prompt : before;
-    if (!text.startsWith(known)) throw refuse('writes what is before it otherwise as a part of the conversation');
-    const alone = render(messages.slice(0, index + 1), { addGenerationPrompt: false });
-    const isPrompted = known.length > before.length;
-    const end = endToken(alone);
-    if (text.startsWith(alone) && isPrompted) return [known.length, end === null ? alone.length : alone.trimEnd().length];
-    if (end === null) throw refuse('ends it without an end token');
-    for (const written of [content, content.trim()]) {
-      const at = text.indexOf(written + end, known.length);
-      if (at >= 0) return [isPrompted ? known.length : at, at + written.length + end.length];
+  function endOfTurn(): number | null {
+    try {
+      const { tokens, targetWeights } = tokenise([{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }]);
+      return tokens.findLast((token, i) => targetWeights[i] === 1 && tokenizer.isSpecial(token)) ?? null;
+    } catch {
+      return null;
     }
-    throw refuse('changes it as a part of the conversation');
-  }
-
-  /** The special token that ends a text; the white space behind it is nothing that a model need write. */
-  function endToken(text: string): string | null {
-    const last = tokenizer.encode(text.trimEnd()).at(-1);
-    return last !== undefined && tokenizer.isSpecial(last) ? tokenizer.decode([last], { skipSpecialTokens: false }) : null;
   }
 }

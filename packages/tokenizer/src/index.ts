@@ -3,12 +3,13 @@
 export { beginOf } from './begin.ts';
 export {
   createChatTemplate,
-  parseMessages,
-  type ChatMessage,
   type ChatTemplate,
   type ChatTemplateOptions,
   type ChatTokens,
   type RenderOptions,
 } from './chat.ts';
+export { parseMessages, unreadKeys, type ChatMessage } from './messages.ts';
+export { endedWith, endsOf } from './ends.ts';
+export { renderJinja } from './template.ts';
 export { TextStream, type TextOptions, type TextPiece } from './text-stream.ts';
 export { createDecodeStream, createTokenizer, type DecodeOptions, type DecodeStream, type Tokenizer } from './tokenizer.ts';

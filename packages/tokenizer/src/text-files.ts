@@ -7,6 +7,7 @@ import { Problem, problemsOf } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
 import { huggingFaceFiles, isGgufFile, openGguf } from '@seal/gguf/node';
 import { type } from 'arktype';
+import { beginOf } from './begin.ts';
 import { createChatTemplate, type ChatTemplate } from './chat.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -15,6 +16,10 @@ export interface TextSide {
   readonly tokenizer: Tokenizer;
   /** Null where the model has no chat format. */
   readonly chat: ChatTemplate | null;
+  /** Id of the `eos_token` of the tokenizer's configuration, null where it names none that the tokenizer has. */
+  readonly eosTokenId: number | null;
+  /** What its files ask for and does not count, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** The largest published ones have 35 MB. */
@@ -31,18 +36,18 @@ const tokensSchema = type({
   'mask_token?': token,
 });
 const templatesSchema = type({ 'chat_template?': type('string | null').or(type({ name: 'string', template: 'string' }).array()) });
-const configSchema = tokensSchema.and(templatesSchema);
+const configSchema = tokensSchema.and(templatesSchema).and({ 'add_bos_token?': 'boolean | null', 'add_eos_token?': 'boolean | null' });
 
 /**
- * Reads tokenizer and chat template. Throws a problem of kind `unavailable` where there is no `tokenizer.json` and
- * SyntaxError when a file cannot be used.
+ * Reads tokenizer and chat template. Throws a problem of kind `unavailable` where there is no `tokenizer.json`, SyntaxError
+ * when a file cannot be used, and RangeError where the vocabulary has more tokens than the model's `rows`.
  */
-export async function readTextSide(directory: string): Promise<TextSide> {
+export async function readTextSide(directory: string, rows?: number): Promise<TextSide> {
   const place = placeOf(directory, 'tokenizer.json');
   const json = await jsonOf(directory, 'tokenizer.json');
   if (json === undefined) throw new Problem('unavailable', `Cannot read ${place}: ${missing(directory)}`, { place });
-  const tokenizer = createTokenizer(json, place);
-  return { tokenizer, chat: await readChat(directory, tokenizer) };
+  const tokenizer = createTokenizer(json, place, rows);
+  return { tokenizer, ...(await readConfiguration(directory, tokenizer)) };
 }
 
 /** What to do where only the files of older tokenizers are. */
@@ -79,7 +84,7 @@ async function readBounded(path: string): Promise<unknown> {
   }
 }
 
-async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTemplate | null> {
+async function readConfiguration(directory: string, tokenizer: Tokenizer): Promise<Omit<TextSide, 'tokenizer'>> {
   const configPlace = placeOf(directory, 'tokenizer_config.json');
   const config = configSchema((await jsonOf(directory, 'tokenizer_config.json')) ?? {});
   if (config instanceof type.errors) throw new SyntaxError(`Cannot read ${configPlace}: ${problemsOf(config)}`);
@@ -87,13 +92,33 @@ async function readChat(directory: string, tokenizer: Tokenizer): Promise<ChatTe
   const map = tokensSchema((await jsonOf(directory, 'special_tokens_map.json')) ?? {});
   if (map instanceof type.errors) throw new SyntaxError(`Cannot read ${mapPlace}: ${problemsOf(map)}`);
   const template = await findTemplate(directory, config, configPlace);
-  if (template === null) return null;
   const specialTokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const) {
     const value = config[name] ?? map[name] ?? null;
     if (value !== null) specialTokens[name] = typeof value === 'string' ? value : value.content;
   }
-  return createChatTemplate(template.source, { tokenizer, specialTokens, place: template.place });
+  return {
+    chat: template && createChatTemplate(template.source, { tokenizer, specialTokens, place: template.place }),
+    eosTokenId: idOf(tokenizer, specialTokens['eos_token']),
+    notes: notesOn(config, specialTokens, tokenizer, configPlace),
+  };
+}
+
+function idOf(tokenizer: Tokenizer, token: string | undefined): number | null {
+  const [id, ...others] = token === undefined ? [] : tokenizer.encode(token);
+  return id === undefined || others.length > 0 || tokenizer.decode([id], { skipSpecialTokens: false }) !== token ? null : id;
+}
+
+/** Which tokens stand around a text is the affair of `tokenizer.json`, as in transformers 5; version 4 asked these two. */
+function notesOn(config: typeof configSchema.infer, specialTokens: Readonly<Record<string, string>>, tokenizer: Tokenizer, place: string): string[] {
+  const framed = tokenizer.encodeWithSpecials('a');
+  const { length } = tokenizer.encode('a');
+  const before = beginOf(tokenizer).length > 0;
+  const after = framed.length > length + beginOf(tokenizer).length;
+  return ([['bos', config.add_bos_token, before], ['eos', config.add_eos_token, after]] as const).flatMap(([name, wanted, has]) => {
+    if (wanted === undefined || wanted === null || wanted === has || !specialTokens[`${name}_token`]) return [];
+    return [`${place} has add_${name}_token ${wanted}, which does not count: tokenizer.json ${has ? 'has' : 'has no'} such token (transformers 4 obeyed it, 5 does not)`];
+  });
 }
 
 interface FoundTemplate {

@@ -45,6 +45,8 @@ export interface Tokenizer {
   id(token: string): number;
   /** Whether a token is a special one: a mark of the format, no text. */
   isSpecial(id: number): boolean;
+  /** The special tokens written in a text, by UTF-16 offsets. */
+  specials(text: string): { readonly id: number; readonly start: number; readonly end: number }[];
   /** Id of the unknown token, or null where every text can be encoded. */
   readonly unknownId: number | null;
   /** The largest id that a text can be encoded to. */
@@ -86,8 +88,12 @@ const fileSchema = type({
 const utf8 = new TextEncoder();
 const byteLengthOf = (text: string): number => utf8.encode(text).length;
 
-/** Reads a parsed `tokenizer.json`. Throws SyntaxError when it is none, or asks for what is not implemented. */
-export function createTokenizer(json: unknown, place: string): Tokenizer {
+/**
+ * Reads a parsed `tokenizer.json`. Throws SyntaxError when it is none, or asks for what is not implemented. `rows` is how many
+ * tokens the model has: RangeError where the vocabulary has more. Added tokens beyond it are let be, as transformers does (a
+ * pad token that no text has); a text that holds one throws RangeError when it is encoded.
+ */
+export function createTokenizer(json: unknown, place: string, rows = Infinity): Tokenizer {
   const file = fileSchema(json);
   if (file instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(file)}`);
   // Old files do not name the kind: merges are what only BPE has.
@@ -98,6 +104,15 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
   const added = readAddedTokens(file.added_tokens, vocabulary, normalise, place);
   const { cut, spell } = readPreTokenizer(file.pre_tokenizer, place);
   const frame = readPostProcessor(file.post_processor, place);
+  if (vocabulary.largestId >= rows) {
+    throw new RangeError(`Cannot use ${place}: it has token id ${vocabulary.largestId}, config.json has vocab_size ${rows}`);
+  }
+  /** Tokens of a text, all of which the model has. */
+  const known = (ids: number[]): number[] => {
+    const beyond = added.largestId < rows ? undefined : ids.find((id) => id >= rows);
+    if (beyond === undefined) return ids;
+    throw new RangeError(`Cannot encode a text with ${quoted(tokenOf(beyond) ?? '')}: ${place} gives it id ${beyond}, and config.json has vocab_size ${rows}`);
+  };
   const decoder = readDecoder(file.decoder, place);
   const lookUp = (kind === 'BPE' ? readBpe : readWordPiece)(file.model, vocabulary, place);
   const idsOfWord = remembered((word: string) => lookUp(spell(word)));
@@ -129,7 +144,7 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
       if (id !== null) out.push(id);
       else encodeInto(out, source.slice(start, end), start === 0);
     }
-    return out;
+    return known(out);
   };
 
   /** A piece as the model sees it. */
@@ -171,7 +186,7 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
   const unknown = file.model.unk_token;
   return {
     encode,
-    encodeWithSpecials: (text) => [...frame.before, ...encode(text), ...frame.after],
+    encodeWithSpecials: (text) => known([...frame.before, ...encode(text), ...frame.after]),
     decode(ids, options) {
       const open = stream(options);
       let text = '';
@@ -194,7 +209,7 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
         }
       }
       while (places.length < offsets.length) places.push({ ended: tokens.length, begun: tokens.length });
-      return { tokens, places };
+      return { tokens: known(tokens), places };
     },
     id(token) {
       const id = idOf(token);
@@ -202,6 +217,8 @@ export function createTokenizer(json: unknown, place: string): Tokenizer {
       return id;
     },
     isSpecial: (id) => added.specialIds.has(id),
+    specials: (text) =>
+      added.inText(text.toWellFormed()).flatMap(({ id, start, end }) => (id !== null && added.specialIds.has(id) ? [{ id, start, end }] : [])),
     unknownId: unknown ? (idOf(unknown) ?? null) : null,
     largestId: Math.max(vocabulary.largestId, added.largestId),
   };

@@ -1,3 +1,4 @@
+import type { ChatMessage } from '@seal/tokenizer';
 /** Files of examples: what they may hold, what is refused with which line, what damage does. */
 
 import { describe, expect, it } from 'vitest';
@@ -11,7 +12,7 @@ const parse = (text: string) => parseExamples(bytes(text), 'data.jsonl');
 const encoder: ExampleEncoder = {
   tokenizer: { encode: (text) => [...text.matchAll(/th|[^]/g)].map(([token]) => (token === 'th' ? 500 : token.charCodeAt(0))) },
   begin: [1],
-  end: 2,
+  ends: [2],
   chat: null,
 };
 const encode = (text: string, maxTokens = 100, own: Partial<ExampleEncoder> = {}) => encodeExamples(parse(text), { ...encoder, ...own }, maxTokens, 'data.jsonl');
@@ -33,9 +34,10 @@ describe('parseExamples', () => {
     ['{"text":"a","prompt":"b","completion":"c"}', /line 1: text is not a known key/],
     ['{"prompt":"a"}', /line 1: completion must be a string \(was missing\)/],
     ['{"prompt":"a","completion":"b","id":3}', /line 1: id is not a known key/],
-    ['{"messages":[]}', /line 1: messages must be non-empty/],
-    ['{"messages":[{"role":"user"}]}', /line 1: messages\[0\]\.content must be a string/],
-    ['{"messages":[{"role":"user","content":"a","weight":1}]}', /line 1: messages\[0\]\.weight is not a known key/],
+    ['{"messages":[]}', /line 1: messages: must be non-empty/],
+    ['{"messages":[{"role":"user"}]}', /line 1: messages: \[0\] must be a message with content or tool_calls/],
+    ['{"messages":[{"role":"user","content":"a","weight":2}]}', /line 1: messages: \[0\]\.weight must be/],
+    ['{"messages":[{"role":"user","content":[{"type":"image"}]}]}', /line 1: messages: \[0\]\.content/],
     ['', /there is no example in it/],
     ['\n \n\r\n', /there is no example in it/],
   ])('refuses %j', (text, message) => {
@@ -102,7 +104,7 @@ describe('encodeExamples', () => {
   it('takes messages as the chat template does', () => {
     const messages = '{"text":"x"}\n{"messages":[{"role":"user","content":"a"}]}';
     expect(() => encode(messages)).toThrow(/data\.jsonl, line 2: the model has no chat template/);
-    const chat = { tokenise: (given: readonly { content: string }[]) => ({ tokens: [7, ...given.flatMap(({ content }) => ids(content))], targetWeights: [0, 1] }) };
+    const chat = { tokenise: (given: readonly ChatMessage[]) => ({ tokens: [7, ...given.flatMap(({ content }) => ids(String(content)))], targetWeights: [0, 1] }) };
     expect(encode(messages, 100, { chat }).documents[1]).toEqual({ tokens: [7, 97], targetWeights: [0, 1] });
     const refusing = { tokenise: () => { throw new Error('roles must alternate'); } };
     expect(() => encode(messages, 100, { chat: refusing })).toThrow(/line 2: roles must alternate/);

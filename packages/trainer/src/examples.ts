@@ -2,19 +2,17 @@
 
 import { problemsOf } from '@seal/files';
 import type { TokenSequence } from '@seal/model';
-import type { ChatTemplate, Tokenizer } from '@seal/tokenizer';
+import { endedWith, parseMessages, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
 import { type } from 'arktype';
-
-const message = type({ role: 'string > 0', content: 'string' }).onUndeclaredKey('reject');
 
 /** What a line may be. */
 const schemas = {
-  messages: type({ messages: message.array().atLeastLength(1) }).onUndeclaredKey('reject'),
+  messages: type({ messages: 'unknown' }).onUndeclaredKey('reject'),
   prompt: type({ prompt: 'string', completion: 'string' }).onUndeclaredKey('reject'),
   text: type({ text: 'string > 0' }).onUndeclaredKey('reject'),
 };
 
-type Content = (typeof schemas)[keyof typeof schemas]['infer'];
+type Content = { readonly messages: readonly ChatMessage[] } | (typeof schemas)['prompt' | 'text']['infer'];
 
 /** One example and where it stands in its file, from 1. */
 export type Example = Content & { readonly line: number };
@@ -60,7 +58,7 @@ function parseExample(text: string, place: string): Content {
   }
   const content = schemas[kind](json);
   if (content instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(content)}`);
-  return content;
+  return 'messages' in content ? { messages: parseMessages(content.messages, place) } : content;
 }
 
 /** What turns examples into tokens. */
@@ -68,8 +66,8 @@ export interface ExampleEncoder {
   readonly tokenizer: Pick<Tokenizer, 'encode'>;
   /** Tokens that every text begins with, conversations excepted: those begin as their template says. */
   readonly begin: readonly number[];
-  /** The token behind every completion and text. */
-  readonly end: number;
+  /** Tokens that end a text: the first stands behind every completion and text that does not end in one of them. */
+  readonly ends: readonly number[];
   /** Null where the model has no chat template. */
   readonly chat: Pick<ChatTemplate, 'tokenise'> | null;
 }
@@ -105,7 +103,7 @@ export function encodeExamples(examples: readonly Example[], encoder: ExampleEnc
   return { documents, cut, dropped };
 }
 
-function encodeExample(example: Example, { tokenizer, begin, end, chat }: ExampleEncoder, place: string) {
+function encodeExample(example: Example, { tokenizer, begin, ends, chat }: ExampleEncoder, place: string) {
   if ('messages' in example) {
     const here = `${place}, line ${example.line}`;
     if (!chat) throw new RangeError(`Cannot train on ${here}: the model has no chat template for messages; write prompt and completion`);
@@ -116,12 +114,12 @@ function encodeExample(example: Example, { tokenizer, begin, end, chat }: Exampl
     }
   }
   if ('text' in example) {
-    const tokens = [...begin, ...tokenizer.encode(example.text), end];
+    const tokens = endedWith([...begin, ...tokenizer.encode(example.text)], ends);
     return { tokens, targetWeights: tokens.map(() => 1) };
   }
   // Tokens depend on what stands before them: a token that spans the end of the prompt counts as completion.
   const before = [...begin, ...tokenizer.encode(example.prompt)];
-  const tokens = [...begin, ...tokenizer.encode(example.prompt + example.completion), end];
+  const tokens = endedWith([...begin, ...tokenizer.encode(example.prompt + example.completion)], ends);
   const differs = tokens.findIndex((token, i) => token !== before[i]);
   return { tokens, targetWeights: tokens.map((_, i) => (i < differs ? 0 : 1)) };
 }

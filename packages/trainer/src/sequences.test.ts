@@ -140,8 +140,10 @@ describe('createTextCodec', () => {
 
 describe('createTextCodec with a chat template', () => {
   /** Turns between marks: 6 opens one, 7 ends it; the loss is on what the assistant says and its end. */
-  const turns = (messages: readonly ChatMessage[]) => messages.map(({ role, content }) => `\u0006${role}:${content}\u0007`).join('');
+  const turns = (messages: readonly ChatMessage[]) => messages.map(({ role, content }) => `\u0006${role}:${String(content)}\u0007`).join('');
   const chat: ChatTemplate = {
+    endOfTurn: 7,
+    reads: () => true,
     render: (messages, { addGenerationPrompt }) => turns(messages) + (addGenerationPrompt ? '\u0006assistant:' : ''),
     tokenise(messages) {
       const tokens = letters.encode(turns(messages));
@@ -171,8 +173,10 @@ describe('createTextCodec with a chat template', () => {
 
 describe('createTextCodec for conversations', () => {
   /** Every turn of the assistant is learnt, its end mark with it; a line feed ends each turn. */
-  const turn = ({ role, content }: ChatMessage) => `\u0006${role}:${content}\u0007\n`;
+  const turn = ({ role, content }: ChatMessage) => `\u0006${role}:${String(content)}\u0007\n`;
   const chat: ChatTemplate = {
+    endOfTurn: 7,
+    reads: () => true,
     render: (messages, { addGenerationPrompt }) => messages.map(turn).join('') + (addGenerationPrompt ? '\u0006assistant:' : ''),
     tokenise(messages) {
       const parts = messages.map((message) => {

@@ -9,7 +9,7 @@
 
 import { shorten, wholeSentences, type Prompt, type TrainingSequence } from '@seal/domains';
 import type { ModelConfig, ScoredText, TokenSequence } from '@seal/model';
-import { beginOf, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
+import { beginOf, endedWith, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
 
 /** What turns text into tokens: begin token first where there is one, end token last. */
 export interface Codec {
@@ -85,7 +85,7 @@ export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, con
 /** What the codec of a real tokenizer is made of. */
 export interface TextCodecParts {
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'encodeWithSpecials' | 'decode'>;
-  /** Tokens that end a completion; documents end with the first. */
+  /** Tokens that end a completion; documents end with the first, unless with another already. */
   readonly stopTokens: readonly number[];
   /** Renders prompts that are conversations, where the model has one. */
   readonly chat?: ChatTemplate | null;
@@ -99,7 +99,7 @@ export interface TextCodecParts {
  */
 export function createTextCodec({ tokenizer, stopTokens, chat = null, asChat = false }: TextCodecParts, maxTokens: number): Codec {
   const begin = beginOf(tokenizer);
-  const end = endToken(stopTokens);
+  endToken(stopTokens);
   const cut = new Set<string>();
   const plain = (text: string) => [...begin, ...tokenizer.encode(text)];
   /** A prompt as a conversation, null where it is a text to continue. */
@@ -125,7 +125,7 @@ export function createTextCodec({ tokenizer, stopTokens, chat = null, asChat = f
     }
     // A token that spans the end of the prompt counts as text.
     const before = asked === '' || lossOn === 'all' ? begin : plain(String(asked));
-    const tokens = [...plain(String(asked) + text), end];
+    const tokens = endedWith(plain(String(asked) + text), stopTokens);
     const differs = tokens.findIndex((token, i) => token !== before[i]);
     return { tokens, targetWeights: tokens.map((_, i) => (i < differs ? 0 : 1)) };
   };

@@ -4,11 +4,10 @@ import { existsSync } from 'node:fs';
 import { builtInTemplate, knowledgeIncorporation, parsePassages, parseTemplate, type Context, type Template } from '@seal/domains';
 import { Problem, problemsAs, stream } from '@seal/files';
 import { readText } from '@seal/files/node';
-import { generationSettings } from '@seal/model';
 import { counted } from '@seal/report/text';
 import { speaksTinyWorld } from '@seal/tiny';
 import { createTextCodec, type SealConfig } from '@seal/trainer';
-import { SHIPPED_MODEL } from '../session.ts';
+import { endsOfModel, SHIPPED_MODEL } from '../session.ts';
 import type { Preset } from './preset.ts';
 
 /**
@@ -67,14 +66,14 @@ export const squad: Preset = {
     if (speaksTinyWorld(checkpoint.tokenizer)) {
       throw new Problem('usage', `Cannot use the preset squad: ${model ?? 'the shipped tiny model'} has no words but those of the tiny world; name another model with \`model\`, or use \`preset\` tiny`);
     }
-    const { directory, tokenizer, chat: format, config } = checkpoint;
+    const { tokenizer, chat: format, config } = checkpoint;
     const name = model ?? SHIPPED_MODEL;
     if (chat && format === null) {
       throw new Problem('usage', `Cannot use \`chat\` with ${name}: it has no chat template; leave it out, base models continue plain text`);
     }
     const template = await templateOf(wanted);
     const plain = knowledgeIncorporation({ template, mode, grader: 'containment' });
-    const stopTokens = [...new Set([...config.eosTokenIds, ...generationSettings(directory, config, {}).stopTokens])];
+    const stopTokens = endsOfModel(checkpoint);
     const all = async (path: string) => {
       const text = readText(path, 'data');
       return problemsAs('data', () => parsePassages(text, path), path);

@@ -69,14 +69,7 @@ export async function readWeights(directory: string): Promise<Omit<Checkpoint, k
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   const { config, ...weights } = await readWeights(directory);
-  const { tokenizer, chat } = await readTextSide(directory);
-  if (tokenizer.largestId >= config.vocabSize) {
-    const [place, other] = isGgufFile(directory)
-      ? [directory, `token_embd.weight has ${config.vocabSize} rows`]
-      : [join(directory, 'tokenizer.json'), `config.json has vocab_size ${config.vocabSize}`];
-    throw new RangeError(`Cannot use ${place}: it has token id ${tokenizer.largestId}, ${other}`);
-  }
-  return { config, tokenizer, chat, ...weights };
+  return { config, ...(await readTextSide(directory, config.vocabSize)), ...weights };
 }
 
 /** All weights as float32: for models that fit into the host's memory. Throws as `WeightSource.readRows`. */
