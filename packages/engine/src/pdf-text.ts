@@ -61,8 +61,8 @@ export async function pdfPages(bytes: Uint8Array, place: string): Promise<string
   const { getDocumentProxy } = await import('unpdf');
   const pages: string[][] = [];
   try {
-    // A stranger's file: nothing in it is run, and what pdf.js finds odd in it is not printed.
-    const document = await getDocumentProxy(bytes, { isEvalSupported: false, verbosity: 0 });
+    // What pdf.js finds odd in a file it would print.
+    const document = await getDocumentProxy(bytes, { verbosity: 0 });
     try {
       for (let number = 1; number <= document.numPages; number++) {
         const page = await document.getPage(number);
@@ -71,7 +71,7 @@ export async function pdfPages(bytes: Uint8Array, place: string): Promise<string
         page.cleanup();
       }
     } finally {
-      await document.destroy();
+      await document.loadingTask.destroy();
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'PasswordException') throw new Problem('data', `Cannot read ${place}: the PDF is encrypted; save it without a password`, { place, cause });

@@ -24,6 +24,7 @@ import {
 import {
   executorSettings,
   lengthsOf,
+  likelihoodMeasure,
   notesOf,
   pooledDocument,
   resolveConfig,
@@ -239,7 +240,7 @@ async function complete(setting: Setting, modelDigest: string, executor: Executo
     const timings = { ...sealRun.timings, totalSeconds: (performance.now() - begun) / 1_000 };
     tellWhatBrokeOff(sealRun.broken, subject.codec.cutDocuments, hooks);
     const records = await readRun(store.place);
-    const document = resultDocument(header, store.place, rewards, timings, notesOf(records));
+    const document = resultDocument(header, store.place, rewards, timings, notesOf(records), likelihoodMeasure(records.rewards));
     await store.writeFile('result.json', `${JSON.stringify(document, null, 2)}\n`);
     return { document, rewards, report: (await report({ run: store.place })).report };
   } catch (error) {

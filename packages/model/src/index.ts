@@ -32,6 +32,7 @@ export {
 } from './sampling/generation.ts';
 export { PoolGenerator, type PoolRequest } from './sampling/pool-generator.ts';
 export { InferencePass, scoreTokens } from './sampling/inference.ts';
+export { Scorer, type ScoredText } from './sampling/scorer.ts';
 export {
   initialAdapter,
   loraLayout,

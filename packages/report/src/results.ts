@@ -4,6 +4,7 @@ import { greedyHeadline, headline, isBeyondNoise, label, role, verdict } from '.
 import { differenceBar, intervalBar, ticksOf } from './figures.ts';
 import { counted, mean, percent, points } from './format.ts';
 import { type Html, html } from './html.ts';
+import { nats, trust } from './likelihood.ts';
 import type { Material } from './input.ts';
 
 function rowOf(rows: readonly ResultRow[], condition: string): ResultRow | null {
@@ -71,6 +72,7 @@ function resultTable({ input: { result: { rows } }, names, terms }: Material): H
     0,
     Math.min(1, upTo(Math.max(0, ...rows.map(({ ci95 }) => ci95[1])), 0.1)),
   ];
+  const isScored = rows.some(({ likelihood }) => likelihood !== undefined);
   return html`<table class="bars">
     <thead><tr>
       <th scope="col">trained on</th>
@@ -78,6 +80,7 @@ function resultTable({ input: { result: { rows } }, names, terms }: Material): H
       <th scope="col" class="n">accuracy</th><th scope="col" class="n">95\u00a0% interval</th>
       <th scope="col" class="n">${pluralOf(terms.context)}</th><th scope="col" class="n">questions</th>
       <th scope="col" class="n">repeats</th>
+      ${isScored && html`<th scope="col" class="n">log-probability of the gold answer</th>`}
     </tr></thead>
     <tbody>${rows.map(
       ({
@@ -87,6 +90,7 @@ function resultTable({ input: { result: { rows } }, names, terms }: Material): H
         contexts,
         questions,
         repeats,
+        likelihood,
       }) => html`<tr class="${condition === names.after ? 'headline' : ''}">
         <th scope="row">${nameCell(condition, terms)}</th>
         <td class="plot">${intervalBar(condition, accuracy, ci95, domain, role(condition, terms))}</td>
@@ -95,6 +99,12 @@ function resultTable({ input: { result: { rows } }, names, terms }: Material): H
           <span class="counts">${counted(contexts, terms.context)}, ${counted(questions, 'question')},
             ${counted(repeats, 'repeat')}</span></td>
         <td class="n extra">${contexts}</td><td class="n extra">${questions}</td><td class="n extra">${repeats}</td>
+        ${
+          isScored &&
+          html`<td class="n interval">${
+            likelihood === undefined ? '–' : `${nats(likelihood.mean)} (${nats(likelihood.ci95[0])} to ${nats(likelihood.ci95[1])})`
+          }</td>`
+        }
       </tr>`,
     )}</tbody></table>`;
 }
@@ -168,6 +178,7 @@ export function resultsSection(material: Material): Html {
     <p class="verdict">${verdict(result)}${
       greedy !== null && !isBeyondNoise(greedy) && ' For greedy self-edits the difference is not beyond noise.'
     }</p>
+    ${result.likelihood && html`<p>${trust(result.likelihood)}</p>`}
     ${
       notes.length > 0 &&
       html`<h3 style="margin-top: 2.2rem">To know besides</h3>

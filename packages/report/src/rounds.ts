@@ -11,6 +11,7 @@ import {
 } from './figures.ts';
 import { counted, mean, percent, words } from './format.ts';
 import { type Html, html } from './html.ts';
+import { nats } from './likelihood.ts';
 import type { Material } from './input.ts';
 import { editLines } from './contexts.ts';
 
@@ -89,7 +90,40 @@ function spreadOf({ input: { metrics } }: Material, round: number): string {
     .join(', ');
 }
 
+/** Whether self-edits were chosen by how likely they made the gold answers. */
+function isByLikelihood({ input: { result } }: Material): boolean {
+  return result.likelihood !== undefined;
+}
+
+/** Gains in likelihood by round, from what the selections compared: there is no scale from nothing to all right. */
+function gainsSection(material: Material): Html | null {
+  const selections = material.input.selections.filter(({ phase, candidates }) => phase === 'rl' && candidates.length > 0);
+  if (selections.length === 0) return null;
+  const rounds = [...Map.groupBy(selections, ({ round }) => round)].toSorted(([a], [b]) => a - b);
+  const told = (values: readonly number[]): string => {
+    const average = mean(values);
+    return average === null ? '–' : nats(average, { isGain: true });
+  };
+  return html`<section id="rewards"><h2>Rewards</h2>
+    <p>The reward of a self-edit is how much more likely, in nats a token, training on it makes the gold answers to its
+      ${material.terms.context}’s questions than the weights before found them. Nothing is decoded for it.</p>
+    <div class="card"><table>
+      <thead><tr><th scope="col">round</th><th scope="col" class="n">self-edits</th><th scope="col" class="n">mean</th>
+        <th scope="col" class="n">best</th></tr></thead>
+      <tbody>${rounds.map(
+        ([round, own]) => html`<tr><td>${round}</td>
+          <td class="n">${own.flatMap(({ candidates }) => candidates).length}</td>
+          <td class="n">${told(own.flatMap(({ candidates }) => candidates.map(({ reward }) => reward)))}</td>
+          <td class="n">${told(own.map(({ candidates }) => Math.max(...candidates.map(({ reward }) => reward))))}</td></tr>`,
+      )}</tbody></table>
+      ${rounds.map(([round]) => {
+        const spread = spreadOf(material, round);
+        return spread !== '' && html`<p class="small quiet" style="margin: 0.8rem 0 0">Spread in round ${round}: ${spread}.</p>`;
+      })}</div></section>`;
+}
+
 export function rewardsSection(material: Material): Html | null {
+  if (isByLikelihood(material)) return gainsSection(material);
   const rounds = summarise(material).filter(({ edits }) => edits.length > 0);
   if (rounds.length === 0) return null;
   const tallest = Math.max(
@@ -149,12 +183,13 @@ function keptOf({ kept, selfEditId }: SelectionRecord): readonly string[] {
 
 function selectionRow(material: Material, selection: SelectionRecord): Html {
   const kept = keptOf(selection);
+  const isGain = isByLikelihood(material);
   const edits = kept.flatMap((id) => material.editOf(id) ?? []);
   const rewards = selection.candidates.map(({ reward }) => reward);
   const tall = selection.candidates.filter(({ selfEditId }) => kept.includes(selfEditId)).map(({ reward }) => reward);
   return html`<tr><td class="model">${material.titleOf(selection.contextId)}</td>
-    <td class="strip">${rewards.length > 0 && candidateStrip(rewards, tall)}</td>
-    <td class="n">${selection.reward === null ? '–' : `${percent(selection.reward)}\u00a0%`}</td>
+    <td class="strip">${isGain ? rewards.map((reward) => nats(reward, { isGain })).join(', ') : rewards.length > 0 && candidateStrip(rewards, tall)}</td>
+    <td class="n">${selection.reward === null ? '–' : isGain ? nats(selection.reward, { isGain }) : `${percent(selection.reward)}\u00a0%`}</td>
     <td><span class="model">${selection.reason}</span>
       ${
         edits.length > 0 &&
@@ -171,7 +206,9 @@ export function selectionSection(material: Material): Html | null {
   const groups = [...Map.groupBy(selections, ({ phase, round }) => `${phase}\n${round}`).values()];
   return html`<section id="kept"><h2>What was kept, and why</h2>
     <p>After every round the kept self-edits${!severalKept && `, one per ${noun} at most,`} become what the model is
-      fine-tuned to write. Thin marks are the rewards of all candidates from 0 to 100\u00a0%, tall ones were kept.</p>
+      fine-tuned to write. ${isByLikelihood(material)
+        ? 'Candidates are shown by their gains in nats a token.'
+        : 'Thin marks are the rewards of all candidates from 0 to 100\u00a0%, tall ones were kept.'}</p>
     ${groups.map((own) => {
       const [first] = own;
       const kept = own.filter(({ selfEditId }) => selfEditId !== null).length;

@@ -51,6 +51,22 @@ it('prints rows, differences and the verdict', () => {
   ]);
 });
 
+it('prints the likelihood of gold answers beside the accuracy, and how far it can be trusted', () => {
+  const [base, ...others] = document.rows;
+  const scored = { ...base!, likelihood: { mean: -3.25, ci95: [-3.5, -3] as [number, number] } };
+  const likelihood = { reliability: 0.875, accuracyReliability: null, repeats: 3, agreement: 0.5, agreementContexts: 12 };
+  const lines = renderTable({ ...document, rows: [scored, ...others], likelihood }).split('\n');
+  expect(lines.slice(2, 5)).toEqual([
+    'condition  accuracy         95 % CI  contexts  questions  repeats  gold log-prob.           95 % CI',
+    'base          4.9 %   3.1 to  6.7 %        32        384        1          -3.250  -3.500 to -3.000  no adaptation',
+    'self-edit    26.6 %  22.0 to 31.0 %        32        384        3               -                 -  own self-edits, before RL',
+  ]);
+  expect(lines.at(-1)).toBe(
+    'Reward by the likelihood of gold answers: reliability over 3 repeats 0.88, of the share of right answers not measured; ' +
+      'rank correlation with the share of right answers 0.50 in the mean of 12 contexts.',
+  );
+});
+
 it('prints a pooled document with its seeds', () => {
   const pooled = { preset: 'tiny', runs: [document, { ...document, seed: 1 }], pooled: document };
   const [title, ...rest] = renderTable(pooled).split('\n');

@@ -1,7 +1,8 @@
 /** The result of a run, or of several, as plain text for a terminal: no colour, ASCII only. */
-import type { Comparison, PooledDocument, ResultDocument } from '@seal/runs';
+import type { Comparison, PooledDocument, ResultDocument, ResultRow } from '@seal/runs';
 import { isBeyondNoise, label, type Table, termsOf, verdict } from './conditions.ts';
 import { counted, percent, points } from './format.ts';
+import { trust } from './likelihood.ts';
 
 /** Aligns the cells of every row into columns: the first to the left, `left` too, the others to the right. */
 function columns(rows: readonly (readonly string[])[], left: readonly number[]): string[] {
@@ -19,20 +20,27 @@ function columns(rows: readonly (readonly string[])[], left: readonly number[]):
 
 function rowTable(table: Table): string[] {
   const terms = termsOf(table);
+  const isScored = table.rows.some(({ likelihood }) => likelihood !== undefined);
+  const scored = ({ likelihood }: ResultRow): string[] =>
+    likelihood === undefined ? ['-', '-'] : [likelihood.mean.toFixed(3), `${likelihood.ci95[0].toFixed(3)} to ${likelihood.ci95[1].toFixed(3)}`];
   return columns(
     [
-      ['condition', 'accuracy', '95 % CI', 'contexts', 'questions', 'repeats', ''],
-      ...table.rows.map(({ condition, accuracy, ci95: [low, high], contexts, questions, repeats }) => [
-        condition,
-        `${percent(accuracy)} %`,
-        `${percent(low).padStart(4)} to ${percent(high).padStart(4)} %`,
-        String(contexts),
-        String(questions),
-        String(repeats),
-        label(condition, terms) === condition ? '' : label(condition, terms),
-      ]),
+      ['condition', 'accuracy', '95 % CI', 'contexts', 'questions', 'repeats', ...(isScored ? ['gold log-prob.', '95 % CI'] : []), ''],
+      ...table.rows.map((row) => {
+        const { condition, accuracy, ci95: [low, high], contexts, questions, repeats } = row;
+        return [
+          condition,
+          `${percent(accuracy)} %`,
+          `${percent(low).padStart(4)} to ${percent(high).padStart(4)} %`,
+          String(contexts),
+          String(questions),
+          String(repeats),
+          ...(isScored ? scored(row) : []),
+          label(condition, terms) === condition ? '' : label(condition, terms),
+        ];
+      }),
     ],
-    [0, 6],
+    [0, isScored ? 8 : 6],
   );
 }
 
@@ -72,6 +80,7 @@ export function renderTable(document: ResultDocument | PooledDocument): string {
     ...(table.comparisons.length === 0 ? [] : ['', ...comparisonTable(table.comparisons)]),
     '',
     verdict(table, '-'),
+    ...(!isPooled && document.likelihood ? [trust(document.likelihood)] : []),
     ...notes,
   ].join('\n');
 }

@@ -81,6 +81,8 @@ export const rewardSchema = type({
   correct: count,
   questions: count,
   reward: finite,
+  /** Mean over the questions of the gold answer's log-probability a token, in nats; absent where it was not asked for. */
+  'likelihood?': finite,
   repeat: count,
   steps: count,
   trainedTokens: count,
@@ -104,6 +106,20 @@ export const answerSchema = type({
   'score?': fraction,
   /** What the model said, where one answer was made of several. */
   'votes?': 'string[]',
+  adapterDigest: 'string | null',
+}).onUndeclaredKey('reject');
+
+/** How likely a gold answer is behind its question, whatever would have been written there. */
+export const likelihoodSchema = type({
+  rewardKey: 'string > 0',
+  contextId: 'string > 0',
+  question: 'string',
+  kind: 'string',
+  gold: 'string',
+  /** Mean a token, in nats. */
+  logProbability: finite,
+  /** Tokens of the gold answer. */
+  tokens: count,
   adapterDigest: 'string | null',
 }).onUndeclaredKey('reject');
 
@@ -150,6 +166,7 @@ export const recordSchemas = {
   'self-edits': selfEditSchema,
   rewards: rewardSchema,
   answers: answerSchema,
+  likelihoods: likelihoodSchema,
   selections: selectionSchema,
   sft: sftSchema,
   metrics: metricSchema,
@@ -208,6 +225,19 @@ export const resultRowSchema = type({
   contexts: count,
   questions: count,
   repeats: count,
+  /** Mean log-probability a token of the gold answers, in nats, where it was measured. */
+  'likelihood?': type({ mean: finite, ci95: interval }).onUndeclaredKey('reject'),
+}).onUndeclaredKey('reject');
+
+/** How far the likelihood of gold answers can be trusted as a reward. */
+export const likelihoodMeasureSchema = type({
+  /** Of a self-edit's mean over its repeats, from 0 to 1; null with one repeat. The same of the share of right answers. */
+  reliability: fraction.or('null'),
+  accuracyReliability: fraction.or('null'),
+  repeats: count,
+  /** Mean over contexts of the rank correlation with the share of right answers; null where none varies in both. */
+  agreement: type('-1.000001 <= number <= 1.000001').or('null'),
+  agreementContexts: count,
 }).onUndeclaredKey('reject');
 
 export const comparisonSchema = type({
@@ -226,6 +256,7 @@ export const resultDocumentSchema = type({
   rows: resultRowSchema.array(),
   comparisons: comparisonSchema.array(),
   'terms?': termsSchema,
+  'likelihood?': likelihoodMeasureSchema,
   /** Sentences on what the numbers do not show: rounds that kept nothing, texts that were cut, empty answers. */
   'notes?': 'string[]',
   timings: type({ totalSeconds: finite, '[string]': finite }),
@@ -246,6 +277,8 @@ export type SelfEditRecord = Readonly<typeof selfEditSchema.infer>;
  */
 export type RewardRecord = Readonly<typeof rewardSchema.infer>;
 export type AnswerRecord = Readonly<typeof answerSchema.infer>;
+export type LikelihoodRecord = Readonly<typeof likelihoodSchema.infer>;
+export type LikelihoodMeasure = Readonly<typeof likelihoodMeasureSchema.infer>;
 /** What was kept of a context's self-edits, from which candidates, and why; a null `selfEditId` keeps none. */
 export type SelectionRecord = Readonly<typeof selectionSchema.infer>;
 export type SftRecord = Readonly<typeof sftSchema.infer>;
@@ -256,6 +289,7 @@ export interface RecordTypes {
   readonly 'self-edits': SelfEditRecord;
   readonly rewards: RewardRecord;
   readonly answers: AnswerRecord;
+  readonly likelihoods: LikelihoodRecord;
   readonly selections: SelectionRecord;
   readonly sft: SftRecord;
   readonly metrics: MetricRecord;

@@ -57,6 +57,16 @@ export const samples: RecordTypes = {
     correct: false,
     adapterDigest: null,
   },
+  likelihoods: {
+    rewardKey: 'fedcba9876543210',
+    contextId: 'c1',
+    question: 'what does ada keep ?',
+    kind: 'direct',
+    gold: 'gecko',
+    logProbability: -2.5,
+    tokens: 1,
+    adapterDigest: null,
+  },
   selections: {
     round: 1,
     phase: 'rl',

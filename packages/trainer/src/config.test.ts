@@ -90,6 +90,13 @@ describe('what may be chosen', () => {
     expect(problem('outer.selection.keep', 'worst')).toContain('outer.selection.keep must be');
   });
 
+  it('is a reward by likelihood, which alone may leave answers unwritten', () => {
+    const outer = (change: object) => () => parseSealConfig({ ...base, outer: { ...base.outer, ...change } }, 'the test');
+    expect(outer({ reward: 'likelihood', answers: 'skipped' })().outer).toMatchObject({ reward: 'likelihood', answers: 'skipped' });
+    expect(outer({ reward: 'f1' })).toThrow("outer.reward must be");
+    expect(outer({ answers: 'skipped' })).toThrow("Cannot use the test: outer.answers is obeyed where outer.reward is 'likelihood' alone; leave it out");
+  });
+
   it('is an answer as long as a self-edit', () => {
     for (const path of ['inner.maxAnswerTokens', 'outer.maxSelfEditTokens']) {
       expect(problem(path, 16_384)).toBe('accepted');

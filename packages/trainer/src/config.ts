@@ -53,6 +53,13 @@ export const sealConfigSchema = type({
     topP: '0 < number <= 1',
     maxSelfEditTokens: '1 <= number.integer <= 16384',
     repeats: natural,
+    /**
+     * What self-edits are chosen by: the share of questions that is answered right, or how much more likely, in nats a
+     * token, training makes the gold answers; the share where absent. The table shows written answers either way.
+     */
+    'reward?': "'accuracy' | 'likelihood'",
+    /** Whether rounds that choose by likelihood write answers too, which takes longer and shows how far both agree; they do where absent. */
+    'answers?': "'written' | 'skipped'",
     selection: type({
       /** `beats-baselines` keeps an edit only if it beats no adaptation and the passage alone by more than noise. */
       threshold: "'none' | 'beats-baselines'",
@@ -83,6 +90,9 @@ export type SealConfig = typeof sealConfigSchema.infer;
 export function parseSealConfig(value: unknown, place: string): SealConfig {
   const config = sealConfigSchema(value);
   if (config instanceof type.errors) throw new RangeError(`Cannot use ${place}: ${problemsOf(config, unknownKey)}`);
+  if (config.outer.answers !== undefined && config.outer.reward !== 'likelihood') {
+    throw new RangeError(`Cannot use ${place}: outer.answers is obeyed where outer.reward is 'likelihood' alone; leave it out`);
+  }
   return config;
 }
 

@@ -2,15 +2,16 @@
 
 import type { StreamName } from '@seal/files';
 import { digest } from '@seal/files/node';
-import type { Context, Domain, Judgement, SelfEditSettings } from '@seal/domains';
+import type { Context, Domain, Judgement, SelfEditSettings, Task } from '@seal/domains';
 import type { Phase, RewardRecord, RunStore, SelfEditRecord } from '@seal/runs';
 import { adaptationOf, expectedTokens, type AdaptationOf } from './adaptation.ts';
 import type { SealConfig } from './config.ts';
-import type { Ledger } from './ledger.ts';
+import type { GoldScore, Ledger } from './ledger.ts';
 import type { Lengths } from './lengths.ts';
 import type { ProgressMeter } from './progress.ts';
 import type { Codec } from './sequences.ts';
 import { mean } from './statistics.ts';
+import type { ScoredText } from '@seal/model';
 import type { AdaptedRecord, AdaptResult, Executor, PolicyRef, Sampled } from './work.ts';
 
 /** Part of every reward's key: a change that changes rewards must change it. */
@@ -65,6 +66,12 @@ export interface ExaminerParts {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What became of a context's questions; no judgements where no answers were written, null scores where one is not finite. */
+interface Examined {
+  readonly judgements: readonly Judgement[];
+  readonly scores: readonly GoldScore[] | null;
+}
+
 interface Missing {
   readonly job: Job;
   readonly keys: readonly string[];
@@ -93,7 +100,8 @@ export class Examiner {
       ...adaptation,
       policy: policy.ref,
       stream: this.#stream('adapt', job),
-      ask: this.#prompts(job.group),
+      ask: this.#isWritten(job) ? this.#prompts(job.group) : [],
+      ...(this.#isScored && { score: this.#golds(job.group) }),
       keep: this.#input.config.keepAdapters,
     }));
     const asked = work.reduce((sum, { ask }) => sum + ask.length, 0);
@@ -125,24 +133,66 @@ export class Examiner {
   async #askUnadapted(policy: Policy, missing: readonly Missing[]): Promise<void> {
     const { domain } = this.#input;
     const { executor, timings, signal } = this.#parts;
-    const judged = new Map<Context, readonly Judgement[]>();
+    const examined = new Map<Context, Examined>();
     for (const { job } of missing) {
       for (const context of job.group) {
         const known = this.#recall(policy, job, context);
-        if (known) judged.set(context, known);
+        if (known) examined.set(context, known);
       }
     }
     const asked = new Set(missing.flatMap(({ job }) => job.group));
-    const open = [...asked].filter((context) => !judged.has(context));
+    const open = [...asked].filter((context) => !examined.has(context));
+    // All jobs of a call are of one phase.
+    const isWritten = missing.some(({ job }) => this.#isWritten(job));
     if (open.length > 0) {
       const begun = performance.now();
-      const answers = await executor.answer(open.map((context) => ({ policy: policy.ref, ask: this.#prompts([context]) })), { signal });
+      const work = open.map((context) => ({ policy: policy.ref, ask: this.#prompts([context]) }));
+      const answers = isWritten ? await executor.answer(work, { signal }) : null;
+      const scores = this.#isScored ? await executor.score(open.map((context) => ({ policy: policy.ref, score: this.#golds([context]) })), { signal }) : null;
       timings.answering += (performance.now() - begun) / 1_000;
-      open.forEach((context, i) => judged.set(context, domain.judge(context, this.#texts(context, answers[i] ?? []))));
+      open.forEach((context, i) =>
+        examined.set(context, {
+          judgements: answers ? domain.judge(context, this.#texts(context, answers[i] ?? [])) : [],
+          scores: scores ? this.#scored(context, scores[i] ?? []) : [],
+        }),
+      );
     }
     for (const { job, keys } of missing) {
-      for (const [i, context] of job.group.entries()) await this.#record({ job, keys }, i, judged.get(context) ?? [], null);
+      for (const [i, context] of job.group.entries()) await this.#record({ job, keys }, i, examined.get(context) ?? { judgements: [], scores: [] }, null);
     }
+  }
+
+  /** Whether gold answers are scored. */
+  get #isScored(): boolean {
+    return this.#input.config.outer.reward === 'likelihood';
+  }
+
+  /** Whether answers are written: those of the table are, whatever chose the self-edits. */
+  #isWritten({ phase }: Pick<Job, 'phase'>): boolean {
+    return phase === 'evaluate' || this.#input.config.outer.answers !== 'skipped';
+  }
+
+  /** The tasks of a group with their gold answers as tokens. Throws RangeError for a task without one. */
+  #golds(group: readonly Context[]): ScoredText[] {
+    return group.flatMap((context) => this.#input.domain.tasks(context).map((task) => this.#gold(task)));
+  }
+
+  #gold({ prompt, gold, question }: Task): ScoredText {
+    const { codec, lengths } = this.#input;
+    const text = codec.answer(prompt, gold, lengths.answering);
+    if (text.first < text.tokens.length) return text;
+    throw new RangeError(`Cannot reward by likelihood: the question ${JSON.stringify(question)} has no gold answer; use outer.reward 'accuracy'`);
+  }
+
+  /** Log-probabilities of a context's gold answers with what they are of; null where one is not finite. */
+  #scored(context: Context, scores: readonly (number | null)[]): GoldScore[] | null {
+    const scored = this.#input.domain.tasks(context).flatMap((task, i): GoldScore[] => {
+      const logProbability = scores[i] ?? null;
+      const { tokens, first } = this.#gold(task);
+      const { question, kind, gold } = task;
+      return logProbability === null ? [] : [{ question, kind, gold, logProbability, tokens: tokens.length - first }];
+    });
+    return scored.length === scores.length ? scored : null;
   }
 
   #prompts(group: readonly Context[]): number[][] {
@@ -160,12 +210,14 @@ export class Examiner {
     });
   }
 
-  /** Recorded answers of the same weights to the same tasks: those whose reward's key this policy and context make. */
-  #recall(policy: Policy, job: Job, context: Context): readonly Judgement[] | null {
+  /** What the same weights came to at the same tasks: records whose reward's key this policy and context make. */
+  #recall(policy: Policy, job: Job, context: Context): Examined | null {
     const { ledger } = this.#parts;
     for (const { key, phase, round, condition, repeat } of ledger.rewards({ contextId: context.id, steps: 0 })) {
       const asked = { ...job, group: [context], edits: [null], steps: 0, phase, round, condition, repeat, sample: 0 };
-      if (this.#key(policy, asked, context) === key) return ledger.unadaptedAnswers(key);
+      if (this.#isWritten(asked) !== this.#isWritten(job) || this.#key(policy, asked, context) !== key) continue;
+      const judgements = ledger.unadaptedAnswers(key);
+      return judgements && { judgements, scores: ledger.unadaptedScores(key) };
     }
     return null;
   }
@@ -176,26 +228,27 @@ export class Examiner {
       .filter(({ keys }) => keys.some((key) => !this.#parts.ledger.hasReward(key)));
   }
 
-  async #recordAdapted(missing: Missing, { adapted, answers }: AdaptResult): Promise<void> {
+  async #recordAdapted(missing: Missing, { adapted, answers, scores }: AdaptResult): Promise<void> {
     const { domain } = this.#input;
     if (adapted.files) await this.#parts.store.putBlob('adapters', adapted.files);
     let at = 0;
     for (const [i, context] of missing.job.group.entries()) {
       const count = domain.tasks(context).length;
-      const judged = domain.judge(context, this.#texts(context, answers.slice(at, at + count)));
-      await this.#record(missing, i, judged, adapted);
+      const judgements = this.#isWritten(missing.job) ? domain.judge(context, this.#texts(context, answers.slice(at, at + count))) : [];
+      await this.#record(missing, i, { judgements, scores: this.#isScored ? this.#scored(context, scores.slice(at, at + count)) : [] }, adapted);
       at += count;
     }
   }
 
-  async #record({ job, keys }: Missing, i: number, judged: readonly Judgement[], adapted: AdaptedRecord | null): Promise<void> {
+  async #record({ job, keys }: Missing, i: number, examined: Examined, adapted: AdaptedRecord | null): Promise<void> {
     const context = job.group[i];
     if (!context) return;
     const edit = job.edits[i] ?? null;
     const invalid = edit !== null && edit.sequences === 0;
-    const broken = adapted?.status === 'non-finite';
+    const { judgements, scores } = examined;
+    const broken = adapted?.status === 'non-finite' || scores === null;
     const { learningRate } = edit?.settings ?? {};
-    await this.#parts.ledger.addReward(context, judged, {
+    await this.#parts.ledger.addReward(context, judgements, {
       key: keys[i] ?? '',
       round: job.round,
       phase: job.phase,
@@ -209,9 +262,9 @@ export class Examiner {
       firstLoss: adapted?.firstLoss ?? null,
       lastLoss: adapted?.lastLoss ?? null,
       status: broken ? 'non-finite' : invalid ? 'invalid' : 'ok',
-      cause: broken ? adapted.cause : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
+      cause: broken ? (adapted?.cause ?? 'the log-probability of a gold answer is not finite') : invalid ? (edit.rejected ?? 'the self-edit is empty') : null,
       ...(typeof learningRate === 'number' && { learningRate }),
-    });
+    }, scores ?? []);
   }
 
   /** Everything that determines the reward of one context of a job. */
@@ -222,6 +275,7 @@ export class Examiner {
     const settings = this.#settings(job);
     return digest({
       ...(settings && { settings }),
+      ...(this.#isScored && { reward: 'likelihood', written: this.#isWritten(job) }),
       engine: ENGINE_VERSION,
       policy: policy.digest,
       inner,

@@ -8,12 +8,14 @@ import {
   Generator,
   loraLayout,
   LoraPack,
+  Scorer,
   type AdapterValues,
   type Completion,
   type HostWeights,
   type LoraConfig,
   type Model,
   type Piece,
+  type ScoredText,
 } from '@seal/model';
 import { InnerLoop, type Adapted } from './inner-loop.ts';
 import { afterRound, fineTune, weightsDigest } from './policy.ts';
@@ -30,6 +32,7 @@ import type {
   PolicyRef,
   ReadAdapter,
   Sampled,
+  ScoreWork,
   WorkHooks,
   WriteWork,
 } from './work.ts';
@@ -37,6 +40,8 @@ import type {
 /** Most sequences that are decoded side by side, and most bytes of their keys and values. */
 const SLOTS = 192;
 const CACHE_BYTES = 2 ** 30;
+/** Tokens of gold answers with their prompts that are read in one pass; a longer text has a pass that holds it. */
+const SCORED_TOKENS = 2_048;
 
 /** Sequences of `length` tokens that may be decoded side by side; every layer's keys fit into one binding. */
 export function slotsFor(model: Model, length: number): number {
@@ -89,6 +94,8 @@ export class LocalExecutor implements Executor {
   readonly #trained: LoraPack;
   readonly #answering: Generator;
   readonly #writing: Generator;
+  /** Read gold answers by trained adapters and by the weights alone; made when they are first asked. */
+  #scoring: { trained?: Scorer; plain?: Scorer } = {};
   #base: HostWeights | null = null;
   /** The policy whose weights are on the device, and those weights where they are not the base's. */
   #current: { readonly adapters: PolicyRef['adapters']; readonly weights: HostWeights | null } = { adapters: [], weights: null };
@@ -178,11 +185,13 @@ export class LocalExecutor implements Executor {
       if (group.length < this.#trained.capacity && left > 0) continue;
       spent('adapting');
       const answers = await this.#answers(group.map(({ index, adapted }) => ({ adapted, ask: adaptations[index]?.ask ?? [] })), signal);
+      const scores = await this.#scores(group.map(({ index }) => adaptations[index]?.score ?? []), signal);
       spent('answering');
       yield group.map(({ index, adapted }, i) => ({
         index: work[index]?.index ?? index,
         adapted: this.#recordOf(adapted, adaptations[index]?.keep ?? false),
         answers: answers[i] ?? [],
+        scores: scores[i] ?? [],
       }));
       begun = performance.now();
       group = [];
@@ -203,7 +212,7 @@ export class LocalExecutor implements Executor {
   async #answers(group: readonly { readonly adapted: Adapted; readonly ask: AdaptWork['ask'] }[], signal: AbortSignal | undefined): Promise<Sampled[][]> {
     group.forEach(({ adapted }, slot) => this.#trained.write(slot, adapted.values, adapted.lora));
     const requests = group.flatMap(({ ask }, adapter) => ask.map((prompt) => ({ prompt, adapter, family: 'questions', draws: [() => 0] })));
-    const completions = await this.#answering.generate(requests, this.#answerOptions(signal));
+    const completions = requests.length === 0 ? [] : await this.#answering.generate(requests, this.#answerOptions(signal));
     return divided(group.map(({ ask }) => ask.length), completions);
   }
 
@@ -220,6 +229,36 @@ export class LocalExecutor implements Executor {
       }
       return answers;
     });
+  }
+
+  async score(work: readonly ScoreWork[], { signal }: WorkHooks = {}): Promise<(number | null)[][]> {
+    return this.#turns.alone(async () => {
+      const scores: (number | null)[][] = [];
+      for (const own of Map.groupBy(work.entries(), ([, { policy }]) => keyOf(policy)).values()) {
+        const [[, first] = []] = own;
+        if (!first) continue;
+        await this.#use(first.policy);
+        for (const [index, { score }] of own) {
+          signal?.throwIfAborted();
+          this.#scoring.plain ??= this.#scorer(null);
+          const [found = []] = await this.#scoring.plain.score([score]);
+          scores[index] = found.map(finiteOrNull);
+        }
+      }
+      return scores;
+    });
+  }
+
+  /** How likely the adapters that answer find their gold answers. */
+  async #scores(groups: readonly (readonly ScoredText[])[], signal: AbortSignal | undefined): Promise<(number | null)[][]> {
+    if (groups.every(({ length }) => length === 0)) return [];
+    signal?.throwIfAborted();
+    this.#scoring.trained ??= this.#scorer(this.#trained);
+    return (await this.#scoring.trained.score(groups)).map((own) => own.map(finiteOrNull));
+  }
+
+  #scorer(pack: LoraPack | null): Scorer {
+    return new Scorer(this.model, pack, Math.ceil(Math.max(SCORED_TOKENS, this.#parts.settings.answering) / 8) * 8);
   }
 
   async fineTune({ policy, documents, stream }: FineTuneWork, { signal }: WorkHooks = {}): Promise<FineTuneResult> {
@@ -239,6 +278,8 @@ export class LocalExecutor implements Executor {
     this.#trained.destroy();
     this.#answering.destroy();
     this.#writing.destroy();
+    this.#scoring.trained?.destroy();
+    this.#scoring.plain?.destroy();
   }
 
   async #baseWeights(): Promise<HostWeights> {
@@ -264,6 +305,10 @@ export class LocalExecutor implements Executor {
     const { maxAnswerTokens: maxNewTokens, stopTokens } = this.#parts.settings;
     return { temperature: 0, topP: 1, maxNewTokens, stopTokens, signal };
   }
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 /** First completions of consecutive requests, by groups of `counts` of them. */

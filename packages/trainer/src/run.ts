@@ -13,6 +13,7 @@ import { selfEditReader } from './adaptation.ts';
 import { loraConfig } from './config.ts';
 import { Examiner, trainedTokens, type BrokenOff, type ExaminerInput, type Job, type Policy, type Timings } from './examiner.ts';
 import { openLedger, type Ledger } from './ledger.ts';
+import { gainOf } from './likelihood.ts';
 import { nothingKept } from './notes.ts';
 import { ProgressMeter, type Progress } from './progress.ts';
 import { plannedWork, tableRows, type Row, type RowParts } from './rows.ts';
@@ -228,11 +229,26 @@ export class SealRun {
       const own = new Map(edits.filter((edit) => edit.sample === sample).map((edit) => [edit.contextId, edit]));
       return this.#jobs(groups, where, outer.repeats, ({ id }) => own.get(id) ?? null).map((job) => ({ ...job, sample }));
     });
-    if (outer.selection.threshold === 'none') return this.#measure(policy, jobs);
+    const unadapted = () => this.#examiner?.measureUnadapted(policy, this.#unadapted(contexts, where));
+    if (outer.selection.threshold === 'none') {
+      await this.#measure(policy, jobs);
+      // A gain in likelihood is one over the weights as they are.
+      if (outer.reward === 'likelihood') await unadapted();
+      return;
+    }
     const condition = this.#name({ kind: 'control', round: null, greedy: false });
     const control = this.#parts.control ? this.#jobs(groups, { ...where, condition }, outer.repeats, () => null) : [];
     await this.#measure(policy, [...jobs, ...control]);
-    await this.#examiner?.measureUnadapted(policy, this.#unadapted(contexts, where));
+    await unadapted();
+  }
+
+  /** What self-edits of a round are chosen by: the share of right answers, or the gain in likelihood; 0 for an adapter that cannot say any. */
+  #worth(reward: RewardRecord): number {
+    if (this.#input.config.outer.reward !== 'likelihood') return reward.reward;
+    const { round, contextId } = reward;
+    const condition = this.#name({ kind: 'base', round: null, greedy: false });
+    const [base] = this.#known().rewards({ phase: 'rl', round, condition, contextId });
+    return gainOf(reward, base?.likelihood ?? null) ?? 0;
   }
 
   /** Keeps self-edits and fine-tunes the policy on them. `random` keeps without looking at rewards. */
@@ -282,7 +298,7 @@ export class SealRun {
       .map(({ id, sequences }) => {
         const own = rewards.filter(({ selfEditId }) => selfEditId === id);
         const eligible = sequences > 0 && own.every(({ status }) => status === 'ok');
-        return { selfEditId: id, rewards: own.map(({ reward }) => reward), eligible };
+        return { selfEditId: id, rewards: own.map((reward) => this.#worth(reward)), eligible };
       });
   }
 
@@ -290,7 +306,7 @@ export class SealRun {
     return (['base', 'control'] as const).flatMap((kind) => {
       const condition = this.#name({ kind, round: null, greedy: false });
       const own = this.#known().rewards({ phase: 'rl', round, condition, contextId: context.id });
-      return own.length > 0 ? [mean(own.map(({ reward }) => reward))] : [];
+      return own.length > 0 ? [mean(own.map((reward) => this.#worth(reward)))] : [];
     });
   }
 
@@ -319,7 +335,7 @@ export class SealRun {
       return this.#jobs(this.#groups(kept), where, 1, winner).map((job) => ({ ...job, repeat, sample: place }));
     });
     await this.#measure(policy, jobs);
-    const average = (rewards: readonly RewardRecord[]) => mean(rewards.map(({ reward }) => reward));
+    const average = (rewards: readonly RewardRecord[]) => mean(rewards.map((reward) => this.#worth(reward)));
     const rescored = average(ledger.rewards({ phase: 'rl', round, condition: WINNER }));
     const all = ledger.rewards({ phase: 'rl', round, condition: null });
     const inSample = average(all.filter(({ contextId, selfEditId }) => selfEditId !== null && chosen.get(contextId)?.includes(selfEditId)));

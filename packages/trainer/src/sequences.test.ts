@@ -77,6 +77,16 @@ describe('createTextCodec', () => {
     expect(Array.from(targetWeights)).toEqual([0, 0, 0, 1, 1, 1]);
   });
 
+  it('puts a gold answer behind a space where the prompt has none, without an end', () => {
+    expect(codec.answer('ask:', 'yes')).toEqual({ tokens: codec.prompt('ask: yes'), first: codec.prompt('ask:').length });
+    expect(codec.answer('ask:\n', 'yes')).toEqual({ tokens: codec.prompt('ask:\nyes'), first: codec.prompt('ask:\n').length });
+    expect(codec.answer('ask:', 'yes', 8).tokens).toEqual(codec.prompt('ask: yes').slice(0, 8));
+    // A token that spans the end of the prompt is the answer's, and none is nobody's.
+    expect(codec.answer('a\n', '\nb').first).toBe(3);
+    const { tokens, first } = codec.answer('ask:\n', '');
+    expect(first).toBe(tokens.length);
+  });
+
   it('reads a document without a prompt from its first token on', () => {
     expect(codec.document({ prompt: '', text: 'ab' })).toEqual({ tokens: [1, 32, 97, 98, 2], targetWeights: [0, 1, 1, 1, 1] });
   });

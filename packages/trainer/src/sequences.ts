@@ -8,7 +8,7 @@
  */
 
 import { shorten, wholeSentences, type Prompt, type TrainingSequence } from '@seal/domains';
-import type { ModelConfig, TokenSequence } from '@seal/model';
+import type { ModelConfig, ScoredText, TokenSequence } from '@seal/model';
 import { beginOf, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
 
 /** What turns text into tokens: begin token first where there is one, end token last. */
@@ -20,6 +20,12 @@ export interface Codec {
    * then missing. Throws RangeError where a prompt leaves no room for any text.
    */
   document(sequence: TrainingSequence, limit?: number): TokenSequence;
+  /**
+   * A prompt with an answer as it would be written behind it, whose tokens are scored: those of both together that are not
+   * the prompt's. What ends a text is not among them, as an answer is right whatever it goes on with. What is longer than
+   * `limit` is cut there.
+   */
+  answer(prompt: Prompt, text: string, limit?: number): ScoredText;
   /** Tokens of a document, however long. */
   length(sequence: TrainingSequence): number;
   /** The text of tokens that continue the prompt `after`; where they were broken off, up to the last whole sentence. */
@@ -39,6 +45,12 @@ function textOf(prompt: Prompt): string {
   return typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join(' ');
 }
 
+/** A text that goes on where a prompt ends; a token that spans the end of the prompt counts as the text's. */
+function behind(prompt: readonly number[], all: readonly number[], limit: number): ScoredText {
+  const differs = all.findIndex((token, i) => token !== prompt[i]);
+  return { tokens: all.slice(0, limit), first: Math.max(1, differs < 0 ? all.length : differs) };
+}
+
 /** The codec of a vocabulary of whole words. Throws RangeError when the model has no end token. */
 export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, config: ModelConfig, maxTokens: number): Codec {
   const end = endToken(config.eosTokenIds);
@@ -56,6 +68,10 @@ export function createCodec(tokenizer: Pick<Tokenizer, 'encode' | 'decode'>, con
       const tokens = all.slice(0, Math.min(limit, maxTokens));
       if (tokens.length < all.length) cut.add(sequence.text);
       return { tokens, targetWeights: tokens.map((_, i) => (i < before ? 0 : 1)) };
+    },
+    answer(prompt, text, limit = maxTokens) {
+      const before = plain(prompt);
+      return behind(before, [...before, ...tokenizer.encode(text)], limit);
     },
     length: (sequence) => whole(sequence).tokens.length,
     decode: (tokens) => tokenizer.decode(tokens),
@@ -133,6 +149,15 @@ export function createTextCodec({ tokenizer, stopTokens, chat = null, asChat = f
       }
       cut.add(JSON.stringify([sequence.prompt, sequence.text]));
       return trimmed(text);
+    },
+    answer(asked, text, limit = maxTokens) {
+      const conversation = said(asked);
+      const before = prompt(asked);
+      if (conversation !== null && chat !== null) {
+        return behind(before, tokenizer.encode(chat.render(conversation, { addGenerationPrompt: true }) + text), limit);
+      }
+      // Words stand behind a space unless the prompt brings its own.
+      return behind(before, plain(`${String(asked)}${/(^|\s)$/.test(String(asked)) ? '' : ' '}${text}`), limit);
     },
     length: (sequence) => whole(sequence).tokens.length,
     decode(tokens, after = [], broken = false) {

@@ -9,6 +9,7 @@ import {
   PASSAGE_TERMS,
   type Comparison,
   type Condition,
+  type LikelihoodMeasure,
   type PooledDocument,
   type ResultDocument,
   type ResultRow,
@@ -33,12 +34,12 @@ function conditionsOf(rewards: readonly RewardRecord[], terms: Terms): Condition
   return conditions.sort(compareConditions);
 }
 
-function scoresOf(rewards: readonly RewardRecord[]): Scores {
+function scoresOf(rewards: readonly RewardRecord[], of: (reward: RewardRecord) => number): Scores {
   const byCondition = Map.groupBy(rewards, ({ condition }) => condition ?? '');
   return new Map(
     [...byCondition].map(([condition, own]) => {
       const byContext = Map.groupBy(own, ({ contextId }) => contextId);
-      return [condition, new Map([...byContext].map(([id, rs]) => [id, mean(rs.map(({ reward }) => reward))]))];
+      return [condition, new Map([...byContext].map(([id, rs]) => [id, mean(rs.map(of))]))];
     }),
   );
 }
@@ -47,7 +48,8 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
   const [first] = runs;
   if (!first) throw new RangeError('Cannot sum up: there are no runs');
   const conditions = conditionsOf(first.rewards, terms);
-  const scores = runs.map(({ rewards }) => scoresOf(rewards));
+  const scores = runs.map(({ rewards }) => scoresOf(rewards, ({ reward }) => reward));
+  const likelihoods = runs.map(({ rewards }) => scoresOf(rewards.filter(({ likelihood }) => likelihood !== undefined), ({ likelihood = NaN }) => likelihood));
   const clusters = (of: (scores: Scores) => number[]) => scores.map(of);
   const draw = (...names: string[]) => stream(first.seed, 'bootstrap', ...names);
   const values = (own: Scores, condition: string) => [...(own.get(condition)?.values() ?? [])];
@@ -55,6 +57,7 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
     const condition = conditionName(row, terms);
     const { mean: accuracy, ci95 } = bootstrapMean(clusters((s) => values(s, condition)), draw(condition));
     const records = runs.flatMap(({ rewards }) => rewards.filter((r) => r.condition === condition));
+    const scored = likelihoods.map((own) => values(own, condition));
     const once = records.filter(({ repeat }) => repeat === 0);
     return {
       condition,
@@ -63,6 +66,7 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
       contexts: once.length,
       questions: once.reduce((sum, { questions }) => sum + questions, 0),
       repeats: new Set(records.map(({ repeat }) => repeat)).size,
+      ...(scored.every(({ length }) => length > 0) && { likelihood: bootstrapMean(scored, draw('likelihood', condition)) }),
     };
   });
   const comparisons = pairsOf(conditions).map((pair): Comparison => {
@@ -78,17 +82,18 @@ function summarise(runs: readonly { readonly seed: number; readonly rewards: rea
   return { rows, comparisons };
 }
 
-/** What one run found. `rewards` are those of its final evaluation, `notes` what a reader must know besides. */
+/** What one run found. `rewards` are those of its final evaluation, `notes` what a reader must know besides, `likelihood` what all rewards say of it. */
 export function resultDocument(
   header: RunHeader,
   dir: string,
   rewards: readonly RewardRecord[],
   timings: ResultDocument['timings'],
   notes: readonly string[] = [],
+  likelihood: LikelihoodMeasure | null = null,
 ): ResultDocument {
   const { runId, preset, mode, seed, terms } = header;
   const summary = summarise([{ seed, rewards }], terms);
-  return { runId, dir, preset, mode, seed, ...summary, ...(terms && { terms }), ...(notes.length > 0 && { notes: [...notes] }), timings };
+  return { runId, dir, preset, mode, seed, ...summary, ...(terms && { terms }), ...(likelihood && { likelihood }), ...(notes.length > 0 && { notes: [...notes] }), timings };
 }
 
 /** What several runs that differ in their seed found together: seeds are resampled, then contexts within them. */

@@ -4,7 +4,7 @@
  */
 
 import type { StreamName } from '@seal/files';
-import type { LoraConfig, TokenSequence } from '@seal/model';
+import type { LoraConfig, ScoredText, TokenSequence } from '@seal/model';
 import type { RateSettings } from './schedules.ts';
 
 /** An adapter by the SHA-256 of its weights file, with the shape that the file has. */
@@ -43,6 +43,8 @@ export interface AdaptWork {
   /** Draws the initial adapter and the order of documents. */
   readonly stream: StreamName;
   readonly ask: readonly (readonly number[])[];
+  /** Prompts with their gold answers, of which it says how likely they are; none where absent. */
+  readonly score?: readonly ScoredText[];
   /** Whether the adapter's files are wanted, not only their digest. */
   readonly keep: boolean;
 }
@@ -60,6 +62,12 @@ export interface WriteWork {
 export interface AnswerWork {
   readonly policy: PolicyRef;
   readonly ask: readonly (readonly number[])[];
+}
+
+/** Prompts with their gold answers, for a policy without an adapter to say how likely they are. */
+export interface ScoreWork {
+  readonly policy: PolicyRef;
+  readonly score: readonly ScoredText[];
 }
 
 /** One adapter for the policy itself, trained on documents. */
@@ -100,6 +108,8 @@ export interface AdaptResult {
   readonly index: number;
   readonly adapted: AdaptedRecord;
   readonly answers: readonly Sampled[];
+  /** Mean log-probability a token of every text of `score`, in nats; null where it is not finite. */
+  readonly scores: readonly (number | null)[];
 }
 
 /** What a policy's own fine-tuning left. */
@@ -179,6 +189,8 @@ export interface Executor {
   adapt(work: readonly AdaptWork[], hooks?: WorkHooks): AsyncIterable<readonly AdaptResult[]>;
   /** The most likely answers, in the order of the work. */
   answer(work: readonly AnswerWork[], hooks?: WorkHooks): Promise<readonly (readonly Sampled[])[]>;
+  /** Mean log-probabilities a token, in the order of the work, null where one is not finite; nothing is decoded. */
+  score(work: readonly ScoreWork[], hooks?: WorkHooks): Promise<readonly (readonly (number | null)[])[]>;
   fineTune(work: FineTuneWork, hooks?: WorkHooks): Promise<FineTuneResult>;
   close(): Promise<void>;
 }

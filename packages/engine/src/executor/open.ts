@@ -53,6 +53,7 @@ export async function openLocalExecutor({ checkpoint, weights, verbose, settings
     write: (work, own) => local.write(work, own),
     adapt: (work, own) => local.adapt(work, own),
     answer: (work, own) => local.answer(work, own),
+    score: (work, own) => local.score(work, own),
     fineTune: (work, own) => local.fineTune(work, own),
     async close() {
       await local.close();

@@ -5,7 +5,7 @@
 
 import { kindOf, messageOf, Problem, type ProblemKind } from '@seal/files';
 import type { WeightFormat } from '@seal/model';
-import type { AdaptResult, AdaptWork, AnswerWork, ExecutorSettings, FineTuneResult, FineTuneWork, Sampled, WorkProgress, WriteWork } from '@seal/trainer';
+import type { AdaptResult, AdaptWork, AnswerWork, ExecutorSettings, FineTuneResult, FineTuneWork, Sampled, ScoreWork, WorkProgress, WriteWork } from '@seal/trainer';
 import type { EngineEvent } from '../events.ts';
 
 /** What the worker opens before anything else. */
@@ -35,6 +35,7 @@ export interface Calls {
   readonly write: { readonly work: readonly WriteWork[]; readonly item: readonly (readonly Sampled[])[]; readonly result: null };
   readonly adapt: { readonly work: readonly AdaptWork[]; readonly item: readonly AdaptResult[]; readonly result: null };
   readonly answer: { readonly work: readonly AnswerWork[]; readonly item: never; readonly result: readonly (readonly Sampled[])[] };
+  readonly score: { readonly work: readonly ScoreWork[]; readonly item: never; readonly result: readonly (readonly (number | null)[])[] };
   readonly fineTune: { readonly work: FineTuneWork; readonly item: never; readonly result: FineTuneResult };
 }
 

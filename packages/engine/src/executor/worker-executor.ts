@@ -18,6 +18,7 @@ import {
   type FineTuneWork,
   type ReadAdapter,
   type Sampled,
+  type ScoreWork,
   type WorkHooks,
   type WriteWork,
 } from '@seal/trainer';
@@ -252,6 +253,10 @@ export class WorkerExecutor implements Executor {
 
   answer(work: readonly AnswerWork[], hooks: WorkHooks = {}): Promise<readonly (readonly Sampled[])[]> {
     return this.#turns.alone(() => this.#tried((worker) => worker.call('answer', work, hooks), hooks.signal));
+  }
+
+  score(work: readonly ScoreWork[], hooks: WorkHooks = {}): Promise<readonly (readonly (number | null)[])[]> {
+    return this.#turns.alone(() => this.#tried((worker) => worker.call('score', work, hooks), hooks.signal));
   }
 
   fineTune(work: FineTuneWork, hooks: WorkHooks = {}): Promise<FineTuneResult> {

@@ -69,6 +69,8 @@ async function call(request: Extract<Request, { type: 'call' }>): Promise<unknow
       return null;
     case 'answer':
       return executor.answer(request.work, hooks);
+    case 'score':
+      return executor.score(request.work, hooks);
     case 'fineTune':
       return executor.fineTune(request.work, hooks);
   }

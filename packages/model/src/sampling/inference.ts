@@ -167,13 +167,13 @@ export class InferencePass {
 
   /**
    * log softmax of the tokens that the last pass scored, for its first `count` rows. Throws RangeError where it scored
-   * none, and for logits that are not finite.
+   * none, and for logits that are not finite unless they may be so.
    */
-  async logProbabilities(count: number): Promise<Float32Array> {
+  async logProbabilities(count: number, { mayOverflow = false }: { readonly mayOverflow?: boolean } = {}): Promise<Float32Array> {
     if (!this.#last?.scored) throw new RangeError('Cannot read log-probabilities: the last pass was submitted without them');
     const values = await this.#bestBack.floats(this.#surprise, 0, count);
     this.model.gpu.throwIfFailed();
-    if (!values.every(Number.isFinite)) throw new RangeError('Cannot score tokens: the logits are not finite');
+    if (!mayOverflow && !values.every(Number.isFinite)) throw new RangeError('Cannot score tokens: the logits are not finite');
     return values.map((surprise) => -surprise);
   }
 
