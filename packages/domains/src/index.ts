@@ -17,6 +17,7 @@ export { judgeEach, scoreOf } from './judging.ts';
 export { boundSettings, type BoundedSettings, type SettingBounds } from './settings.ts';
 export { fitText, shorten, wholeSentences } from './shorten.ts';
 export { parsePassages } from './knowledge-incorporation/dataset.ts';
+export { markdownSections, pageSections, passagesOf, plainPassage, textSections, type Section } from './knowledge-incorporation/documents.ts';
 export { knowledgeIncorporation } from './knowledge-incorporation/domain.ts';
 export type { KnowledgeIncorporationOptions } from './knowledge-incorporation/domain.ts';
 export { containment, exactMatch, grader, normalizeAnswer, tokenRecall } from './knowledge-incorporation/grade.ts';

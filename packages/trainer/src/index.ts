@@ -14,7 +14,7 @@ export {
   type WeightsState,
 } from './fine-tuning.ts';
 export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
-export { fitContexts, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
+export { fitContexts, fitsWithin, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
 export { likelihoodMeasure, rankCorrelation } from './likelihood.ts';
 export { LocalExecutor, slotsFor, type LocalParts } from './local-executor.ts';
 export { notesOf, SHORTENED } from './notes.ts';

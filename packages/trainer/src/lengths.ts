@@ -53,6 +53,13 @@ export function lengthsOf({ inner, outer }: SealConfig, positions: number, most:
   };
 }
 
+/** Says of a context whether it can be asked for a self-edit and trained on. */
+export function fitsWithin(domain: Domain, codec: Codec, lengths: Lengths): (context: Context) => boolean {
+  return (context) =>
+    codec.prompt(domain.prompt(context)).length <= lengths.prompt &&
+    [...domain.always(context), ...domain.control(context)].every((sequence) => codec.length(sequence) <= lengths.document);
+}
+
 /** Contexts that fit, and what that cost. */
 export interface Fitted {
   readonly contexts: readonly Context[];
@@ -76,9 +83,7 @@ export function fitContexts(
   items: readonly number[] = [...contexts.keys()],
 ): Fitted {
   const asking = (context: Context) => codec.prompt(domain.prompt(context)).length;
-  const fits = (context: Context) =>
-    asking(context) <= lengths.prompt &&
-    [...domain.always(context), ...domain.control(context)].every((sequence) => codec.length(sequence) <= lengths.document);
+  const fits = fitsWithin(domain, codec, lengths);
   const isLeftOut = domain.tooLong === 'left out';
   let [count, tokensBefore, tokensAfter, leftOut] = [0, 0, 0, 0];
   const fitted = contexts.flatMap((context, i) => {

@@ -73,7 +73,7 @@ const remedies: Readonly<Record<string, string>> = {
 const hex = (word: number): string => word.toString(16).padStart(8, '0');
 
 /** Names a passage by what it says, so that an order or a neighbour never changes it: 16 hexadecimal digits. */
-const passageId = (title: string, context: string): string => {
+export const passageId = (title: string, context: string): string => {
   const [first, second] = hashText(JSON.stringify([title, context]));
   return hex(first) + hex(second);
 };

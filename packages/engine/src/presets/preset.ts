@@ -32,6 +32,8 @@ export interface Subject {
   readonly kept: { readonly [key: string]: Json } | null;
   /** All contexts of a file. Throws a problem where they cannot be used. */
   read(path: string): Promise<readonly Context[]>;
+  /** Passages without questions as contexts; absent where a text alone is none. Throws a problem where they cannot be used. */
+  take?(passages: readonly Context[], place: string): Promise<readonly Context[]>;
   /**
    * Contexts of a run by its seed, in an order that rounds and table take them from; no context of the one is among those of
    * the other. Throws RangeError, to be put behind what asks for them, where there are too few.

@@ -86,6 +86,7 @@ export const squad: Preset = {
       promptTokens: PROMPT_TOKENS,
       kept: { ...(passages !== undefined && { passages }), template: { ...template }, chat },
       read: all,
+      take: async (own) => own,
       /** Passages of the file in an order by the seed: those of the rounds, then those of the table, none twice. */
       async draw({ rounds, perRound, table }, seed) {
         if (passages === undefined) throw new Problem('usage', 'Cannot run the preset squad: name a file of passages with `passages`');

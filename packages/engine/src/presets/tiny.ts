@@ -69,6 +69,7 @@ export const tiny: Preset = {
         const text = readText(path, 'data');
         return problemsAs('data', () => readableContexts(parsePassages(text, path), path), path);
       },
+      take: (own, place) => problemsAs('data', () => readableContexts(own, place), place),
       /** Fresh people of the rl split for every round, nobody twice, and of the test split for the table. */
       async draw({ rounds, perRound, table }, seed) {
         return { rounds: contextsOf('rl', rounds * perRound, seed), table: contextsOf('test', table, seed) };
