@@ -43,9 +43,9 @@ function seedsIn(text: string): number[] {
 }
 
 /** The command that goes on: several seeds do when given again with their directory. */
-function goOn({ preset, mode, seeds, model, passages, template, chat, config }: CommandOf<'run'>, dir: string): string {
+function goOn({ preset, mode, seeds, model, passages, tablePassages, template, chat, config }: CommandOf<'run'>, dir: string): string {
   if (seeds === undefined) return commandLine('run', '--resume', dir);
-  const options = Object.entries({ preset, mode, model, passages, template, config }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+  const options = Object.entries({ preset, mode, model, passages, 'table-passages': tablePassages, template, config }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
   return commandLine('run', ...options, ...(chat ? ['--chat'] : []), '--seeds', seeds, '--out', dir);
 }
 

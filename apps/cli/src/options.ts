@@ -60,6 +60,7 @@ const run = command(
     ),
     model,
     passages: optional(passages),
+    tablePassages: optional(option('--table-passages', string({ metavar: 'FILE' }), { description: message`Passages of the table, of which no round sees any; drawn from --passages if absent` })),
     template,
     chat,
     mode: optional(

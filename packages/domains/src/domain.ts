@@ -116,6 +116,8 @@ export interface Domain {
   control(context: Context): readonly TrainingSequence[];
   /** What is asked of an adapted model, the context out of sight. */
   tasks(context: Context): readonly Task[];
+  /** The same tasks with the context in sight, to see what reading it is worth. Absent where there is nothing to read. */
+  reading?(context: Context): readonly Task[];
   /** Judges the answers to all tasks of a context, in their order. The mean score of the judgements is the reward. */
   judge(context: Context, answers: readonly string[]): readonly Judgement[];
   /** A context made to fit, the longest that does; null where none does. Without this nothing is shortened. */

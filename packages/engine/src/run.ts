@@ -57,6 +57,8 @@ const schema = type({
   'model?': 'string',
   /** The file that a run draws its contexts from. */
   'passages?': 'string',
+  /** Passages of the table, which no round sees; drawn from `passages` unless given. */
+  'tablePassages?': 'string',
   /** 0 unless given. */
   'seed?': SEED,
   /** Several of them make several runs and one pooled result. */
@@ -120,9 +122,9 @@ export async function run(request: RunRequest, deps: Deps, hooks: Hooks = {}): P
   const place = resume === undefined ? (request.configPlace ?? 'the configuration') : join(resume, 'run.json');
   const chosen = presetOf(deps.presets ?? builtInPresets, preset);
   const config = await problemsAs('usage', () => resolveConfig(chosen.config, mode, resumed?.config ?? request.config, place));
-  const { model, passages, template, chat } = resumed ? { model: resumed.model, ...(resumed.domain as TextRequest | undefined) } : request;
+  const { model, passages, tablePassages, template, chat } = resumed ? { model: resumed.model, ...(resumed.domain as TextRequest | undefined) } : request;
   const checkpoint = await openCheckpoint(model, deps);
-  const subject = await chosen.open(checkpoint, { model, mode, passages, template, chat });
+  const subject = await chosen.open(checkpoint, { model, mode, passages, tablePassages, template, chat });
   // The weights as they were loaded, those of the policy in use, and those being made from them.
   checkHostMemory(checkpoint, config.outer.rounds > 0 ? 3 : 1, deps.totalMemory);
   const lengths = await problemsAs('usage', () => lengthsOf(config, checkpoint.config.maxPositionEmbeddings, subject.promptTokens));

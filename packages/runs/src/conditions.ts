@@ -6,6 +6,7 @@ import type { Terms } from './records.ts';
 
 /**
  * - `base`: no adaptation
+ * - `reading`: no adaptation, the context in sight
  * - `control`: what the domain trains on without a self-edit
  * - `control-matched`: the same in as many tokens as the last round
  * - `self-edit`: the model's own, before RL
@@ -13,7 +14,7 @@ import type { Terms } from './records.ts';
  * - `random-selection`: after rounds that kept without looking at rewards
  * - `oracle`: perfect self-edits
  */
-export type ConditionKind = 'base' | 'control' | 'control-matched' | 'self-edit' | 'round' | 'random-selection' | 'oracle';
+export type ConditionKind = 'base' | 'reading' | 'control' | 'control-matched' | 'self-edit' | 'round' | 'random-selection' | 'oracle';
 
 export interface Condition {
   readonly kind: ConditionKind;
@@ -34,7 +35,7 @@ export const PASSAGE_TERMS: Terms = {
 };
 
 /** Kinds in the order of rows; greedy self-edits stand behind the sampled ones of all rounds. */
-const ROWS = ['base', 'control', 'control-matched', 'self-edit', 'round', 'self-edit greedy', 'round greedy', 'random-selection', 'oracle'];
+const ROWS = ['base', 'reading', 'control', 'control-matched', 'self-edit', 'round', 'self-edit greedy', 'round greedy', 'random-selection', 'oracle'];
 
 /** The name of a condition in records and documents, such as `round-2-greedy`. */
 export function conditionName({ kind, round, greedy }: Condition, terms: Terms = PASSAGE_TERMS): string {
@@ -58,7 +59,7 @@ export function parseCondition(name: string, terms: Terms = PASSAGE_TERMS): Cond
   const greedy = name.endsWith('-greedy');
   const round = /^round-(\d+)/.exec(name)?.[1];
   const candidates: Condition[] = [
-    ...(['base', 'control', 'control-matched', 'random-selection', 'oracle'] as const).map((kind) => ({ kind, round: null, greedy: false })),
+    ...(['base', 'reading', 'control', 'control-matched', 'random-selection', 'oracle'] as const).map((kind) => ({ kind, round: null, greedy: false })),
     { kind: 'self-edit', round: null, greedy },
     { kind: 'round', round: Number(round ?? 0), greedy },
   ];
@@ -104,6 +105,8 @@ export function labelOf({ kind, round, greedy }: Condition, terms: Terms = PASSA
   switch (kind) {
     case 'base':
       return terms.base.label;
+    case 'reading':
+      return `${terms.base.label}, ${terms.context} in the prompt`;
     case 'control':
       return `${terms.control.label}, same steps`;
     case 'control-matched':
@@ -129,6 +132,7 @@ export function roleOf({ kind }: Condition): Role {
     case 'round':
       return 'after';
     case 'oracle':
+    case 'reading':
       return 'ceiling';
     default:
       return 'control';

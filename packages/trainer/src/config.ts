@@ -77,9 +77,14 @@ export const sealConfigSchema = type({
     }).onUndeclaredKey('reject'),
   }).onUndeclaredKey('reject'),
   /** The table on held-out contexts. */
-  evaluation: type({ contexts: natural, repeats: natural, randomSelection: 'boolean', oracle: 'boolean' }).onUndeclaredKey(
-    'reject',
-  ),
+  evaluation: type({
+    contexts: natural,
+    repeats: natural,
+    randomSelection: 'boolean',
+    oracle: 'boolean',
+    /** A row of answers with the context in sight, where the domain can be read; none where absent. */
+    'reading?': 'boolean',
+  }).onUndeclaredKey('reject'),
   /** Keep every adapter's file, not only its digest. */
   keepAdapters: 'boolean',
 }).onUndeclaredKey('reject');

@@ -38,6 +38,8 @@ export interface Job {
   readonly edits: readonly (SelfEditRecord | null)[];
   /** 0 asks the weights as they are. */
   readonly steps: number;
+  /** Whether the contexts stand in the prompts; out of sight where absent. */
+  readonly inSight?: boolean;
 }
 
 /** What an examiner works with for a whole run. */
@@ -72,6 +74,8 @@ interface Examined {
   readonly scores: readonly GoldScore[] | null;
 }
 
+type Asked = Pick<Job, 'inSight'>;
+
 interface Missing {
   readonly job: Job;
   readonly keys: readonly string[];
@@ -100,8 +104,8 @@ export class Examiner {
       ...adaptation,
       policy: policy.ref,
       stream: this.#stream('adapt', job),
-      ask: this.#isWritten(job) ? this.#prompts(job.group) : [],
-      ...(this.#isScored && { score: this.#golds(job.group) }),
+      ask: this.#isWritten(job) ? this.#prompts(job, job.group) : [],
+      ...(this.#isScored && { score: this.#golds(job, job.group) }),
       keep: this.#input.config.keepAdapters,
     }));
     const asked = work.reduce((sum, { ask }) => sum + ask.length, 0);
@@ -144,16 +148,18 @@ export class Examiner {
     const open = [...asked].filter((context) => !examined.has(context));
     // All jobs of a call are of one phase.
     const isWritten = missing.some(({ job }) => this.#isWritten(job));
+    // All jobs of a call ask in one way.
+    const asker = missing[0]?.job ?? {};
     if (open.length > 0) {
       const begun = performance.now();
-      const work = open.map((context) => ({ policy: policy.ref, ask: this.#prompts([context]) }));
+      const work = open.map((context) => ({ policy: policy.ref, ask: this.#prompts(asker, [context]) }));
       const answers = isWritten ? await executor.answer(work, { signal }) : null;
-      const scores = this.#isScored ? await executor.score(open.map((context) => ({ policy: policy.ref, score: this.#golds([context]) })), { signal }) : null;
+      const scores = this.#isScored ? await executor.score(open.map((context) => ({ policy: policy.ref, score: this.#golds(asker, [context]) })), { signal }) : null;
       timings.answering += (performance.now() - begun) / 1_000;
       open.forEach((context, i) =>
         examined.set(context, {
-          judgements: answers ? domain.judge(context, this.#texts(context, answers[i] ?? [])) : [],
-          scores: scores ? this.#scored(context, scores[i] ?? []) : [],
+          judgements: answers ? domain.judge(context, this.#texts(asker, context, answers[i] ?? [])) : [],
+          scores: scores ? this.#scored(asker, context, scores[i] ?? []) : [],
         }),
       );
     }
@@ -173,8 +179,8 @@ export class Examiner {
   }
 
   /** The tasks of a group with their gold answers as tokens. Throws RangeError for a task without one. */
-  #golds(group: readonly Context[]): ScoredText[] {
-    return group.flatMap((context) => this.#input.domain.tasks(context).map((task) => this.#gold(task)));
+  #golds(job: Asked, group: readonly Context[]): ScoredText[] {
+    return group.flatMap((context) => this.#tasks(job, context).map((task) => this.#gold(task)));
   }
 
   #gold({ prompt, gold, question }: Task): ScoredText {
@@ -185,8 +191,8 @@ export class Examiner {
   }
 
   /** Log-probabilities of a context's gold answers with what they are of; null where one is not finite. */
-  #scored(context: Context, scores: readonly (number | null)[]): GoldScore[] | null {
-    const scored = this.#input.domain.tasks(context).flatMap((task, i): GoldScore[] => {
+  #scored(job: Asked, context: Context, scores: readonly (number | null)[]): GoldScore[] | null {
+    const scored = this.#tasks(job, context).flatMap((task, i): GoldScore[] => {
       const logProbability = scores[i] ?? null;
       const { tokens, first } = this.#gold(task);
       const { question, kind, gold } = task;
@@ -195,15 +201,21 @@ export class Examiner {
     return scored.length === scores.length ? scored : null;
   }
 
-  #prompts(group: readonly Context[]): number[][] {
-    const { domain, codec } = this.#input;
-    return group.flatMap((context) => domain.tasks(context).map(({ prompt }) => codec.prompt(prompt)));
+  /** What a job asks of a context. */
+  #tasks({ inSight = false }: Asked, context: Context): readonly Task[] {
+    const { domain } = this.#input;
+    return (inSight && domain.reading?.(context)) || domain.tasks(context);
+  }
+
+  #prompts(job: Asked, group: readonly Context[]): number[][] {
+    const { codec } = this.#input;
+    return group.flatMap((context) => this.#tasks(job, context).map(({ prompt }) => codec.prompt(prompt)));
   }
 
   /** Answers to a context's tasks, without the white space around them. */
-  #texts(context: Context, answers: readonly Sampled[]): string[] {
-    const { domain, codec } = this.#input;
-    return domain.tasks(context).map(({ prompt }, i) => {
+  #texts(job: Asked, context: Context, answers: readonly Sampled[]): string[] {
+    const { codec } = this.#input;
+    return this.#tasks(job, context).map(({ prompt }, i) => {
       const { tokens, broken } = answers[i] ?? { tokens: [], broken: false };
       if (broken) this.#parts.broken.answers += 1;
       return codec.decode(tokens, codec.prompt(prompt)).trim();
@@ -234,8 +246,8 @@ export class Examiner {
     let at = 0;
     for (const [i, context] of missing.job.group.entries()) {
       const count = domain.tasks(context).length;
-      const judgements = this.#isWritten(missing.job) ? domain.judge(context, this.#texts(context, answers.slice(at, at + count))) : [];
-      await this.#record(missing, i, { judgements, scores: this.#isScored ? this.#scored(context, scores.slice(at, at + count)) : [] }, adapted);
+      const judgements = this.#isWritten(missing.job) ? domain.judge(context, this.#texts(missing.job, context, answers.slice(at, at + count))) : [];
+      await this.#record(missing, i, { judgements, scores: this.#isScored ? this.#scored(missing.job, context, scores.slice(at, at + count)) : [] }, adapted);
       at += count;
     }
   }
@@ -281,7 +293,7 @@ export class Examiner {
       inner,
       domain: domain.name,
       group: job.group.map(({ id, title, text, data }, i) => ({ id, title, text, ...(data !== undefined && { data }), edit: job.edits[i]?.text ?? null })),
-      tasks: domain.tasks(context).map(({ prompt, gold }) => ({ prompt, gold })),
+      tasks: this.#tasks(job, context).map(({ prompt, gold }) => ({ prompt, gold })),
       steps: job.steps,
       seed,
       repeat: job.repeat,

@@ -10,7 +10,7 @@ const tiny: SealConfig = {
   outer: { ...config.outer, rounds: 2, contexts: 16, samples: 8, repeats: 1, selection: { threshold: 'none', ties: 'random' } },
   evaluation: { contexts: 24, repeats: 1, randomSelection: true, oracle: true },
 };
-const all = { control: true, perfect: true };
+const all = { control: true, reading: false, perfect: true };
 const names = (settings: SealConfig, has = all) => tableRows(settings, has).map((rows) => rows.map(({ condition }) => conditionName(condition)));
 const size = (contexts: number, groups: number) => ({ contexts, groups });
 
@@ -46,8 +46,8 @@ describe('tableRows', () => {
     const plain = { ...tiny, evaluation: { ...tiny.evaluation, randomSelection: false, oracle: false } };
     expect(names(plain).flat()).not.toEqual(expect.arrayContaining(['random-selection']));
     expect(names(plain).flat()).not.toContain('oracle');
-    expect(names(tiny, { control: true, perfect: false }).flat()).not.toContain('oracle');
-    expect(names(tiny, { control: false, perfect: true }).flat().filter((name) => name.startsWith('passage'))).toEqual([]);
+    expect(names(tiny, { control: true, reading: false, perfect: false }).flat()).not.toContain('oracle');
+    expect(names(tiny, { control: false, reading: false, perfect: true }).flat().filter((name) => name.startsWith('passage'))).toEqual([]);
     expect(names({ ...tiny, outer: { ...tiny.outer, rounds: 0 } })).toEqual([['passage', 'self-edit', 'self-edit-greedy', 'oracle'], ['base']]);
   });
 
@@ -71,7 +71,7 @@ describe('plannedWork', () => {
     };
     // Round: 50 x 5; 15 of candidates, 3 of the control, one winner. Table: sampled rows twice, greedy ones once; six rows.
     expect(plannedWork(settings, all, [size(50, 50)], size(10, 10))).toEqual({ selfEdits: 250 + 2 * (20 + 10), adaptations: 50 * 19 + 6 * 20 });
-    const uncontrolled = plannedWork(settings, { control: false, perfect: true }, [size(50, 50)], size(10, 10));
+    const uncontrolled = plannedWork(settings, { control: false, reading: false, perfect: true }, [size(50, 50)], size(10, 10));
     expect(uncontrolled).toEqual({ selfEdits: 310, adaptations: 50 * 16 + 4 * 20 });
   });
 

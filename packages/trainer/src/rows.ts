@@ -17,6 +17,7 @@ export interface Row {
 /** What a domain has of the rows that not every domain has. */
 export interface RowParts {
   readonly control: boolean;
+  readonly reading: boolean;
   readonly perfect: boolean;
 }
 
@@ -43,6 +44,7 @@ export function tableRows({ outer, evaluation }: SealConfig, has: RowParts): Row
     ...(evaluation.randomSelection && last > 0 ? [[random]] : []),
     before,
     ...(has.control && last > 0 ? [[{ condition: condition('control-matched'), policy: 0, edits: 'none', steps: 'matched' } as const]] : []),
+    ...(evaluation.reading && has.reading ? [[{ condition: condition('reading'), policy: 0, edits: 'none', steps: 'none' } as const]] : []),
     [{ condition: condition('base'), policy: 0, edits: 'none', steps: 'none' }],
   ];
 }

@@ -81,7 +81,7 @@ export class SealRun {
     this.#store = store;
     this.#hooks = hooks;
     this.#initial = { ref: BASE_POLICY, digest: input.modelDigest };
-    this.#parts = { control: evaluation.some((context) => domain.control(context).length > 0), perfect: domain.perfectSelfEdit !== undefined };
+    this.#parts = { control: evaluation.some((context) => domain.control(context).length > 0), reading: domain.reading !== undefined, perfect: domain.perfectSelfEdit !== undefined };
     const sizeOf = (contexts: readonly Context[]) => ({ contexts: contexts.length, groups: this.#groups(contexts).length });
     const planned = plannedWork(config, this.#parts, rounds.map(sizeOf), sizeOf(evaluation));
     const fineTunings = config.outer.rounds * (1 + Number(config.evaluation.randomSelection));
@@ -213,9 +213,10 @@ export class SealRun {
   }
 
   /** Jobs that ask weights as they are: one a context. */
-  #unadapted(contexts: readonly Context[], where: Pick<Job, 'phase' | 'round'>): Job[] {
-    const condition = this.#name({ kind: 'base', round: null, greedy: false });
-    return this.#jobs(contexts.map((context) => [context]), { ...where, condition }, 1, () => null, 0);
+  #unadapted(contexts: readonly Context[], where: Pick<Job, 'phase' | 'round'>, kind: 'base' | 'reading' = 'base'): Job[] {
+    const condition = this.#name({ kind, round: null, greedy: false });
+    const jobs = this.#jobs(contexts.map((context) => [context]), { ...where, condition }, 1, () => null, 0);
+    return kind === 'reading' ? jobs.map((job) => ({ ...job, inSight: true })) : jobs;
   }
 
   /** Rewards of every self-edit of a round: candidate j of every context of a group shares one adapter. */
@@ -387,7 +388,7 @@ export class SealRun {
       const round = first.policy === 'random' ? last : first.policy;
       const jobs: Job[] = [];
       for (const row of together) jobs.push(...(await this.#rowJobs(row, policy, round)));
-      if (first.steps === 'none') await this.#examiner?.measureUnadapted(policy, this.#unadapted(evaluation, { phase: 'evaluate', round: 0 }));
+      if (first.steps === 'none') await this.#examiner?.measureUnadapted(policy, this.#unadapted(evaluation, { phase: 'evaluate', round: 0 }, first.condition.kind === 'reading' ? 'reading' : 'base'));
       else await this.#measure(policy, jobs);
     }
     return this.#known().rewards({ phase: 'evaluate' });

@@ -6,7 +6,7 @@ import { fitText } from '../shorten.ts';
 import { grader, type GraderName } from './grade.ts';
 import { strip } from './paper-sequences.ts';
 import { parseSelfEdit, type ParseMode } from './parse.ts';
-import { answerPrompt, builtInTemplate, selfEditPrompt, type Template, type TemplateName } from './templates.ts';
+import { answerPrompt, builtInTemplate, readingPrompt, selfEditPrompt, type Template, type TemplateName } from './templates.ts';
 
 /** What a knowledge-incorporation domain is made of. */
 export interface KnowledgeIncorporationOptions {
@@ -20,7 +20,7 @@ export interface KnowledgeIncorporationOptions {
  * The domain of passages with questions, as `parsePassages` reads them.
  *
  * Passages of one title do not share an adapter: each may answer the other's questions, and the reward of a self-edit
- * is to be its own. Nobody knows the perfect self-edit of free text, and there is no replay.
+ * is to be its own. The perfect self-edit is the questions with their answers. There is no replay.
  * Throws `RangeError` when there is no such template or grader.
  *
  * @example
@@ -45,6 +45,8 @@ export function knowledgeIncorporation(options: KnowledgeIncorporationOptions): 
     always: passage,
     control: passage,
     tasks,
+    reading: (context) => tasks(context).map((task, i) => ({ ...task, prompt: readingPrompt(template, context, context.questions[i]?.question ?? '') })),
+    perfectSelfEdit: ({ questions }) => questions.map(({ question, answer }) => `${question} ${answer}`).join('\n'),
     judge: (context, answers) => judgeEach(tasks(context), answers, grade),
     fit: fitText,
     question(question, topic = '') {

@@ -124,6 +124,11 @@ export function selfEditPrompt(template: Template, { title, text }: Pick<Context
   return fill(template.selfEdit, { title, context: text });
 }
 
+/** The prompt for an answer with the context in sight: the passage as a document has it, and the question as it is asked without. */
+export function readingPrompt(template: Template, context: Pick<Context, 'title' | 'text'>, question: string): string {
+  return `${fill(passage, { title: context.title, context: context.text })}${answerPrompt(template, context.title, question)}`;
+}
+
 /**
  * The prompt for an answer to a question of a context, the context's text not in it. Where there is no title the lines
  * that would name it are left out.

@@ -18,6 +18,8 @@ export interface TextRequest {
   readonly chat?: boolean | undefined;
   /** The file that a run draws its contexts from. */
   readonly passages?: string | undefined;
+  /** The file that the contexts of the table are from; that of all contexts where absent. */
+  readonly tablePassages?: string | undefined;
 }
 
 /** A domain over the text side of a model, and its contexts. */

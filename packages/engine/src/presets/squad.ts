@@ -62,7 +62,7 @@ async function templateOf(template: unknown = 'implications'): Promise<Template>
 
 export const squad: Preset = {
   config: squadConfig,
-  async open(checkpoint, { model, template: wanted, chat = false, passages, mode }) {
+  async open(checkpoint, { model, template: wanted, chat = false, passages, tablePassages, mode }) {
     if (speaksTinyWorld(checkpoint.tokenizer)) {
       throw new Problem('usage', `Cannot use the preset squad: ${model ?? 'the shipped tiny model'} has no words but those of the tiny world; name another model with \`model\`, or use \`preset\` tiny`);
     }
@@ -84,13 +84,25 @@ export const squad: Preset = {
       codec: await problemsAs('unavailable', () => createTextCodec({ tokenizer, stopTokens, chat: format, asChat: chat }, config.maxPositionEmbeddings)),
       baseModel: name,
       promptTokens: PROMPT_TOKENS,
-      kept: { ...(passages !== undefined && { passages }), template: { ...template }, chat },
+      kept: { ...(passages !== undefined && { passages }), ...(tablePassages !== undefined && { tablePassages }), template: { ...template }, chat },
       read: all,
       take: async (own) => own,
       /** Passages of the file in an order by the seed: those of the rounds, then those of the table, none twice. */
       async draw({ rounds, perRound, table }, seed) {
         if (passages === undefined) throw new Problem('usage', 'Cannot run the preset squad: name a file of passages with `passages`');
         const learnt = rounds * perRound;
+        if (tablePassages !== undefined) {
+          const [own, held] = [await all(passages), await all(tablePassages)];
+          const texts = new Set(own.map(({ text }) => text.trim()));
+          const known = held.findIndex(({ text }) => texts.has(text.trim()));
+          if (known >= 0) throw new Problem('data', `Cannot use ${tablePassages}: its passage ${known} is in ${passages} too, and the table is to be of passages that nothing was learnt on; remove it from one of them`);
+          for (const [path, has, needed] of [[passages, own, learnt], [tablePassages, held, table]] as const) {
+            if (has.length < needed) throw new RangeError(`${path} holds ${counted(has.length, 'passage')}, but ${needed} are needed; add passages`);
+          }
+          const shuffled = (contexts: readonly Context[], name: string) => stream(seed, 'contexts', name).shuffle([...contexts.keys()]).map((item) => contexts[item] as Context);
+          const [forRounds, forTable] = [shuffled(own, 'passages'), shuffled(held, 'table')];
+          return { rounds: forRounds.slice(0, learnt), table: forTable.slice(0, table) };
+        }
         const contexts = await all(passages);
         if (contexts.length < learnt + table) {
           const needed = `${counted(rounds, 'round')} of ${perRound} and ${table} for the table make ${learnt + table}`;

@@ -8,7 +8,7 @@ import { tiny, tinyConfig } from './tiny.ts';
 
 const checkpoint = await readCheckpoint(fileURLToPath(new URL('../../../tiny/checkpoint', import.meta.url)));
 const request = { model: undefined, mode: 'corrected' } as const;
-const all = { control: true, perfect: true };
+const all = { control: true, reading: false, perfect: true };
 
 it('has the lengths that it was measured with', async () => {
   const { promptTokens } = await tiny.open(checkpoint, request);

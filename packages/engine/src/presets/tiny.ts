@@ -50,10 +50,10 @@ const PROMPT_TOKENS = 256;
 
 export const tiny: Preset = {
   config: tinyConfig,
-  async open(checkpoint, { model, template, chat, passages }) {
+  async open(checkpoint, { model, template, chat, passages, tablePassages }) {
     const own = 'passages of your own need `preset` squad, a `model` and `passages`';
     if (!speaksTinyWorld(checkpoint.tokenizer)) throw new Problem('usage', `Cannot use the preset tiny: ${model} does not have the words of the tiny world; ${own}`);
-    if (passages !== undefined) throw new Problem('usage', `Cannot use the preset tiny: it makes passages of its own and takes no \`passages\`; ${own}`);
+    if (passages !== undefined || tablePassages !== undefined) throw new Problem('usage', `Cannot use the preset tiny: it makes passages of its own and takes no \`passages\`; ${own}`);
     if (template !== undefined || chat) {
       const name = chat ? '`chat`' : '`template`';
       throw new Problem('usage', `Cannot use ${name} with the tiny model: its world has one form of prompts; leave it out`);
