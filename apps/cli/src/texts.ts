@@ -39,7 +39,7 @@ export async function tokenizeTexts(command: CommandOf<'tokenize'>): Promise<voi
   const { tokenize } = await import('@seal/engine/tokenize');
   const { command: _, json, input, ...request } = command;
   const what = command.chat ? 'conversation' : 'line';
-  await perform(command, (deps) => tokenize({ ...request, input: inputOf(input), pieces: !json }, deps), ({ ids, mask, pieces }) =>
+  await perform(command, (deps, hooks) => tokenize({ ...request, input: inputOf(input), pieces: !json }, deps, hooks), ({ ids, mask, pieces }) =>
     ids.map((own, i) => {
       const rows = own.map((id, j) => `${mask?.[i]?.[j] ? '*' : ' '}${String(id).padStart(8)}  ${JSON.stringify(pieces?.[i]?.[j])}`);
       return [`${what} ${i + 1}: ${counted(own.length, 'token')}`, ...rows].join('\n');

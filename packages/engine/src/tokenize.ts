@@ -1,10 +1,11 @@
 /** The token ids of a text's lines, or of conversations. Needs a tokenizer and no model. */
 
 import { Problem, problemsAs } from '@seal/files';
-import { createDecodeStream, parseMessages, type ChatTokens, type Tokenizer } from '@seal/tokenizer';
+import { createDecodeStream, parseMessages, unreadKeys, type ChatMessage, type ChatTokens, type Tokenizer } from '@seal/tokenizer';
 import { readTextSide, type TextSide } from '@seal/tokenizer/node';
 import { type } from 'arktype';
 import type { Deps } from './deps.ts';
+import { note, type Hooks } from './events.ts';
 import { checkRequest, TEXT_INPUT, type RequestOf } from './request.ts';
 import { modelDirectory } from './session.ts';
 import { textOf } from './text-input.ts';
@@ -31,7 +32,7 @@ export interface TokenizeDocument {
   readonly pieces?: readonly (readonly string[])[];
 }
 
-export async function tokenize(request: TokenizeRequest, deps: Pick<Deps, 'hub'>): Promise<TokenizeDocument> {
+export async function tokenize(request: TokenizeRequest, deps: Pick<Deps, 'hub'>, hooks: Hooks = {}): Promise<TokenizeDocument> {
   const { model, input, special = false, chat = false } = checkRequest(schema, request);
   if (chat && special) {
     throw new Problem('usage', 'Cannot use `special` with `chat`: a chat template writes its special tokens itself');
@@ -39,10 +40,11 @@ export async function tokenize(request: TokenizeRequest, deps: Pick<Deps, 'hub'>
   const directory = await modelDirectory(model, deps);
   const side = await problemsAs('unavailable', () => readTextSide(directory));
   const { tokenizer } = side;
+  for (const message of side.notes) note(hooks, message);
   const { text, place } = textOf(input);
   const pieces = (ids: readonly (readonly number[])[]) => request.pieces && { pieces: ids.map((own) => piecesOf(tokenizer, own)) };
   if (chat) {
-    const all = await problemsAs('data', () => conversationTokens(text, side, place, directory));
+    const all = await problemsAs('data', () => conversationTokens(text, side, place, directory, hooks));
     const ids = all.map(({ tokens }) => tokens);
     return { ids, mask: all.map(({ targetWeights }) => targetWeights), ...pieces(ids) };
   }
@@ -58,22 +60,30 @@ function linesOf(text: string): string[] {
 }
 
 /** Reads one conversation (a list of messages, or an object with one) or one object a line, and tokenises them. */
-function conversationTokens(text: string, { chat }: TextSide, input: string, directory: string): ChatTokens[] {
+function conversationTokens(text: string, { chat }: TextSide, input: string, directory: string, hooks: Hooks): ChatTokens[] {
   if (!chat) throw new Problem('unavailable', `Cannot use \`chat\`: ${directory} has no chat template`);
+  const all: ChatMessage[][] = [];
+  const tokens = (json: unknown, place: string): ChatTokens => {
+    const messages = parseMessages(json, place);
+    all.push(messages);
+    return chat.tokenise(messages);
+  };
   const whole = parsed(text);
-  if (whole !== undefined) return [chat.tokenise(parseMessages(whole, input))];
-  return linesOf(text).flatMap((line, i) => {
+  const conversations = whole !== undefined ? [tokens(whole, input)] : linesOf(text).flatMap((line, i) => {
     if (line.trim() === '') return [];
     const place = `${input}, line ${i + 1}`;
     const json = parsed(line);
     if (json === undefined) throw new SyntaxError(`Cannot read ${place}: it is not JSON`);
     try {
-      return [chat.tokenise(parseMessages(json, place))];
+      return [tokens(json, place)];
     } catch (cause) {
       if (cause instanceof SyntaxError || !(cause instanceof Error)) throw cause;
       throw new RangeError(`Cannot tokenise ${place}: ${cause.message}`, { cause });
     }
   });
+  const unread = unreadKeys(all, chat);
+  if (unread !== null) note(hooks, unread);
+  return conversations;
 }
 
 /** The value of a JSON text, undefined where it is none. */

@@ -127,7 +127,8 @@ export function createChatTemplate(source: string, options: ChatTemplateOptions)
     render: (messages, { addGenerationPrompt }) => textOf(write(messages, addGenerationPrompt)),
     tokenise,
     get endOfTurn() {
-      return (end ??= endOfTurn());
+      if (end === undefined) end = endOfTurn();
+      return end;
     },
     reads: (key) => key !== '' && source.includes(key),
   };

@@ -35,9 +35,9 @@ describe('parseExamples', () => {
     ['{"prompt":"a"}', /line 1: completion must be a string \(was missing\)/],
     ['{"prompt":"a","completion":"b","id":3}', /line 1: id is not a known key/],
     ['{"messages":[]}', /line 1: messages: must be non-empty/],
-    ['{"messages":[{"role":"user"}]}', /line 1: messages: \[0\] must be a message with content or tool_calls/],
-    ['{"messages":[{"role":"user","content":"a","weight":2}]}', /line 1: messages: \[0\]\.weight must be/],
-    ['{"messages":[{"role":"user","content":[{"type":"image"}]}]}', /line 1: messages: \[0\]\.content/],
+    ['{"messages":[{"role":"user"}]}', /line 1: messages: value at \[0\]/],
+    ['{"messages":[{"role":"user","content":"a","weight":2}]}', /line 1: messages: value at \[0\]\.weight/],
+    ['{"messages":[{"role":"user","content":[{"type":"image"}]}]}', /line 1: messages: value at \[0\]\.content/],
     ['', /there is no example in it/],
     ['\n \n\r\n', /there is no example in it/],
   ])('refuses %j', (text, message) => {

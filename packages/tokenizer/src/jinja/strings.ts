@@ -104,7 +104,8 @@ export function replace(text: Text, from: string, to: Text, count: number): Text
   const places: number[] = [];
   if (from === '') {
     let at = 0;
-    for (const letter of ['', ...own]) {
+    if (most > 0) places.push(0);
+    for (const letter of own) {
       at += letter.length;
       if (places.length < most) places.push(at);
     }
