@@ -1,7 +1,8 @@
 /**
  * Rotary frequencies of a configuration: the plain ones (Su et al. 2021, arXiv 2104.09864), all of them divided by a
- * factor (`linear`) or each by its own (`longrope`, where short and long texts have the same), or the slow ones alone with a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the
- * formula is the one of `modeling_rope_utils.py` in transformers 5.23, in float64 where that takes float32).
+ * factor (`linear`) or each by its own (`longrope`, where short and long texts have the same), or the slow ones alone with
+ * a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the formula is the one of `modeling_rope_utils.py` in
+ * transformers 5.23, in float64 where that takes float32).
  */
 
 import { ropeFrequencies } from '@seal/kernels';
@@ -13,8 +14,8 @@ const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
 const OWN: Readonly<Record<string, readonly string[]>> = {
   default: [],
   linear: ['factor'],
-  longrope: ['factor', 'short_factor', 'long_factor', 'attention_factor', 'original_max_position_embeddings'],
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
+  longrope: ['factor', 'short_factor', 'long_factor', 'attention_factor', 'original_max_position_embeddings'],
 };
 
 /** Reads what a `config.json` says of rotary positions, in either layout. */
@@ -50,9 +51,9 @@ export function readRopeSettings(
   if (kind === 'default') return { ropeTheta, ropeScaling: null };
   if (kind === 'longrope') {
     const { long_factor: factors, short_factor: short, attention_factor: attention } = given;
-    if (!factors) return refuse(`${place}.long_factor`, null, 'a list of numbers where the type is "longrope"');
-    if (short?.join() !== factors.join()) refuse(`${place}.short_factor`, short, 'the same as long_factor');
-    if (attention !== 1) refuse(`${place}.attention_factor`, attention ?? null, '1');
+    if (!factors || short?.join() !== factors.join() || attention !== 1) {
+      return refuse(`${place}.${given.rope_type === undefined ? 'type' : 'rope_type'}`, kind, 'it where short_factor is the same as long_factor and attention_factor is 1');
+    }
     return { ropeTheta, ropeScaling: { type: 'longrope', factors } };
   }
   const lowFreqFactor = needed('low_freq_factor');
