@@ -1,5 +1,6 @@
 /** `seal run`, `adapt`, `ask`, `eval` and `report`: the loop of self-edits, and parts of it. */
 
+import type { MeanLosses } from '@seal/engine/learnt';
 import type { FinishedRun } from '@seal/engine/run';
 import { Problem, Stopped } from '@seal/files';
 import { readJson } from '@seal/files/node';
@@ -49,11 +50,25 @@ function goOn({ preset, mode, seeds, model, passages, tablePassages, template, c
   return commandLine('run', ...options, ...(chat ? ['--chat'] : []), '--seeds', seeds, '--out', dir);
 }
 
+/** Passages that are shown one by one. */
+const MOST_SHOWN = 20;
+
+function beforeAndAfter({ lossBefore, lossAfter }: MeanLosses): string {
+  return `${lossBefore?.toFixed(3) ?? 'not finite'} before, ${lossAfter?.toFixed(3) ?? 'not finite'} after`;
+}
+
 export async function adaptModel(command: CommandOf<'adapt'>): Promise<void> {
   const { adapt } = await import('@seal/engine/adapt');
-  const { command: _, json: __, maxTime: ___, ...request } = command;
-  await perform(command, (deps, hooks) => adapt({ ...request, ...configOf(command) }, deps, hooks), ({ out, correctBefore, correctAfter, questions }) =>
-    `Adapter in ${out}\nQuestions right: ${correctBefore} of ${questions} before, ${correctAfter} after`);
+  const { command: _, json: __, maxTime: ___, documents: named, more, ...request } = command;
+  const documents = [...named, ...more];
+  const asked = { ...request, ...configOf(command), ...(documents.length > 0 && { documents }) };
+  await perform(command, (deps, hooks) => adapt(asked, deps, hooks), ({ out, learnt, meanLearnt, correctBefore, correctAfter, questions }) => [
+    `Adapter in ${out}`,
+    ...(learnt.length > 1 ? learnt.slice(0, MOST_SHOWN).map(({ title, ...losses }) => `  ${beforeAndAfter(losses)}  ${title}`) : []),
+    ...(learnt.length > MOST_SHOWN ? [`  and ${learnt.length - MOST_SHOWN} more, in adaptation.json`] : []),
+    `Loss a token on ${learnt.length === 1 ? 'the passage' : 'all passages'}: ${beforeAndAfter(meanLearnt)}`,
+    ...(questions > 0 ? [`Questions right: ${correctBefore} of ${questions} before, ${correctAfter} after`] : []),
+  ].join('\n'));
 }
 
 export async function askModel(command: CommandOf<'ask'>): Promise<void> {

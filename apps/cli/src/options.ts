@@ -88,7 +88,13 @@ const adapt = command(
   'adapt',
   object('Options', {
     command: constant('adapt'),
-    passages,
+    passages: optional(passages),
+    documents: multiple(
+      option('--documents', string({ metavar: 'DIR|FILE' }), {
+        description: message`Instead of passages: Markdown, text and PDF without questions, cut at headings; several files may follow`,
+      }),
+    ),
+    more: multiple(argument(string({ metavar: 'FILE' }), { description: message`Further files for --documents` })),
     preset: presetNamed,
     model,
     ...loading,

@@ -2,15 +2,17 @@
 
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, join, relative } from 'node:path';
-import { markdownSections, pageSections, textSections, type Section } from '@seal/domains';
-import { Problem } from '@seal/files';
+import { markdownSections, pageSections, passagesOf, textSections, type Context, type Section } from '@seal/domains';
+import { Problem, problemsAs } from '@seal/files';
 import { fileProblem, readText } from '@seal/files/node';
 import { counted } from '@seal/report/text';
+import { fitsWithin, type Lengths } from '@seal/trainer';
 import { note, type Hooks } from './events.ts';
 import { pdfPages } from './pdf-text.ts';
+import type { Subject } from './presets/preset.ts';
 
 /** A document that was read: `name` is its place in the folder that was named, or the name of its file. */
-export interface Document {
+interface Document {
   readonly name: string;
   readonly sections: readonly Section[];
 }
@@ -116,4 +118,20 @@ export async function readDocuments(paths: readonly string[], hooks: Hooks = {})
   }
   if (empty.length > 0) note(hooks, `No text in ${empty.join(', ')}`);
   return documents;
+}
+
+/**
+ * The passages of documents, cut and joined so that each can be learnt; a note says how many they are. One that is there
+ * twice is learnt once. Throws a problem of kind `data` as `readDocuments` does, and of kind `usage` where the domain of
+ * `subject` takes no texts alone.
+ */
+export async function documentPassages(paths: readonly string[], { domain, codec, take }: Subject, lengths: Lengths, hooks: Hooks): Promise<readonly Context[]> {
+  if (!take) throw new Problem('usage', 'Cannot use `documents` with this preset: its domain takes no texts alone');
+  const place = paths.join(', ');
+  const documents = await readDocuments(paths, hooks);
+  const fits = fitsWithin(domain, codec, lengths);
+  const passages = await problemsAs('data', () => documents.flatMap(({ name, sections }) => passagesOf(name, sections, fits)));
+  const distinct = [...new Map(passages.map((passage) => [passage.id, passage])).values()];
+  note(hooks, `${counted(documents.length, 'document')} with ${counted(distinct.length, 'passage')}`);
+  return take(distinct, place);
 }

@@ -16,7 +16,7 @@ export {
 export { InnerLoop, planSteps, type Adaptation, type Adapted, type TokenUse } from './inner-loop.ts';
 export { fitContexts, fitsWithin, lengthsOf, type Fitted, type Lengths } from './lengths.ts';
 export { likelihoodMeasure, rankCorrelation } from './likelihood.ts';
-export { LocalExecutor, slotsFor, type LocalParts } from './local-executor.ts';
+export { LocalExecutor, SCORED_TOKENS, slotsFor, type LocalParts } from './local-executor.ts';
 export { notesOf, SHORTENED } from './notes.ts';
 export { Packer, type Part } from './packer.ts';
 export { afterRound, fineTune, weightsDigest, type SftResult, type SftSettings } from './policy.ts';

@@ -41,7 +41,7 @@ import type {
 const SLOTS = 192;
 const CACHE_BYTES = 2 ** 30;
 /** Tokens of gold answers with their prompts that are read in one pass; a longer text has a pass that holds it. */
-const SCORED_TOKENS = 2_048;
+export const SCORED_TOKENS = 2_048;
 
 /** Sequences of `length` tokens that may be decoded side by side; every layer's keys fit into one binding. */
 export function slotsFor(model: Model, length: number): number {
