@@ -105,13 +105,13 @@ export function createTokenizer(json: unknown, place: string, rows = Infinity): 
   const { cut, spell } = readPreTokenizer(file.pre_tokenizer, place);
   const frame = readPostProcessor(file.post_processor, place);
   if (vocabulary.largestId >= rows) {
-    throw new RangeError(`Cannot use ${place}: it has token id ${vocabulary.largestId}, config.json has vocab_size ${rows}`);
+    throw new RangeError(`Cannot use ${place}: it has token id ${vocabulary.largestId}, the model has a vocabulary of ${rows}`);
   }
   /** Tokens of a text, all of which the model has. */
   const known = (ids: number[]): number[] => {
     const beyond = added.largestId < rows ? undefined : ids.find((id) => id >= rows);
     if (beyond === undefined) return ids;
-    throw new RangeError(`Cannot encode a text with ${quoted(tokenOf(beyond) ?? '')}: ${place} gives it id ${beyond}, and config.json has vocab_size ${rows}`);
+    throw new RangeError(`Cannot encode a text with ${quoted(tokenOf(beyond) ?? '')}: ${place} gives it id ${beyond}, the model has a vocabulary of ${rows}`);
   };
   const decoder = readDecoder(file.decoder, place);
   const lookUp = (kind === 'BPE' ? readBpe : readWordPiece)(file.model, vocabulary, place);

@@ -2,7 +2,7 @@
 
 import { dryGpu, type GpuDescription } from '@seal/device';
 import { problemsAs } from '@seal/files';
-import { Model, Scorer, type ModelConfig, type WeightFormat } from '@seal/model';
+import { Model, Scorer, type ModelConfig, type Holding } from '@seal/model';
 import { LocalExecutor, SCORED_TOKENS, type ExecutorSettings } from '@seal/trainer';
 import type { Deps } from '../deps.ts';
 import { note, type Hooks } from '../events.ts';
@@ -12,7 +12,7 @@ import { openDevice } from '../session.ts';
  * Bytes of device memory that an executor takes, weights included: it is made on a device without memory, by the code that
  * makes it on a real one. Throws RangeError, as that does, where something cannot be made within the limits.
  */
-function executorBytes(config: ModelConfig, weights: WeightFormat, settings: ExecutorSettings, profile: GpuDescription): number {
+function executorBytes(config: ModelConfig, weights: Holding, settings: ExecutorSettings, profile: GpuDescription): number {
   const dry = dryGpu(profile);
   try {
     const nothing = () => Promise.reject(new Error('Cannot read weights on a device without memory'));
@@ -27,7 +27,7 @@ function executorBytes(config: ModelConfig, weights: WeightFormat, settings: Exe
 }
 
 /** Tells how much memory the work will take, and returns the bytes; where the machine has less, what helps. */
-export async function foretellMemory(config: ModelConfig, weights: WeightFormat, settings: ExecutorSettings, deps: Deps, hooks: Hooks): Promise<number> {
+export async function foretellMemory(config: ModelConfig, weights: Holding, settings: ExecutorSettings, deps: Deps, hooks: Hooks): Promise<number> {
   const gpu = await openDevice(deps);
   const { description } = gpu;
   gpu.close();

@@ -96,7 +96,7 @@ describe('readCheckpoint', () => {
     ['a configuration that is not JSON', { 'config.json': '{' }, 'config.json', 'it is not JSON'],
     ['a tokenizer that is not JSON', { 'tokenizer.json': '' }, 'tokenizer.json', 'it is not JSON'],
     ['a tokenizer of another kind', { 'tokenizer.json': '{"model": 3}' }, 'tokenizer.json', 'model must be an object'],
-    ['a tokenizer larger than the model', { 'config.json': config({ vocab_size: 24 }), 'tokenizer.json': JSON.stringify({ ...tokenizer, model: { ...tokenizer.model, vocab: { ...vocabulary, extra: 24 } } }) }, 'tokenizer.json', 'token id 24, config.json has vocab_size 24'],
+    ['a tokenizer larger than the model', { 'config.json': config({ vocab_size: 24 }), 'tokenizer.json': JSON.stringify({ ...tokenizer, model: { ...tokenizer.model, vocab: { ...vocabulary, extra: 24 } } }) }, 'tokenizer.json', 'token id 24, the model has a vocabulary of 24'],
     ['truncated weights', { 'model.safetensors': files.weights.subarray(0, -1) }, 'model.safetensors', 'is the file cut off?'],
     ['more layers than weights', { 'config.json': config({ num_hidden_layers: 3 }) }, 'model.safetensors', 'tensor model.layers.2.self_attn.q_proj.weight is missing, config.json asks for it'],
     ['fewer layers than weights', { 'config.json': config({ num_hidden_layers: 1 }) }, 'model.safetensors', 'tensor model.layers.1.self_attn.q_proj.weight belongs to no part'],

@@ -146,7 +146,7 @@ describe('a file that is refused', () => {
     ['has a tensor too many', () => file({}, [...tensors, { name: 'blk.0.attn_sinks', type: 'F32', shape: [1], data: () => [new Uint8Array(4)] }]), 'tensor blk.0.attn_sinks belongs to no part that the metadata asks for'],
     ['has another width', () => file({ 'llama.feed_forward_length': number(21) }), 'the metadata asks for (21, 16)'],
     ['lacks the embedding', () => file({}, without('token_embd.weight')), 'tensor token_embd.weight is missing'],
-    ['has more tokens than rows', () => file({ 'tokenizer.ggml.tokens': { type: 'array', items: 'string', value: [...letters, 'u', 'v', 'w', 'x', 'y'] }, 'tokenizer.ggml.token_type': null }), 'it has token id 24, token_embd.weight has 24 rows'],
+    ['has more tokens than rows', () => file({ 'tokenizer.ggml.tokens': { type: 'array', items: 'string', value: [...letters, 'u', 'v', 'w', 'x', 'y'] }, 'tokenizer.ggml.token_type': null }), 'it has token id 24, the model has a vocabulary of 24'],
     ['is cut off', async () => {
       const path = join(base, 'cut.gguf');
       cpSync(await file(), path);
