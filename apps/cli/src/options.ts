@@ -238,7 +238,7 @@ const pull = command(
   'pull',
   object('Options', {
     command: constant('pull'),
-    name: argument(string({ metavar: 'NAME[@REVISION]' }), { description: message`For example: HuggingFaceTB/SmolLM2-135M-Instruct` }),
+    name: argument(string({ metavar: 'NAME[:GGUF][@REVISION]' }), { description: message`For example: HuggingFaceTB/SmolLM2-135M-Instruct; a GGUF file of a repository by its name or its end, as in :Q4_K_M` }),
     json,
   }),
   { description: message`Download a model from the Hugging Face hub into its standard cache` },

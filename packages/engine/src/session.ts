@@ -1,6 +1,6 @@
 /** What most verbs start with: a device, a model, its text side. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Gpu } from '@seal/device';
@@ -61,7 +61,9 @@ export function modelDirectory(model: string = SHIPPED_MODEL, { hub }: Pick<Deps
 export async function openCheckpoint(model: string = SHIPPED_MODEL, deps: Pick<Deps, 'hub'>): Promise<Checkpoint> {
   const directory = await modelDirectory(model, deps);
   if (!isGgufFile(directory) && !existsSync(join(directory, 'config.json'))) {
-    throw new Problem('unavailable', `Cannot find a model in ${directory}: there is no config.json in it`);
+    const ggufs = existsSync(directory) ? readdirSync(directory).filter((file) => /\.gguf$/i.test(file)).sort() : [];
+    const instead = ggufs.length === 0 ? '' : `; name its GGUF file itself, ${ggufs.slice(0, 8).join(' or ')}`;
+    throw new Problem('unavailable', `Cannot find a model in ${directory}: there is no config.json in it${instead}`);
   }
   return problemsAs('unavailable', () => readCheckpoint(directory));
 }

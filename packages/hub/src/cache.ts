@@ -147,7 +147,7 @@ export function cachedSnapshot(cacheDirectory: string, wanted: ModelName): strin
 export async function resolveModel(nameOrDirectory: string, options: { readonly cacheDirectory: string }): Promise<string> {
   const found = statOf(nameOrDirectory);
   if (found?.isDirectory() || (found?.isFile() && isGgufFile(nameOrDirectory))) return nameOrDirectory;
-  if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is neither a directory nor a GGUF file; name the directory that holds config.json`);
+  if (found) throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: it is not a directory, nor a GGUF file; name the directory that holds config.json`);
   if (nameOrDirectory === '') throw new HubError('not-found', 'Cannot find a model without a name: give a directory or a hub name');
   if (!isModelRequest(nameOrDirectory)) {
     throw new HubError('not-found', `Cannot find a model in ${nameOrDirectory}: there is no such ${/\.gguf$/i.test(nameOrDirectory) ? 'file' : 'directory'}`);
