@@ -8,9 +8,9 @@ import { expectLogits, realModel } from './gguf-logits.ts';
 const qwen = realModel('Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf');
 
 describe.skipIf(qwen.because)(`Qwen2.5-Coder-0.5B-Instruct as Q4_K_M${qwen.why}`, () => {
-  it('has the logits of a float64 forward pass', async () => {
+  it.each(['as stored', 'f32'] as const)('has the logits of a float64 forward pass, weights held %s', async (held) => {
     const gpu = await openGpu();
-    const model = await loadModel(gpu, await readWeights(qwen.path));
+    const model = await loadModel(gpu, await readWeights(qwen.path), held === 'f32' ? { weights: held } : {});
     await expectLogits(model, 'gguf/qwen2.5-logits.json', 1e-5);
     model.destroy();
     gpu.close();

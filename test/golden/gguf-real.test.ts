@@ -3,14 +3,14 @@
  * tokenizers and SentencePiece.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openGpu } from '@seal/device';
 import { dequantise } from '@seal/gguf';
 import { generate } from '@seal/engine/generate';
-import { loadModel, readWeights } from '@seal/model';
+import { loadModel, measureCapacity, readWeights } from '@seal/model';
 import { createTokenizer } from '@seal/tokenizer';
 import { readTextSide } from '@seal/tokenizer/node';
 import { readJson } from './fixture.ts';
@@ -22,10 +22,21 @@ const qwen = realModel('Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf');
 const gemma = realModel('gemma-3-270m.Q4_K_M.gguf');
 const { rows } = readJson(new URL('gguf/gemma-tokens.json', import.meta.url)) as { rows: { text: string; ids: number[] }[] };
 
+const models = [smollm, qwen, gemma];
+const missing = models.find(({ because }) => because)?.because;
+it.skipIf(missing)(`weights take at most 1.3 times the bytes of their file on the device${missing ? `: ${missing}` : ''}`, async () => {
+  for (const { path } of models) {
+    const { config, format } = await readWeights(path);
+    const { parts } = measureCapacity(config, { weights: format, pack: null, step: null, generation: null });
+    const rotary = (config.slidingRopeTheta === null ? 1 : 2) * config.maxPositionEmbeddings * config.headDim * 4;
+    expect(parts.weights - rotary, path).toBeLessThanOrEqual(1.3 * statSync(path).size);
+  }
+});
+
 describe.skipIf(smollm.because)(`SmolLM2-135M-Instruct as Q4_1${smollm.why}`, () => {
-  it('has the logits of a float64 forward pass', async () => {
+  it.each(['as stored', 'f32'] as const)('has the logits of a float64 forward pass, weights held %s', async (held) => {
     const gpu = await openGpu();
-    const model = await loadModel(gpu, await readWeights(smollm.path));
+    const model = await loadModel(gpu, await readWeights(smollm.path), held === 'f32' ? { weights: held } : {});
     await expectLogits(model, 'gguf/smollm2-logits.json', 1e-5);
     model.destroy();
     gpu.close();
