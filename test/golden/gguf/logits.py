@@ -1,11 +1,12 @@
 """Logits of real GGUF files by a float64 forward pass in numpy over the weights that gguf-py dequantises.
 
     pip install gguf==0.19.0 numpy==2.4.6 tokenizers==0.23.3
-    python logits.py MODEL.gguf tokenizer.json > NAME-logits.json
+    python logits.py MODEL.gguf tokenizer.json|ids.json > NAME-logits.json
 
-Written for the arch llama as its files pair rotary positions (neighbours), and for qwen2 (halves): nothing is permuted, so
-that what permutes is held to account. Of every prompt: its ids, the ten largest logits behind its last token, and every
-97th of them.
+Written for the arch llama as its files pair rotary positions (neighbours), for qwen2 (halves) and for gemma3, whose norms are
+stored with the 1 added and whose prompts are shorter than its window: nothing is permuted or shifted, so that what does so is
+held to account. `ids.json` is a list of {"prompt", "ids"}, for a model without a tokenizer.json. Of every prompt: its ids,
+the ten largest logits behind its last token, and every 97th of them.
 """
 
 import json
@@ -58,36 +59,47 @@ def forward(fields, tensors, ids):
     eps, theta = key("attention.layer_norm_rms_epsilon"), key("rope.freq_base")
     # Float32 constants stand for decimal ones, which a configuration has.
     eps, theta = float(f"{eps:.6g}"), float(theta)
-    x = tensors["token_embd.weight"][ids]
+    gemma = arch == "gemma3"
+    width = key("embedding_length")
+    # Transformers rounds the factor to the dtype of the weights, here float32.
+    x = tensors["token_embd.weight"][ids] * (float(np.float32(np.sqrt(width))) if gemma else 1)
     length = len(ids)
-    size = key("embedding_length") // heads
+    size = key("attention.key_length") if gemma else width // heads
     mask = np.triu(np.full((length, length), -np.inf), 1)
     for layer in range(key("block_count")):
         get = lambda name: tensors[f"blk.{layer}.{name}"]
         bias = lambda name: tensors.get(f"blk.{layer}.{name}.bias", 0)
         h = norm(x, get("attn_norm.weight"), eps)
         project = lambda name, n: (h @ get(f"{name}.weight").T + bias(name)).reshape(length, n, size)
-        q = turn(project("attn_q", heads), theta, arch == "llama")
-        k = turn(project("attn_k", kv_heads), theta, arch == "llama")
+        own = lambda name, y: norm(y, get(f"{name}_norm.weight"), eps) if gemma else y
+        behind = lambda name, y: norm(y, get(f"post_{name}_norm.weight"), eps) if gemma else y
+        # Five layers of six see a window, with a rotary base of their own that no key tells.
+        base = 10_000.0 if gemma and layer % 6 != 5 else theta
+        q = turn(own("attn_q", project("attn_q", heads)), base, arch == "llama")
+        k = turn(own("attn_k", project("attn_k", kv_heads)), base, arch == "llama")
         v = project("attn_v", kv_heads)
         k, v = np.repeat(k, heads // kv_heads, axis=1), np.repeat(v, heads // kv_heads, axis=1)
         scores = np.einsum("thd,shd->hts", q, k) / np.sqrt(size) + mask
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
-        x = x + np.einsum("hts,shd->thd", weights, v).reshape(length, -1) @ get("attn_output.weight").T
+        x = x + behind("attention", np.einsum("hts,shd->thd", weights, v).reshape(length, -1) @ get("attn_output.weight").T)
         h = norm(x, get("ffn_norm.weight"), eps)
         gate = h @ get("ffn_gate.weight").T
-        x = x + (gate / (1 + np.exp(-gate)) * (h @ get("ffn_up.weight").T)) @ get("ffn_down.weight").T
+        gelu = gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
+        unit = gelu if gemma else gate / (1 + np.exp(-gate))
+        x = x + behind("ffw", (unit * (h @ get("ffn_up.weight").T)) @ get("ffn_down.weight").T)
     x = norm(x[-1], tensors["output_norm.weight"], eps)
     return tensors.get("output.weight", tensors["token_embd.weight"]) @ x
 
 
 def main(path, tokenizer_path):
     fields, tensors = load(path)
-    tokenizer = Tokenizer.from_file(tokenizer_path)
+    given = json.loads(Path(tokenizer_path).read_text())
+    if isinstance(given, dict):
+        tokenizer = Tokenizer.from_file(tokenizer_path)
+        given = [{"prompt": prompt, "ids": tokenizer.encode(prompt, add_special_tokens=False).ids} for prompt in PROMPTS]
     rows = []
-    for prompt in PROMPTS:
-        ids = tokenizer.encode(prompt, add_special_tokens=False).ids
+    for prompt, ids in ((row["prompt"], row["ids"]) for row in given):
         logits = forward(fields, tensors, ids)
         best = np.argsort(-logits)[:10]
         rows.append({"prompt": prompt, "ids": ids, "top": [[int(i), float(logits[i])] for i in best], "every97th": [float(f"{v:.9g}") for v in logits[::97]]})
