@@ -84,9 +84,10 @@ function started(args: readonly string[], env: NodeJS.ProcessEnv, options: Optio
     const child = spawn(process.execPath, [main, ...args], {
       cwd: root,
       env,
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
-    child.stdin?.end(options.input);
+    // Who ends before all is read has read enough.
+    child.stdin.on('error', () => undefined).end(options.input);
     options.onStart?.(child);
     let stdout = '';
     let stderr = '';
