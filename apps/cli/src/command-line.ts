@@ -20,6 +20,7 @@ const PROGRAMS: { readonly [Name in Command['command']]: (command: CommandOf<Nam
   pull: async (command) => (await import('./models.ts')).pullModel(command),
   merge: async (command) => (await import('./models.ts')).mergeModel(command),
   generate: async (command) => (await import('./texts.ts')).generateTexts(command),
+  chat: async (command) => (await import('./chat.ts')).chatWith(command),
   score: async (command) => (await import('./texts.ts')).scoreTexts(command),
   sft: async (command) => (await import('./trainings.ts')).fineTune(command),
   tokenize: async (command) => (await import('./texts.ts')).tokenizeTexts(command),

@@ -283,6 +283,21 @@ const generate = command(
   { description: message`Continue a text or a conversation, with or without adapters` },
 );
 
+const talk = command(
+  'chat',
+  object('Options', {
+    command: constant('chat'),
+    model,
+    adapter,
+    maxTokens: optional(option('--max-tokens', integer({ min: 1, max: 1_000_000, metavar: 'N' }), { description: message`Most tokens of an answer; 256 if absent` })),
+    temperature: optional(option('--temperature', float({ min: 0, max: 1_000, metavar: 'T' }), { description: message`0 takes the most likely token` })),
+    topP: optional(option('--top-p', float({ min: 0, max: 1, metavar: 'P' }), { description: message`Keep the most likely tokens that reach P together` })),
+    ...loading,
+    seed,
+  }),
+  { description: message`Talk with a model, with or without an adapter; reads questions line by line where the input is no terminal` },
+);
+
 const score = command(
   'score',
   object('Options', {
@@ -403,7 +418,7 @@ const report = command(
 );
 
 const ofTheLoop = [run, adapt, ask, evaluate, pretrain, words, report] as const;
-const ofOneModel = [generate, score, merge, tokenize, sft, convert, pull] as const;
+const ofOneModel = [generate, talk, score, merge, tokenize, sft, convert, pull] as const;
 const ofTheMachine = [doctor, bench, tune] as const;
 const named = [...ofTheLoop, ...ofOneModel, ...ofTheMachine];
 

@@ -189,10 +189,8 @@ export function plainPassage(title: string, text: string): Context {
 type Group = readonly Section[];
 
 function commonPath(group: Group): readonly string[] {
-  const [first, ...others] = group.map(({ path }) => path);
-  if (first === undefined) return [];
-  const length = first.findIndex((heading, i) => others.some((path) => path[i] !== heading));
-  return length < 0 ? first : first.slice(0, length);
+  const [first = [], ...others] = group.map(({ path }) => path);
+  return first.slice(0, Math.min(...[first, ...others].map((path) => sharedLength(first, path))));
 }
 
 /** File and headings, so that a person finds the place: `guide.md > Setup > Install … Configure`. */
@@ -203,10 +201,18 @@ function titleOf(name: string, group: Group): string {
   return [name, ...common, ...last].join(' > ');
 }
 
-/** The texts of several sections one below the other, each with those of its headings that the title does not have. */
+/** How many headings two paths begin with alike. */
+function sharedLength(a: readonly string[], b: readonly string[]): number {
+  const differs = a.findIndex((heading, i) => heading !== b[i]);
+  return differs < 0 ? a.length : differs;
+}
+
+/** The texts of several sections one below the other, with those of their headings that neither title nor text has yet. */
 function textOf(group: Group): string {
-  const { length } = commonPath(group);
-  const shown = group.map(({ path, paragraphs, isPlace }) => [...(isPlace ? [] : path.slice(length)), ...paragraphs].join('\n\n'));
+  const shown = group.map(({ path, paragraphs, isPlace }, i) => {
+    const known = i === 0 ? commonPath(group).length : sharedLength(path, group[i - 1]?.path ?? []);
+    return [...(isPlace ? [] : path.slice(known)), ...paragraphs].join('\n\n');
+  });
   return shown.join('\n\n');
 }
 
