@@ -15,7 +15,7 @@ interface Golden {
   readonly tensors: Readonly<Record<string, { readonly shape: number[]; readonly values: string }>>;
 }
 
-const golden = readJson(new URL('gguf/golden.json', import.meta.url)) as Golden;
+const golden = readJson(new URL('gguf/blocks.json', import.meta.url)) as Golden;
 const written = fileURLToPath(new URL('gguf/written-by-gguf-py.gguf', import.meta.url));
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
 const bitsOf = (values: Float32Array) => [...new Uint32Array(values.buffer, values.byteOffset, values.length)];

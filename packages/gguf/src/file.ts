@@ -73,19 +73,25 @@ const MOST_FACTOR_BYTES = 65_536;
 const SHARD = /-(\d{5})-of-(\d{5})\.gguf$/i;
 
 /** The file that was opened last: configuration, weights and text side of a model are read one after another. */
-let last: { readonly key: string; readonly gguf: WeakRef<Gguf> } | null = null;
+let last: { readonly stamp: string; readonly gguf: WeakRef<Gguf> } | null = null;
+
+/** What changes when one of some files does. */
+function stampOf(files: readonly string[]): string {
+  return JSON.stringify(files.map((file) => {
+    const { size, mtimeMs, ino } = statSync(file, { throwIfNoEntry: false }) ?? { size: 0, mtimeMs: 0, ino: 0 };
+    return [file, size, mtimeMs, ino];
+  }));
+}
 
 /**
  * Opens a file, and its other parts where it is the first of several. Throws a problem of kind `unavailable` where one cannot
  * be read, SyntaxError for one that is damaged and RangeError for one that is not read.
  */
 export function openGguf(path: string): Gguf {
-  const { size, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0, mtimeMs: 0 };
-  const key = JSON.stringify([path, size, mtimeMs]);
-  const kept = last?.key === key ? last.gguf.deref() : undefined;
-  if (kept) return kept;
+  const kept = last?.gguf.deref();
+  if (kept?.path === path && last?.stamp === stampOf(kept.files)) return kept;
   const gguf = openParts(path);
-  last = { key, gguf: new WeakRef(gguf) };
+  last = { stamp: stampOf(gguf.files), gguf: new WeakRef(gguf) };
   return gguf;
 }
 

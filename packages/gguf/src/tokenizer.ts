@@ -97,15 +97,18 @@ function readTokens({ path, metadata }: TextHeader): Token[] {
   });
 }
 
-/** Those that are found in a text wherever they stand. */
-function addedTokens(tokens: readonly Token[]): object[] {
+/**
+ * Those that are found in a text wherever they stand; where `isNormalised`, those that are no control tokens are found in what
+ * the normaliser makes of it, where a space and U+2581 are the same.
+ */
+function addedTokens(tokens: readonly Token[], isNormalised = false): object[] {
   return tokens.filter(isAdded).map(({ id, text, kind }) => ({
     id,
     content: text,
     single_word: false,
     lstrip: false,
     rstrip: false,
-    normalized: false,
+    normalized: isNormalised && kind === KIND.userDefined,
     special: kind !== KIND.userDefined,
   }));
 }
@@ -186,7 +189,8 @@ function sentencePieceTokenizer(header: TextHeader, tokens: readonly Token[]): R
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: addedTokens(tokens),
+    // With a prefix the normaliser would put one before each of them.
+    added_tokens: addedTokens(tokens, !hasPrefix),
     normalizer: hasPrefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replace] } : replace,
     pre_tokenizer: null,
     post_processor: postProcessor(header, true),

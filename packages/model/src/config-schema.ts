@@ -17,6 +17,9 @@ const ropeSettings = type({
   'low_freq_factor?': positive,
   'high_freq_factor?': positive,
   'original_max_position_embeddings?': size,
+  'attention_factor?': type('number').or('null'),
+  'short_factor?': type(`(${positive})[] <= 4096`).or('null'),
+  'long_factor?': type(`(${positive})[] <= 4096`).or('null'),
 }).or('null');
 
 export const configSchema = type({

@@ -100,6 +100,10 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     if (outside !== undefined) refuse(name, outside, `an id below vocab_size (${file.vocab_size})`);
   }
   const maxPositionEmbeddings = file.max_position_embeddings ?? defaults.maxPositionEmbeddings;
+  const rope = readRope(file, maxPositionEmbeddings, refuse);
+  if (rope.ropeScaling?.type === 'longrope' && rope.ropeScaling.factors.length !== headDim / 2) {
+    refuse('rope_scaling.long_factor', rope.ropeScaling.factors, `a list of head_dim / 2 (${headDim / 2})`);
+  }
   const features: FamilyFeatures = family.read(json, file, place, refuse);
   return {
     family: family.name,
@@ -112,7 +116,7 @@ export function parseConfig(json: unknown, place: string): ModelConfig {
     headDim,
     maxPositionEmbeddings,
     rmsNormEps: file.rms_norm_eps ?? 1e-6,
-    ...readRope(file, maxPositionEmbeddings, refuse),
+    ...rope,
     tieWordEmbeddings: file.tie_word_embeddings ?? false,
     ...features,
     bosTokenId: file.bos_token_id ?? null,

@@ -15,6 +15,8 @@ export type Projection = (typeof PROJECTIONS)[number];
 
 /** How rotary frequencies are stretched for texts longer than those of the pretraining. */
 export type RopeScaling =
+  /** Every frequency is divided by a number of its own, whatever the length of the text: D/2 of them. */
+  | { readonly type: 'longrope'; readonly factors: readonly number[] }
   | { readonly type: 'linear'; readonly factor: number }
   | {
       readonly type: 'llama3';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ropeTable } from '@seal/kernels';
-import { parseConfig } from './config.ts';
+import { configFile, parseConfig } from './config.ts';
 import { smallConfig } from './fixture.ts';
 import { inverseFrequencies } from './rope.ts';
 
@@ -25,6 +25,18 @@ describe('inverseFrequencies', () => {
       expect(frequency / (plain[i] * (kept + (1 - kept) / 8))).toBeCloseTo(1, 14);
     });
   });
+});
+
+it('divides each frequency by its own factor, which may say what llama3 says', () => {
+  const file = { model_type: 'llama', vocab_size: 8, hidden_size: 64, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 1, max_position_embeddings: 256 };
+  const of = (rope_scaling: object | null) => parseConfig({ ...file, rope_scaling }, 'config.json');
+  const llama = inverseFrequencies(of({ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 }));
+  const factors = [...inverseFrequencies(of(null))].map((frequency, pair) => frequency / llama[pair]);
+  const own = of({ rope_type: 'longrope', factor: 1, attention_factor: 1, short_factor: factors, long_factor: factors, original_max_position_embeddings: 256 });
+  inverseFrequencies(own).forEach((frequency, pair) => expect(frequency / llama[pair]).toBeCloseTo(1, 14));
+  expect(parseConfig(configFile(own), 'config.json')).toEqual(own);
+  expect(() => of({ rope_type: 'longrope', attention_factor: 1, short_factor: [1, 2], long_factor: [1, 2] })).toThrow('a list of head_dim / 2 (32)');
+  expect(() => of({ rope_type: 'longrope', attention_factor: 1.2, short_factor: factors, long_factor: factors })).toThrow('attention_factor is 1');
 });
 
 const data = process.env['SEAL_REFERENCE_DATA'] ?? 'reference-data';

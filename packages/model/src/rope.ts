@@ -1,7 +1,8 @@
 /**
  * Rotary frequencies of a configuration: the plain ones (Su et al. 2021, arXiv 2104.09864), all of them divided by a
- * factor (`linear`), or the slow ones alone with a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the
- * formula is the one of `modeling_rope_utils.py` in transformers 5.23, in float64 where that takes float32).
+ * factor (`linear`) or each by its own (`longrope`, where short and long texts have the same), or the slow ones alone with
+ * a blend between (`llama3`, section 3.4.2 of arXiv 2407.21783; the formula is the one of `modeling_rope_utils.py` in
+ * transformers 5.23, in float64 where that takes float32).
  */
 
 import { ropeFrequencies } from '@seal/kernels';
@@ -14,6 +15,7 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   default: [],
   linear: ['factor'],
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
+  longrope: ['factor', 'short_factor', 'long_factor', 'attention_factor', 'original_max_position_embeddings'],
 };
 
 /** Reads what a `config.json` says of rotary positions, in either layout. */
@@ -38,6 +40,13 @@ export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse
     given[key] ?? refuse(`${place}.${key}`, null, `a number where the type is "${kind}"`);
   if (kind === 'linear') return { ropeTheta, ropeScaling: { type: 'linear', factor: needed('factor') } };
   if (kind === 'default') return { ropeTheta, ropeScaling: null };
+  if (kind === 'longrope') {
+    const { long_factor: factors, short_factor: short, attention_factor: attention } = given;
+    if (!factors || short?.join() !== factors.join() || attention !== 1) {
+      return refuse(`${place}.${given.rope_type === undefined ? 'type' : 'rope_type'}`, kind, 'it where short_factor is the same as long_factor and attention_factor is 1');
+    }
+    return { ropeTheta, ropeScaling: { type: 'longrope', factors } };
+  }
   const lowFreqFactor = needed('low_freq_factor');
   const highFreqFactor = needed('high_freq_factor');
   if (highFreqFactor <= lowFreqFactor) {
@@ -52,8 +61,22 @@ export function readRope(file: ConfigFile, maxPositionEmbeddings: number, refuse
 }
 
 /** The keys that `readRope` reads, in the layout that transformers 4 and 5 both read. */
-export function writeRope({ ropeTheta, ropeScaling: scaling }: ModelConfig): Record<string, unknown> {
+export function writeRope({ ropeTheta, ropeScaling: scaling, maxPositionEmbeddings }: ModelConfig): Record<string, unknown> {
   if (scaling === null) return { rope_theta: ropeTheta, rope_scaling: null };
+  if (scaling.type === 'longrope') {
+    const { type, factors } = scaling;
+    return {
+      rope_theta: ropeTheta,
+      rope_scaling: {
+        rope_type: type,
+        factor: 1,
+        attention_factor: 1,
+        short_factor: factors,
+        long_factor: factors,
+        original_max_position_embeddings: maxPositionEmbeddings,
+      },
+    };
+  }
   const { type: rope_type, factor } = scaling;
   if (rope_type === 'linear') return { rope_theta: ropeTheta, rope_scaling: { rope_type, factor } };
   return {
@@ -72,6 +95,7 @@ export function writeRope({ ropeTheta, ropeScaling: scaling }: ModelConfig): Rec
 export function inverseFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: ModelConfig): Float64Array {
   const plain = ropeFrequencies(headDim, ropeTheta);
   if (scaling === null) return plain;
+  if (scaling.type === 'longrope') return plain.map((frequency, pair) => frequency / (scaling.factors[pair] ?? 1));
   const { factor } = scaling;
   if (scaling.type === 'linear') return plain.map((frequency) => frequency / factor);
   const { lowFreqFactor: low, highFreqFactor: high, originalMaxPositionEmbeddings: length } = scaling;

@@ -118,4 +118,4 @@ if __name__ == "__main__":
         "tensors": tensors,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
-    (HERE / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
+    (HERE / "blocks.json").write_text(json.dumps(golden, indent=1) + "\n")

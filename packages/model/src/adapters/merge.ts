@@ -66,15 +66,14 @@ export function mergedSource(source: WeightSource, adapter: Update): WeightSourc
     if (place) addUpdate(rows, first, adapter, place);
     return rows;
   };
-  const { readBlocks } = source;
   return {
     tensors,
     readRows,
-    ...(readBlocks && {
+    ...(source.readBlocks && {
       readBlocks: (name: string, first: number, count: number) =>
-        places.has(name)
+        places.has(name) || !source.readBlocks
           ? Promise.reject(new TypeError(`Cannot read blocks of tensor ${name}: an adapter was merged into it`))
-          : readBlocks(name, first, count),
+          : source.readBlocks(name, first, count),
     }),
     readQuantisedRows: (name, first, count) =>
       places.has(name)
