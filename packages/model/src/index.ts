@@ -68,3 +68,5 @@ export {
   type Original,
 } from './files/rewriting.ts';
 export { continueTokens, type ContinuationRequest } from './sampling/continuing.ts';
+export { ggufAdapter } from './adapters/gguf-adapter.ts';
+export { GGUF_DTYPES, ggufMetadata, ggufTensors, type GgufDtype, type GgufModel } from './files/gguf-writing.ts';
