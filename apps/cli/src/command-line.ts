@@ -19,6 +19,7 @@ const PROGRAMS: { readonly [Name in Command['command']]: (command: CommandOf<Nam
   tune: async (command) => (await import('./tune.ts')).tune(command),
   pull: async (command) => (await import('./models.ts')).pullModel(command),
   merge: async (command) => (await import('./models.ts')).mergeModel(command),
+  export: async (command) => (await import('./models.ts')).exportModel(command),
   generate: async (command) => (await import('./texts.ts')).generateTexts(command),
   chat: async (command) => (await import('./chat.ts')).chatWith(command),
   score: async (command) => (await import('./texts.ts')).scoreTexts(command),

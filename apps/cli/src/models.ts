@@ -1,4 +1,4 @@
-/** `seal convert`, `seal merge`, `seal pull` and `seal words`: models and their words, without a device. */
+/** `seal convert`, `seal merge`, `seal export`, `seal pull` and `seal words`: models and their words. */
 
 import { counted } from '@seal/report/text';
 import type { CommandOf } from './options.ts';
@@ -19,6 +19,17 @@ export async function mergeModel(command: CommandOf<'merge'>): Promise<void> {
   await perform(command, (deps, hooks) => merge(request, deps, hooks), ({ out, dtype, modules, tensors, weightBytes }) =>
     `Adapter of ${counted(modules, 'module')} merged into ${out}: ${counted(tensors, 'tensor')} as ${dtype}, ${megabytes(weightBytes)}`,
   );
+}
+
+export async function exportModel(command: CommandOf<'export'>): Promise<void> {
+  const engine = await import('@seal/engine/export');
+  const { command: _, json: __, ...request } = command;
+  await perform(command, (deps, hooks) => engine.exportModel(request, deps, hooks), ({ out, files, checks }) => {
+    const same = Object.entries(checks).map(([what, { prompts, tokens, largestDifference }]) =>
+      `  the ${what} says the same: ${counted(tokens, 'token')} of ${counted(prompts, 'prompt')}, log-probabilities within ${largestDifference.toPrecision(2)} nats`,
+    );
+    return [`Written to ${out}`, ...files.map(({ name, byteLength }) => `  ${name}  ${megabytes(byteLength)}`), ...same].join('\n');
+  });
 }
 
 export async function pullModel(command: CommandOf<'pull'>): Promise<void> {

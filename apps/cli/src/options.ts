@@ -352,6 +352,24 @@ const merge = command(
   { description: message`Put an adapter into the weights of its model and write the whole model` },
 );
 
+const exporting = command(
+  'export',
+  object('Options', {
+    command: constant('export'),
+    model,
+    adapter,
+    as: option('--as', choice(['gguf', 'gguf-lora', 'ollama', 'ollama-lora']), {
+      description: message`gguf: a model in one file, with the adapter in it; gguf-lora: the adapter alone; ollama, ollama-lora: a directory with the same and a Modelfile`,
+    }),
+    dtype: optional(
+      option('--dtype', choice(['f32', 'f16', 'bf16', 'q8_0']), { description: message`What matrices of a model are written as; f16 if absent` }),
+    ),
+    out: option('--out', string({ metavar: 'PATH' }), { description: message`File to write, or for Ollama directory to make` }),
+    json,
+  }),
+  { description: message`Write a model or an adapter for llama.cpp or Ollama, and check that it says the same` },
+);
+
 const sft = command(
   'sft',
   object('Options', {
@@ -418,7 +436,7 @@ const report = command(
 );
 
 const ofTheLoop = [run, adapt, ask, evaluate, pretrain, words, report] as const;
-const ofOneModel = [generate, talk, score, merge, tokenize, sft, convert, pull] as const;
+const ofOneModel = [generate, talk, score, merge, exporting, tokenize, sft, convert, pull] as const;
 const ofTheMachine = [doctor, bench, tune] as const;
 const named = [...ofTheLoop, ...ofOneModel, ...ofTheMachine];
 

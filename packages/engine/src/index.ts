@@ -5,6 +5,7 @@ export { libraryDeps } from './library.ts';
 export { note, type EngineEvent, type Hooks, type StepTaken } from './events.ts';
 export { convert, merge, type ConvertDocument, type ConvertRequest, type MergeDocument, type MergeRequest } from './convert.ts';
 export { Conversation, openConversation, type ChatAnswer, type ChatRequest } from './chat.ts';
+export { exportModel, type ExportDocument, type ExportRequest } from './export.ts';
 export { generate, type GenerateDocument, type GenerateRequest } from './generate.ts';
 export { MOST_ADAPTERS, plan, type KernelCheck, type ModelCheck, type Plan, type PlanDocument, type PlanRequest } from './plan.ts';
 export { pretrain, type PretrainDocument, type PretrainRequest } from './pretrain.ts';

@@ -5,4 +5,4 @@ export { appendLine, makeDirectory, realDisk, syncDirectory, TEMPORARY_SUFFIX, w
 export { DiskFullError, errorCode, fileProblem, HeldError, isDiskFull, writeProblem } from './errors.ts';
 export { cutTornLine, readLines } from './jsonl.ts';
 export { isRunning, takeLock, type Lock } from './lock.ts';
-export { checkVacant, readJson, readText, readWhole, streamWhole, writeDirectory, writeWhole } from './whole.ts';
+export { checkVacant, placeWhole, readJson, readText, readWhole, streamWhole, writeDirectory, writeWhole } from './whole.ts';

@@ -65,6 +65,23 @@ export async function streamWhole(path: string, fill: (write: (bytes: Uint8Array
   }
 }
 
+/**
+ * Puts a file in place that `fill` writes under a name beside it, and may read again before it is there. Throws as
+ * `streamWhole`, leaving nothing.
+ */
+export async function placeWhole(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryOf(path);
+  try {
+    makeDirectory(dirname(path));
+    await fill(temporary);
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw cause instanceof Error && 'syscall' in cause ? writeProblem('write', path, cause) : cause;
+  }
+}
+
 /** The system takes less than 2 GiB at once; weights in float32 have more. */
 const PIECE_BYTES = 2 ** 30;
 

@@ -6,3 +6,5 @@ export { Metadata, type GgufArray, type GgufValue } from './metadata.ts';
 export { ggufName, huggingFaceName, isPermuted, permutedRow } from './names.ts';
 export { quantise, WRITTEN_TYPES, type WrittenType } from './quantise.ts';
 export { BLOCKS, rowBytes, type BlockShape, type GgufType } from './types.ts';
+export { configMetadata, type DecoderConfig } from './written-config.ts';
+export { tokenizerMetadata, type TextDocuments } from './written-tokenizer.ts';

@@ -9,7 +9,7 @@ import { mergesOf } from './sentencepiece.ts';
 import type { TextHeader } from './text-config.ts';
 
 /** What `tokenizer.ggml.token_type` says of a token. */
-const KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+export const KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const REST = String.raw`| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
@@ -33,7 +33,7 @@ interface Cutting {
   readonly addsBegin: boolean;
 }
 
-const CUTTINGS: Readonly<Record<string, Cutting>> = {
+export const CUTTINGS: Readonly<Record<string, Cutting>> = {
   'gpt-2': { pre_tokenizer: byteLevel(true), normalizer: null, ignoresMerges: false, addsBegin: false },
   smollm: {
     pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },

@@ -69,3 +69,6 @@ export {
   type Original,
 } from './files/rewriting.ts';
 export { continueTokens, type ContinuationRequest } from './sampling/continuing.ts';
+export { ggufAdapter } from './adapters/gguf-adapter.ts';
+export { GGUF_DTYPES, ggufMetadata, ggufTensors, type GgufDtype, type GgufModel } from './files/gguf-writing.ts';
+export { textDocuments } from './files/text-documents.ts';

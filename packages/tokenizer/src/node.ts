@@ -1,3 +1,3 @@
 /** What needs Node's modules, which Bun and Deno have too: the files of a model directory. */
 
-export { readTextSide, type TextSide } from './text-files.ts';
+export { readChatSource, readTextSide, type TextSide } from './text-files.ts';

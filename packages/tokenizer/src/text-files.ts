@@ -121,6 +121,14 @@ function notesOn(config: typeof configSchema.infer, specialTokens: Readonly<Reco
   });
 }
 
+/** The Jinja of a model's chat template as its files have it, null where there is none. Throws as `readTextSide`. */
+export async function readChatSource(directory: string): Promise<string | null> {
+  const place = placeOf(directory, 'tokenizer_config.json');
+  const config = templatesSchema((await jsonOf(directory, 'tokenizer_config.json')) ?? {});
+  if (config instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(config)}`);
+  return (await findTemplate(directory, config, place))?.source ?? null;
+}
+
 interface FoundTemplate {
   readonly source: string;
   readonly place: string;
