@@ -7,6 +7,8 @@ import type { Segment, TokenSequence } from './batch.ts';
 import { drawnAdapter, relativeL2, smallConfig, smallWeights, uniform, watchDevice } from './fixture.ts';
 import { Model } from './model.ts';
 import { PROJECTIONS, type ModelConfig } from './model-config.ts';
+import { scoreTokens } from './sampling/inference.ts';
+import { Scorer } from './sampling/scorer.ts';
 import { LoraTrainer, type StepSizes } from './training.ts';
 
 const config: ModelConfig = { ...smallConfig, numHiddenLayers: 4, windows: [0, 0, 0, 0] };
@@ -121,4 +123,28 @@ it('has the gradients that adapters on all layers have there, those below being 
   const expected = (await gradients(whole, spread)).subarray(offset);
   expect(expected.some((one) => Math.abs(one) > 1e-3)).toBe(true);
   expect(await gradients(upper, values)).toEqual(expected.slice());
+});
+
+it('scores texts through what is kept as without, whichever adapters ask', async () => {
+  const pack = new LoraPack(gpu.device, config, upper, 3);
+  [0, 1, 2].forEach((e) => pack.write(e, drawnAdapter(pack.layout, uniform(e + 1), 0.5)));
+  const texts = documents.filter(({ tokens: own }) => own.length > 4).map(({ tokens: own }) => ({ tokens: Array.from(own), first: own.length - 3 }));
+  const groups = [texts, texts.slice(1, 3), texts.slice(2)];
+  const scorer = new Scorer(model, pack, 48, 4 * config.hiddenSize * 64);
+  const scores = await scorer.score(groups);
+  expect(await scorer.score(groups)).toEqual(scores);
+  for (const [e, own] of groups.entries()) {
+    for (const [i, { tokens: text, first }] of own.entries()) {
+      // One text alone, through all layers.
+      const solo = new LoraPack(gpu.device, config, upper, 1);
+      solo.write(0, (await pack.read())[e]!);
+      const [all] = await scoreTokens(model, solo, [text]);
+      solo.destroy();
+      const expected = Array.from(all!).slice(first - 1).reduce((sum, one) => sum + one, 0) / (text.length - first);
+      expect(Math.abs(scores[e]![i]! - expected)).toBeLessThan(1e-5);
+    }
+  }
+  expect(new Set(scores.map(([one]) => one)).size).toBe(3);
+  scorer.destroy();
+  pack.destroy();
 });

@@ -7,14 +7,14 @@
  * without keeping sums their keys in other blocks of 8, and both differ by that rounding.
  */
 
-import { gatherRows, Recording, type Slice } from '@seal/kernels';
+import { gatherRows, Recording } from '@seal/kernels';
 import { packBatch, segmentTokens, type PackedBatch, type Segment, type TokenSequence } from './batch.ts';
 import { createStorage, upload } from './buffers.ts';
 import { frozenLinears } from './linears.ts';
 import type { Model } from './model.ts';
 import type { Step } from './step.ts';
 import { BatchTables } from './tables.ts';
-import { attendWithin, recordForward } from './transformer.ts';
+import { attendWithin, recordForward, type Span } from './transformer.ts';
 
 /** Every padding token is a sequence of this one alone; its row is the first. */
 const PADDING: TokenSequence = { tokens: [0] };
@@ -25,6 +25,7 @@ const PADDING: TokenSequence = { tokens: [0] };
  */
 export class KeptStreams {
   readonly #model: Model;
+  readonly #layer: number;
   readonly #tokens: number;
   readonly #rows: number;
   readonly #tables: BatchTables;
@@ -43,6 +44,7 @@ export class KeptStreams {
     const { device } = model.gpu;
     const { hiddenSize: C } = model.config;
     this.#model = model;
+    this.#layer = layer;
     this.#tokens = tokens;
     const most = Math.floor(Math.min(byteLimit, model.byteLimit) / (4 * C));
     this.#rows = Math.max(most, tokens + 1);
@@ -65,13 +67,13 @@ export class KeptStreams {
     this.#free = Array.from({ length: this.#rows }, (_, row) => this.#rows - 1 - row);
   }
 
-  /** Records the stream of the step's tokens, (T, C), as a temporary. */
-  recordInput(record: Recording<Step>): Slice {
+  /** Records where a pass begins: the stream of its tokens, (T, C), as a temporary. */
+  start(record: Recording<Step>): Span {
     const { hiddenSize: C } = this.#model.config;
     const stream = record.temporary('kept residual stream', this.#tokens * C);
     const sizes = { N: this.#tokens, T: this.#rows, C };
     record.run(gatherRows, sizes, { index: this.#index, x: this.#arena, y: stream }, ({ tokens }) => ({ N: tokens }));
-    return stream;
+    return { start: { first: this.#layer, input: stream } };
   }
 
   /** Submits what of a step's sequences is not kept yet, and tells the step where each of its tokens is. */

@@ -110,7 +110,7 @@ class TrainingCore {
     for (const buffer of trained?.buffers ?? []) record.clear(buffer);
     const attend = attendWithin(model, sizes, this.tables.bounds);
     const pass = { record, model, tokens: T, linears, tables: this.tables, attend };
-    const forward = recordForward(pass, kept ? { start: { first: lowest, input: kept.recordInput(record) } } : {});
+    const forward = recordForward(pass, kept?.start(record));
     const { loss, dStream } = recordLoss(pass, forward.output, this.tables, trained);
     recordBackward(pass, forward, this.tables.bounds, dStream, { recompute, normGradients: trained, lowest });
     afterBackward(record, dStream);
@@ -219,7 +219,7 @@ export class LoraTrainer {
   ) {
     this.#pack = pack;
     const tokens = evenStepTokens(model, sizes.tokens);
-    const lowest = Math.min(...pack.layout.places.map(({ layer }) => layer));
+    const { lowestLayer: lowest } = pack;
     if (sizes.keptBytes !== undefined && lowest > 0) this.#kept = new KeptStreams(model, lowest, tokens, sizes.keptBytes);
     this.#core = new TrainingCore(
       model,
