@@ -23,7 +23,8 @@ afterAll(() => {
 
 const settings: SealConfig = {
   ...config,
-  inner: { ...config.inner, contextsPerAdapter: 1 },
+  // The upper of two layers: what the lower one computes is kept, for documents and for gold answers.
+  inner: { ...config.inner, contextsPerAdapter: 1, lora: { ...config.inner.lora, layers: [1] } },
   outer: { ...config.outer, rounds: 1, repeats: 2, reward: 'likelihood', answers: 'skipped', selection: { threshold: 'beats-baselines', ties: 'random' } },
   evaluation: { ...config.evaluation, contexts: 2, repeats: 1, randomSelection: false, oracle: false },
 };

@@ -115,6 +115,8 @@ interface WholeFeedForward extends FeedForward {
 
 /** A recorded forward pass. */
 export interface Forward {
+  /** The layer of the first block. */
+  readonly first: number;
   /** Residual stream before each block, (T, C). */
   readonly inputs: readonly Slice[];
   readonly blocks: readonly Block[];
@@ -273,19 +275,31 @@ export function scaleEmbedding(record: Recording<Step>, { hiddenSize: C, scaledE
   return y;
 }
 
-/** Records the residual stream from the embedding to the last block's output, before the final norm. */
-export function recordForward(pass: Pass): Forward {
+/** The residual stream before the first block, (T, C). */
+function recordEmbedding({ record, model, tokens: T, tables }: Pass): Slice {
+  const embedded = record.temporary('embedded', T * model.config.hiddenSize);
+  const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
+  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), embedded);
+  return scaleEmbedding(record, model.config, T, embedded);
+}
+
+/** Which layers a pass goes through: from `first`, whose residual stream is then `input`, to the one before `end`. */
+export interface Span {
+  readonly start?: { readonly first: number; readonly input: Slice };
+  readonly end?: number;
+}
+
+/** Records the residual stream from the embedding to the last block's output, before the final norm; or a span of that. */
+export function recordForward(pass: Pass, { start, end }: Span = {}): Forward {
   const { record, model, tokens: T, linears, tables } = pass;
   const { hiddenSize: C, numHiddenLayers: L } = model.config;
   const norms = blockNorms(model.config);
-  const embedded = record.temporary('embedded', T * C);
-  const rows = { M: T, dynamic: (step: Step) => ({ M: step.tokens }) };
-  embedTokens(record, rows, tables.tokens, model.matrix('model.embed_tokens.weight'), embedded);
-  let stream = scaleEmbedding(record, model.config, T, embedded);
+  let stream = start?.input ?? recordEmbedding(pass);
+  const first = start?.first ?? 0;
   const inputs: Slice[] = [];
   const blocks: Block[] = [];
   const feedForwards: WholeFeedForward[][] = [];
-  for (let layer = 0; layer < L; layer++) {
+  for (let layer = first; layer < (end ?? L); layer++) {
     const block = recordBlock(pass, layer, stream);
     inputs.push(stream);
     blocks.push(block);
@@ -301,21 +315,21 @@ export function recordForward(pass: Pass): Forward {
     feedForwards.push(feedForward);
     stream = output;
   }
-  return { inputs, blocks, feedForwards, output: stream };
+  return { first, inputs, blocks, feedForwards, output: stream };
 }
 
 /**
  * Records the backward pass of `recordForward`: `dStream` holds the gradient of the last block's output and ends as the
- * gradient of what the first block reads. With `recompute` each block is recorded once more from its input, so that of the forward
- * pass nothing else has to be kept. Norm weights' gradients are added to `normGradients` where that is given; the first
- * block's input gradient is left out where nothing below it is trained.
+ * gradient of what the first block reads. With `recompute` each block is recorded once more from its input, so that of the
+ * forward pass nothing else has to be kept. Norm weights' gradients are added to `normGradients` where that is given. It ends at
+ * the layer `lowest`, whose input's gradient is left out unless norms are trained: nothing below it is.
  */
 export function recordBackward(
   pass: Pass,
   forward: Forward,
   bounds: Slice,
   dStream: Slice,
-  options: { readonly recompute: boolean; readonly normGradients: ParameterArena | null },
+  options: { readonly recompute: boolean; readonly normGradients: ParameterArena | null; readonly lowest: number },
 ): void {
   const { record, model, tokens: T, linears, tables } = pass;
   const { config } = model;
@@ -324,7 +338,9 @@ export function recordBackward(
   const { normGradients } = options;
 
   forward.inputs.toReversed().forEach((input, fromLast) => {
-    const layer = forward.inputs.length - 1 - fromLast;
+    const place = forward.inputs.length - 1 - fromLast;
+    const layer = forward.first + place;
+    if (layer < options.lowest) return;
     const make = (label: string, width: number) => record.temporary(label, T * width);
     const backward = (projection: Projection, operands: ProjectionGradient) =>
       linears.backward(record, layer, projection, tables.whole, operands);
@@ -335,12 +351,12 @@ export function recordBackward(
       record.run(ropeBackward, { T, H: heads, D, P: config.maxPositionEmbeddings }, { positions, cosSin, dy, dx }, byTokens);
       return dx;
     };
-    const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[layer];
+    const block = options.recompute ? recordBlock(pass, layer, input) : forward.blocks[place];
     const { saved, attentionInput, queryNorm, keyNorm, outputNorm, query: q, key: k, value: v, mixed: y, logSumExp, mlpInput } = block;
 
     const dMlpInput = make('d mlp input', C);
     tables.ranges.forEach((range, i) => {
-      const first = forward.feedForwards[layer][i];
+      const first = forward.feedForwards[place][i];
       const own = options.recompute ? { ...first, ...recordFeedForward(pass, layer, range, mlpInput.y) } : first;
       const dOutput = through(own.outputNorm, rowsIn(range, dStream, C));
       recordFeedForwardBackward(pass, layer, range, own, mlpInput.y, dOutput, dMlpInput);
@@ -360,7 +376,7 @@ export function recordBackward(
     record.run(attentionBackwardQuery, sizes, { ...attended, dq: dQuery }, byTokens);
     record.run(attentionBackwardKeyValue, sizes, { ...attended, dk: dKey, dv: dValue }, byTokens);
 
-    const below = layer > 0 || normGradients !== null;
+    const below = layer > options.lowest || normGradients !== null;
     const dAttentionInput = below ? make('d attention input', C) : null;
     const shared = { x: attentionInput.y, dx: dAttentionInput };
     const dProjectedQuery = through(queryNorm, rotateBackward(H, dQuery));

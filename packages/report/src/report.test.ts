@@ -51,6 +51,31 @@ describe('the file', () => {
   });
 });
 
+describe('a run that chose by the likelihood of gold answers', () => {
+  const likelihood = { reliability: 0.9, accuracyReliability: 0.5, repeats: 2, agreement: 0.7, agreementContexts: 8 };
+  const rows = input.result.rows.map((row) => ({ ...row, likelihood: { mean: -3.25, ci95: [-3.5, -3] as [number, number] } }));
+  const selections = input.selections.map((one) => ({
+    ...one,
+    reward: one.reward === null ? null : one.reward - 0.5,
+    candidates: one.candidates.map((own) => ({ ...own, reward: own.reward - 0.5 })),
+  }));
+  const rewards = input.rewards.map((one) => (one.phase === 'rl' ? { ...one, questions: 0, correct: 0, reward: 0, likelihood: -3 } : one));
+  const page = parse(renderReport({ ...input, selections, rewards, result: { ...input.result, rows, likelihood } }));
+
+  it('shows gains in nats, never as shares, and the log-probability beside the accuracy', () => {
+    const gains = normal(page.querySelector('#rewards')?.textContent);
+    expect(gains).toContain('how much more likely, in nats a token');
+    const first = selections.filter(({ phase, round }) => phase === 'rl' && round === 1).flatMap(({ candidates }) => candidates.map(({ reward }) => reward));
+    const average = first.reduce((sum, one) => sum + one, 0) / first.length;
+    expect(gains).toContain(Math.abs(average).toFixed(3));
+    expect(gains).not.toContain('%');
+    expect(normal(page.querySelector('#kept')?.textContent)).toContain('Candidates are shown by their gains');
+    const results = normal(page.querySelector('#results')?.textContent);
+    expect(results).toContain('−3.250 (−3.500 to −3.000)');
+    expect(results).toContain('reliability over 2 repeats 0.90, of the share of right answers 0.50; rank correlation with the share of right answers 0.70 in the mean of 8 contexts');
+  });
+});
+
 describe('the content', () => {
   it('begins with the result in one sentence', () => {
     const rows = new Map(input.result.rows.map((row) => [row.condition, (row.accuracy * 100).toFixed(1)]));

@@ -101,6 +101,8 @@ export interface TokenUse {
 export const STEPS_IN_FLIGHT = 4;
 /** Steps that take longer than this in all are not submitted together: a stop waits for what was submitted. */
 const PATIENCE_MS = 400;
+/** Most bytes of what the layers below the lowest adapted one computed: 58,000 tokens of 576 numbers each. */
+const KEPT_BYTES = 2 ** 27;
 
 /** An adaptation under way. */
 interface Job {
@@ -139,13 +141,19 @@ export class InnerLoop {
   constructor(
     model: Model,
     lora: LoraConfig,
-    { packSize, tokensPerStep, recompute = false }: { readonly packSize: number; readonly tokensPerStep: number; readonly recompute?: boolean },
+    { packSize, tokensPerStep, recompute = false, keptBytes = KEPT_BYTES }: {
+      readonly packSize: number;
+      readonly tokensPerStep: number;
+      readonly recompute?: boolean;
+      /** Null keeps nothing. */
+      readonly keptBytes?: number | null;
+    },
     size: StepSize,
   ) {
     this.#size = size;
     this.#limits = { slots: packSize, tokensPerStep };
     this.pack = new LoraPack(model.gpu.device, model.config, lora, packSize);
-    this.#trainer = new LoraTrainer(model, this.pack, { tokens: tokensPerStep, steps: STEPS_IN_FLIGHT, recompute });
+    this.#trainer = new LoraTrainer(model, this.pack, { tokens: tokensPerStep, steps: STEPS_IN_FLIGHT, recompute, ...(keptBytes !== null && { keptBytes }) });
   }
 
   /** Tokens of all steps so far. */

@@ -298,6 +298,7 @@ export class LocalExecutor implements Executor {
       merged = afterRound(merged, this.model.config, lora, await this.#parts.readAdapter(sha), `adapter ${sha}`);
     }
     this.model.write(merged);
+    this.#scoring.trained?.forget();
     this.#current = { adapters: policy.adapters, weights: policy.adapters.length === 0 ? null : merged };
   }
 

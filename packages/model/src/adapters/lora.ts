@@ -189,6 +189,11 @@ export class LoraPack {
     return this.#trained;
   }
 
+  /** The lowest layer that is adapted. */
+  get lowestLayer(): number {
+    return Math.min(...this.layout.places.map(({ layer }) => layer));
+  }
+
   /** Which of the arenas holds a place of the pack's layout. */
   arenaOf({ offsetA }: LoraPlace): number {
     return this.arenas.findLastIndex(({ start }) => start <= offsetA);

@@ -5,6 +5,7 @@ import { packBatch, type PackedBatch } from '../batch.ts';
 import { createStorage, Readback, upload } from '../buffers.ts';
 import { chunkRows } from '../chunks.ts';
 import { adaptedLinears, frozenLinears } from '../linears.ts';
+import type { KeptStreams } from '../kept.ts';
 import type { Step } from '../step.ts';
 import type { LoraPack } from '../adapters/lora.ts';
 import type { Model } from '../model.ts';
@@ -49,13 +50,14 @@ export class InferencePass {
   /** The last pass, and the chunk whose logits are on the device. */
   #last: { readonly step: Step; readonly scored: boolean; resident: Chunk | undefined } | null = null;
 
-  /** `pack` may be null: the weights alone. `attend` is told the capacity and the tables. */
+  /** `pack` may be null: the weights alone. `attend` is told the capacity and the tables. With `kept`, which is told of every batch first, a pass begins where that ends. */
   constructor(
     model: Model,
     pack: LoraPack | null,
     sizes: { readonly tokens: number; readonly rows: number },
     attend: (capacity: { readonly tokens: number }, tables: BatchTables) => Attend = (capacity, tables) =>
       attendWithin(model, capacity, tables.bounds),
+    kept: KeptStreams | null = null,
   ) {
     const { device } = model.gpu;
     const { vocabSize: V, hiddenSize: C, rmsNormEps: eps, normOffset: offset } = model.config;
@@ -80,7 +82,7 @@ export class InferencePass {
     this.#record = record;
     const { tables } = this;
     const linears = pack ? adaptedLinears(model, pack) : frozenLinears(model);
-    const { output: x } = recordForward({ record, model, tokens: T, linears, tables, attend: attend(sizes, tables) });
+    const { output: x } = recordForward({ record, model, tokens: T, linears, tables, attend: attend(sizes, tables) }, kept?.start(record));
     const gathered = record.temporary('gathered rows', N * C);
     const inverseRms = record.temporary('final inverse rms', N);
     record.run(gatherRows, { N, T, C }, { index: this.#index, x, y: gathered }, ({ rows }) => ({ N: rows }));

@@ -2,8 +2,13 @@
 
 import type { LoraPack } from '../adapters/lora.ts';
 import { packBatch, segmentTokens } from '../batch.ts';
+import { KeptStreams } from '../kept.ts';
 import type { Model } from '../model.ts';
+import { evenTokens } from '../tables.ts';
 import { InferencePass } from './inference.ts';
+
+/** Most bytes of what lies below the adapted layers. */
+const KEPT_BYTES = 2 ** 25;
 
 /** A text of which the tokens from number `first` on, 1 or later, are scored behind those before them. */
 export interface ScoredText {
@@ -18,12 +23,23 @@ interface Placed extends ScoredText {
 /** Scores texts by the adapters of a pack, or by the weights alone. Owns its buffers until `destroy`. */
 export class Scorer {
   readonly #pass: InferencePass;
+  /** Prompts and gold answers below the adapted layers: they are the same for all adapters. */
+  readonly #kept: KeptStreams | null;
   readonly #tokens: number;
 
-  /** A text may have `tokens` tokens, a multiple of 8; as many of them as fit into that are read in one pass. */
-  constructor(model: Model, pack: LoraPack | null, tokens: number) {
+  /**
+   * A text may have `tokens` tokens, a multiple of 8; as many of them as fit into that are read in one pass. What lies below
+   * the lowest adapted layer is kept within `keptBytes` until `forget`.
+   */
+  constructor(model: Model, pack: LoraPack | null, tokens: number, keptBytes = KEPT_BYTES) {
     this.#tokens = tokens;
-    this.#pass = new InferencePass(model, pack, { tokens, rows: tokens });
+    this.#kept = pack && pack.lowestLayer > 0 ? new KeptStreams(model, pack.lowestLayer, evenTokens(model, tokens), keptBytes) : null;
+    this.#pass = new InferencePass(model, pack, { tokens, rows: tokens }, undefined, this.#kept);
+  }
+
+  /** Must be called where the weights changed. */
+  forget(): void {
+    this.#kept?.forget();
   }
 
   /**
@@ -52,7 +68,9 @@ export class Scorer {
   async #scoreBatch(texts: readonly Placed[]): Promise<number[]> {
     const byAdapter = Map.groupBy(texts, ({ adapter }) => adapter);
     const adapters = 1 + Math.max(...byAdapter.keys());
-    const batch = packBatch(Array.from({ length: adapters }, (_, e) => byAdapter.get(e) ?? []));
+    const segments = Array.from({ length: adapters }, (_, e) => byAdapter.get(e) ?? []);
+    const batch = packBatch(segments);
+    this.#kept?.prepare(segments, batch);
     const rows: number[] = [];
     const given: number[] = [];
     texts.forEach(({ tokens, first }, i) => {
@@ -74,5 +92,6 @@ export class Scorer {
 
   destroy(): void {
     this.#pass.destroy();
+    this.#kept?.destroy();
   }
 }
