@@ -13,7 +13,7 @@
  * | `signed-table` | f16 d, -; signed byte S for each 32 | (d S) T[q] |
 | `bfloat` | none | the step as the upper half of a float32 |
  *
- * Everything in brackets is exact in float32, and the whole is rounded once: weights are those of GGUF's own formulas.
+ * T is ggml's `kvalues_iq4nl`. Everything in brackets is exact in float32, and the whole is rounded once: weights are those of GGUF's own formulas.
  */
 
 /** How steps become weights; the place in this list is what the kernels are told. */
@@ -55,9 +55,6 @@ export const BLOCK_SHAPES = {
 export type BlockFormat = keyof typeof BLOCK_SHAPES;
 
 export const BLOCK_FORMATS = Object.keys(BLOCK_SHAPES) as BlockFormat[];
-
-/** What the steps of the formats with a table stand for. Source: ggml, `kvalues_iq4nl`. */
-export const TABLE: readonly number[] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /** u32 of a group's scales. */
 export function scaleWords(format: BlockFormat): number {

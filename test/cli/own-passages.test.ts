@@ -32,7 +32,7 @@ const adapting = write('adapting.json', { inner, outer: { maxSelfEditTokens: 64 
 const config = write('config.json', {
   inner,
   outer: { rounds: 1, contexts: 2, samples: 2, repeats: 1, maxSelfEditTokens: 64, sft: { lora: { rank: 4, alpha: 8 }, batchSize: 2, tokensPerStep: 1_024 } },
-  evaluation: { contexts: 2 },
+  evaluation: { contexts: 2, reading: true, oracle: true },
 });
 const own = ['--preset', 'squad', '--model', model, '--passages', passages];
 
@@ -52,7 +52,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     expect(whole).toMatchObject({ code: 0 });
     const document = JSON.parse(whole.stdout) as { rows: { condition: string; ci95: number[] }[]; notes?: string[] };
     expect(document.rows.map(({ condition }) => condition)).toEqual([
-      'base', 'passage', 'passage-matched', 'self-edit', 'round-1', 'self-edit-greedy', 'round-1-greedy',
+      'base', 'reading', 'passage', 'passage-matched', 'self-edit', 'round-1', 'self-edit-greedy', 'round-1-greedy', 'oracle',
     ]);
     const { sft, answers, rewards } = await readRun(at('run'));
     // Graded by the gold's words in a row: what contains them would be right, and nothing else is.
@@ -151,6 +151,7 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     ['settings of a run where one adapter is trained', ['adapt', '--model', model, '--passages', passages, '--out', at('never'), '--config', config], 2, ['outer.rounds says nothing of adapting', 'leave it out']],
     ['settings of a training where a question is asked', ['ask', 'Why?', '--model', model, '--config', adapting], 2, ['inner.steps says nothing of asking']],
     ['too few passages', ['run', ...own], 2, ['holds 30 passages', '2 rounds of 50 and 200 for the table make 300', 'lower outer.contexts']],
+    ['a table of passages that rounds learn from', ['run', ...own, '--table-passages', passages, '--config', config], 3, [`its passage 0 is in ${passages} too`, 'remove it from one of them']],
     ['an unknown template', ['run', ...own, '--config', config, '--template', 'essay'], 2, ['Cannot find template "essay": use implications']],
     ['a template with the tiny model', ['ask', 'who keeps the gecko ?', '--template', 'rewrite'], 2, ['Cannot use --template with the tiny model']],
     ['a chat template that the model does not have', ['ask', 'why ?', '--model', model, '--chat'], 2, [`Cannot use --chat with ${model}`, 'it has no chat template']],

@@ -13,7 +13,7 @@ import {
 import type { Terms } from './records.ts';
 
 const NAMES = [
-  'base', 'passage', 'passage-matched', 'self-edit', 'round-1', 'round-2', 'round-10', 'self-edit-greedy', 'round-2-greedy', 'round-10-greedy', 'random-selection', 'oracle',
+  'base', 'reading', 'passage', 'passage-matched', 'self-edit', 'round-1', 'round-2', 'round-10', 'self-edit-greedy', 'round-2-greedy', 'round-10-greedy', 'random-selection', 'oracle',
 ];
 const PUZZLES: Terms = { context: 'puzzle', base: { name: 'in-context', label: 'no training' }, control: { name: 'default', label: 'default training' } };
 const parse = (name: string, terms?: Terms): Condition => {
@@ -39,7 +39,7 @@ describe('names', () => {
 
   it('of another domain are its own, and those of passages mean nothing to it', () => {
     const own = NAMES.map((name) => conditionName(parse(name), PUZZLES));
-    expect(own.slice(0, 4)).toEqual(['in-context', 'default', 'default-matched', 'self-edit']);
+    expect(own.slice(0, 5)).toEqual(['in-context', 'reading', 'default', 'default-matched', 'self-edit']);
     expect(own.map((name) => parse(name, PUZZLES))).toEqual(NAMES.map((name) => parse(name)));
     expect(parseCondition('passage', PUZZLES)).toBeNull();
     expect(labelOf(parse('default', PUZZLES), PUZZLES)).toBe('default training, same steps');

@@ -42,6 +42,15 @@ describe('tableRows', () => {
     });
   });
 
+  it('reads where it was asked to and there is something to read', () => {
+    const reading = { ...tiny, evaluation: { ...tiny.evaluation, reading: true } };
+    const has = { ...all, reading: true };
+    expect(names(reading, has).slice(-2)).toEqual([['reading'], ['base']]);
+    expect(names(reading)).toEqual(names(tiny));
+    expect(names(tiny, has)).toEqual(names(tiny));
+    expect(plannedWork(reading, has, [], size(24, 6))).toEqual(plannedWork(tiny, all, [], size(24, 6)));
+  });
+
   it('leaves out what was not asked for, what a domain does not have and what needs a round', () => {
     const plain = { ...tiny, evaluation: { ...tiny.evaluation, randomSelection: false, oracle: false } };
     expect(names(plain).flat()).not.toEqual(expect.arrayContaining(['random-selection']));

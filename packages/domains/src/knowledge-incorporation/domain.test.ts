@@ -28,6 +28,19 @@ describe('knowledge incorporation', () => {
     expect(task?.prompt).not.toContain('Tea is hot.');
   });
 
+  test('shows the passage to who is to read it, the question asked as it is without', () => {
+    const [reading] = domain.reading?.(tea) ?? [];
+    const [task] = domain.tasks(tea);
+    expect(reading).toEqual({ ...task, prompt: `Title: Tea\nPassage: ${tea.text}\n\n${String(task?.prompt)}` });
+  });
+
+  test('knows the perfect self-edit: every question with its answer, each a statement of its own', () => {
+    const two = { ...tea, questions: [...tea.questions, { question: 'Who drinks it?', answer: 'Ada.', kind: 'direct' }] };
+    const { sequences, rejected } = domain.parse(two, domain.perfectSelfEdit?.(two) ?? '');
+    expect(sequences.map(({ text }) => text)).toEqual(['Tea\nHow warm? hot', 'Tea\nWho drinks it? Ada.']);
+    expect(rejected).toEqual([]);
+  });
+
   test('trains on the passage once, and on the statements of the self-edit beside it', () => {
     expect(domain.always(tea)).toEqual([{ prompt: '', text: 'Tea\nTea is hot.' }]);
     expect(domain.parse(tea, '1. Hot tea.\n1. Hot tea.')).toEqual({

@@ -2,6 +2,7 @@
 
 import type { Presets } from './preset.ts';
 import { squad } from './squad.ts';
+import { squadSmall } from './squad-small.ts';
 import { tiny } from './tiny.ts';
 
-export const builtInPresets = { tiny, squad } satisfies Presets;
+export const builtInPresets = { tiny, squad, 'squad-small': squadSmall } satisfies Presets;

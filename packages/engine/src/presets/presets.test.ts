@@ -61,7 +61,7 @@ it('squad gives a passage what a short self-edit leaves', () => {
 
 it('is found by its name; without one the shipped model is for tiny and any other for squad', () => {
   expect(presetOf(builtInPresets, 'tiny').config).toBe(tinyConfig);
-  expect(() => presetOf(builtInPresets, 'huge')).toThrow('Cannot find the preset "huge": there are tiny, squad');
+  expect(() => presetOf(builtInPresets, 'huge')).toThrow('Cannot find the preset "huge": there are tiny, squad, squad-small');
   expect(() => presetOf(builtInPresets, 'toString')).toThrow('Cannot find the preset');
   expect(presetFor(builtInPresets, {}).name).toBe('tiny');
   expect(presetFor(builtInPresets, { model: 'somebody/larger' }).name).toBe('squad');
