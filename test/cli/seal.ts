@@ -59,11 +59,11 @@ class Resident {
 
 /**
  * Runs `seal` with arguments. `onStart` gets the process, `onStderr` sees stderr as it grows, with the process to send signals
- * to: who gives one of them, or asks for it by `own`, gets a process that was started for this command line.
+ * to: who gives one of them or an input, or asks for it by `own`, gets a process that was started for this command line.
  */
 export function seal(args: readonly string[], options: Options = {}): Promise<Ended> {
   const env = { ...process.env, NO_COLOR: '1', NODE_COMPILE_CACHE: compileCache, ...options.env };
-  if (options.own || options.onStart || options.onStderr) return started(args, env, options);
+  if (options.own || options.input !== undefined || options.onStart || options.onStderr) return started(args, env, options);
   const key = JSON.stringify(options.env ?? {});
   const resident = residents.get(key) ?? new Resident(env, () => residents.delete(key));
   residents.set(key, resident);
@@ -72,6 +72,8 @@ export function seal(args: readonly string[], options: Options = {}): Promise<En
 
 interface Options {
   readonly own?: boolean;
+  /** What its standard input has; nothing unless given. */
+  readonly input?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly onStart?: (child: ChildProcess) => void;
   readonly onStderr?: (soFar: string, child: ChildProcess) => void;
@@ -82,8 +84,10 @@ function started(args: readonly string[], env: NodeJS.ProcessEnv, options: Optio
     const child = spawn(process.execPath, [main, ...args], {
       cwd: root,
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    // Who ends before all is read has read enough.
+    child.stdin.on('error', () => undefined).end(options.input);
     options.onStart?.(child);
     let stdout = '';
     let stderr = '';

@@ -15,8 +15,9 @@ const HELP = `/ask-base   answers the last question without the adapter, to comp
 /help       this
 /quit       leaves; so does Ctrl-C, which first stops an answer`;
 
-export async function chatWith({ command: _, ...request }: CommandOf<'chat'>): Promise<void> {
+export async function chatWith(command: CommandOf<'chat'>): Promise<void> {
   const { openConversation } = await import('@seal/engine/chat');
+  const { command: _, ...request } = command;
   const display = new EventDisplay({ pieces: true });
   const conversation = await openConversation(request, deps(request), { onEvent: display.show });
   const isTerminal = process.stdin.isTTY;

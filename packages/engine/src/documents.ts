@@ -125,13 +125,13 @@ export async function readDocuments(paths: readonly string[], hooks: Hooks = {})
  * twice is learnt once. Throws a problem of kind `data` as `readDocuments` does, and of kind `usage` where the domain of
  * `subject` takes no texts alone.
  */
-export async function documentPassages(paths: readonly string[], { domain, codec, take }: Subject, lengths: Lengths, hooks: Hooks): Promise<readonly Context[]> {
-  if (!take) throw new Problem('usage', 'Cannot use `documents` with this preset: its domain takes no texts alone');
+export async function documentPassages(paths: readonly string[], subject: Subject, lengths: Lengths, hooks: Hooks): Promise<readonly Context[]> {
+  if (!subject.take) throw new Problem('usage', 'Cannot use `documents` with this preset: its domain takes no texts alone');
   const place = paths.join(', ');
   const documents = await readDocuments(paths, hooks);
-  const fits = fitsWithin(domain, codec, lengths);
+  const fits = fitsWithin(subject.domain, subject.codec, lengths);
   const passages = await problemsAs('data', () => documents.flatMap(({ name, sections }) => passagesOf(name, sections, fits)));
   const distinct = [...new Map(passages.map((passage) => [passage.id, passage])).values()];
   note(hooks, `${counted(documents.length, 'document')} with ${counted(distinct.length, 'passage')}`);
-  return take(distinct, place);
+  return subject.take(distinct, place);
 }
