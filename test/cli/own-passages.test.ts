@@ -167,8 +167,8 @@ describe.skipIf(absent !== undefined)(absent === undefined ? 'a trained model' :
     await refused(change('long.json', long), 3, 'Cannot ask', 'questions[0]: it is', 'at most 500 fit');
     const endless = at('endless');
     cpSync(model, endless, { recursive: true });
-    for (const name of ['config.json', 'generation_config.json']) {
-      const { eos_token_id: _, ...rest } = JSON.parse(readFileSync(join(model, name), 'utf8')) as Record<string, unknown>;
+    for (const name of ['config.json', 'generation_config.json', 'tokenizer_config.json', 'special_tokens_map.json'].filter((file) => existsSync(join(model, file)))) {
+      const { eos_token_id: _, eos_token: __, ...rest } = JSON.parse(readFileSync(join(model, name), 'utf8')) as Record<string, unknown>;
       rmSync(join(endless, name));
       writeFileSync(join(endless, name), JSON.stringify(rest));
     }

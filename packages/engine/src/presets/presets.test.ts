@@ -33,7 +33,8 @@ describe.each(Object.entries(builtInPresets))('%s', (name, { config }) => {
   });
 
   it('keeps activations and trains at a constant rate, and does not say so', () => {
-    for (const key of ['recompute', 'schedule', 'warmUpSteps', 'layers', 'keep"']) expect(JSON.stringify(config)).not.toContain(`"${key}`);
+    // squad-small names its layers.
+    for (const key of ['recompute', 'schedule', 'warmUpSteps', ...(name === 'squad-small' ? [] : ['layers']), 'keep"']) expect(JSON.stringify(config)).not.toContain(`"${key}`);
     const resolved = resolveConfig(config, 'corrected', { inner: { recompute: true }, outer: { sft: { recompute: true } } }, 'x.json');
     expect([resolved.inner.recompute, resolved.outer.sft.recompute]).toEqual([true, true]);
   });
