@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
-import { loraLayout, type LoraConfig } from './lora.ts';
+import { loraLayout, moduleName, type LoraConfig } from './lora.ts';
 import { PROJECTIONS } from '../model-config.ts';
-import { adapterConfigFile, moduleName, parseAdapterConfig } from './peft-config.ts';
+import { adapterConfigFile, parseAdapterConfig } from './peft-config.ts';
 import { adapterFile, adapterFiles, parseAdapterFile, readAdapter } from './peft.ts';
 import { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
 
@@ -10,7 +10,7 @@ const lora: LoraConfig = { rank: 3, alpha: 6, targets: ['self_attn.q_proj', 'mlp
 const layout = loraLayout(smallConfig, lora);
 const draw = uniform(5);
 const values = drawnAdapter(layout, draw, 1);
-const bytes = adapterFile(layout, lora.rank, values);
+const bytes = adapterFile(layout, lora, values);
 
 /** The adapter's file with tensors replaced, added or (null) left out. */
 function changed(change: Record<string, { shape: readonly number[]; data: Float32Array } | null>): Uint8Array {
@@ -113,6 +113,28 @@ describe('parseAdapterConfig', () => {
     expect(modulesOf({ layers_to_transform: [] })).toHaveLength(4);
   });
 
+  it('follows ranks and scales by module: of several keys the first that matches counts', () => {
+    const change = {
+      rank_pattern: { 'layers.1.self_attn.q_proj': 7, down_proj: 1, 'mlp.down_proj': 9 },
+      alpha_pattern: { 'o_proj|q_proj': 5, '^model.layers.0.mlp.down_proj': 2, proj: 1 },
+    };
+    expect(parse(change)).toMatchObject({
+      lora: {
+        rank: 7,
+        alpha: 5,
+        ownScales: {
+          'model.layers.0.self_attn.q_proj': { rank: 3, alpha: 5 },
+          'model.layers.0.mlp.down_proj': { rank: 1, alpha: 2 },
+          'model.layers.1.mlp.down_proj': { rank: 1, alpha: 6 },
+        },
+      },
+      notes: ['dir/adapter_config.json: alpha_pattern: "proj" names no adapted module'],
+    });
+    expect(parse({ rank_pattern: {}, alpha_pattern: null }).lora).toEqual(lora);
+    // A rank that all modules have is the adapter's own.
+    expect(parse({ rank_pattern: { q_proj: 5, down_proj: 5 } }).lora).toEqual({ ...lora, rank: 5 });
+  });
+
   it('says which names mean nothing, as those of other families', () => {
     const { notes, modules } = parse({ target_modules: ['q_proj', 'c_attn'] });
     expect(modules).toHaveLength(2);
@@ -134,8 +156,11 @@ describe('parseAdapterConfig', () => {
     ['trained biases', { bias: 'all' }, 'bias must be "none" (was "all")'],
     ['weight decomposition', { use_dora: true }, 'use_dora is true, which is not computed (weight decomposition)'],
     ['whole modules', { modules_to_save: ['lm_head'] }, 'modules_to_save is ["lm_head"]'],
-    ['ranks by module', { rank_pattern: { q_proj: 4 } }, 'rank_pattern is {"q_proj":4}'],
-    ['scales by module', { alpha_pattern: { q_proj: 4 } }, 'alpha_pattern is {"q_proj":4}'],
+    ['a rank of a module that is none', { rank_pattern: { q_proj: 0 } }, 'rank_pattern.q_proj must be at least 1 (was 0)'],
+    ['ranks that are no mapping', { rank_pattern: [4] }, 'rank_pattern must be'],
+    ['a scale of a module that is a word', { alpha_pattern: { q_proj: '4' } }, 'alpha_pattern.q_proj must be a number (was a string)'],
+    ['a rank for an expression that is none', { rank_pattern: { 'q_proj)': 4 } }, 'rank_pattern: "q_proj)" is not an expression'],
+    ['a scale for an expression that may not end', { alpha_pattern: { '(.*a)*(.*b)*(.*c)*': 4 } }, 'alpha_pattern: the expression'],
     ['biases of B', { lora_bias: true }, 'lora_bias is true'],
     ['transposed weights', { fan_in_fan_out: true }, 'fan_in_fan_out is true'],
     ['trained tokens', { trainable_token_indices: [1] }, 'trainable_token_indices is [1]'],
