@@ -78,7 +78,7 @@ export function parseAdapterConfig(json: unknown, place: string, model: ModelCon
   };
   for (const [key, value] of Object.entries(json as object)) {
     const means = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
-    if (means !== undefined && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not computed (${means}); merge the adapter with PEFT`);
+    if (means !== undefined && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not computed (${means}); merge the adapter with PEFT and use the merged model`);
     const unknownUse = key.startsWith('use_') && key !== 'use_rslora' && means === undefined;
     if (unknownUse && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not known and may change what is computed`);
   }

@@ -74,6 +74,9 @@ describe('parseAdapterFile', () => {
     ['a transposed matrix', changed({ [`${prefix}.lora_B.weight`]: { shape: [3, 16], data: new Float32Array(48) } }), 'is (3, 16), expected (16, 3)'],
     ['values that are not finite', changed({ [`${prefix}.lora_A.weight`]: { shape: [3, 16], data: new Float32Array(48).fill(Infinity, 7) } }), 'holds Infinity at element 7'],
     ['a file cut off', bytes.subarray(0, -4), 'is the file cut off?'],
+    ['a module trained whole', changed({ 'base_model.model.lm_head.modules_to_save.weight': { shape: [1], data: new Float32Array(1) } }), 'is a module trained whole (modules_to_save), which is not computed; merge the adapter with PEFT'],
+    ['a saved embedding', changed({ 'base_model.model.model.embed_tokens.weight': { shape: [1], data: new Float32Array(1) } }), 'is a whole embedding or head saved with the adapter'],
+    ['a saved head', changed({ 'base_model.model.lm_head.weight': { shape: [1], data: new Float32Array(1) } }), 'save_embedding_layers=False'],
     ['a Git LFS pointer', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'), 'fetch the file itself with git lfs pull'],
   ])('refuses %s, naming the file', (_, file, message) => {
     const read = () => parseAdapterFile(file, layout, lora.rank, 'dir/adapter_model.safetensors');

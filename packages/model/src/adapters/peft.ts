@@ -113,8 +113,18 @@ function readTensors(
     values.set(transpose(take(key(p, 'B'), [p.out, rank]), p.out, rank), p.offsetB);
   }
   const [extra] = tensors.keys();
-  if (extra !== undefined) throw new SyntaxError(`Cannot use ${place}: tensor ${extra} belongs to no target module`);
+  if (extra !== undefined) throw new SyntaxError(`Cannot use ${place}: tensor ${extra} ${whyExtra(extra)}`);
   return { values, notes };
+}
+
+/** Why a tensor is none of an adapter's, and what to do about it. */
+function whyExtra(name: string): string {
+  if (name.includes('.modules_to_save.')) return 'is a module trained whole (modules_to_save), which is not computed; merge the adapter with PEFT and use the merged model';
+  if (/\b(embed_tokens|lm_head)\b/.test(name) && !name.includes('.lora_')) {
+    return 'is a whole embedding or head saved with the adapter, which is not computed; where it was not trained, save the adapter with save_embedding_layers=False, else merge the adapter with PEFT and use the merged model';
+  }
+  if (name.endsWith('.lora_magnitude_vector')) return 'is the magnitude of a weight decomposition (DoRA), which is not computed; merge the adapter with PEFT';
+  return 'belongs to no target module';
 }
 
 /** A model that was wrapped twice before it was saved has the prefix twice, in every name or in none. */
