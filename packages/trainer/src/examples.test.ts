@@ -56,7 +56,7 @@ describe('parseExamples', () => {
 
   it('reads one list as it reads lines', () => {
     const rows = [{ text: 'a' }, { prompt: 'b', completion: 'c' }];
-    const gist = (text: string) => parse(text).map(({ at: _, ...content }) => content);
+    const gist = (text: string) => parse(text).map((example) => ({ ...example, at: '' }));
     expect(gist(`\ufeff \n${JSON.stringify(rows, null, 2)}`)).toEqual(gist(rows.map((row) => JSON.stringify(row)).join('\n')));
     expect(parse(JSON.stringify(rows)).map(({ at }) => at)).toEqual(['item 0', 'item 1']);
   });

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
+import { readAdapterDirectory } from './adapter-directory.ts';
 import { loraLayout, moduleName, type LoraConfig } from './lora.ts';
 import { PROJECTIONS } from '../model-config.ts';
 import { adapterConfigFile, parseAdapterConfig } from './peft-config.ts';
@@ -172,6 +176,22 @@ describe('parseAdapterConfig', () => {
   ])('refuses %s', (_, change, message) => {
     expect(() => parse(change)).toThrow('Cannot use dir/adapter_config.json');
     expect(() => parse(change)).toThrow(message);
+  });
+});
+
+describe('readAdapterDirectory', () => {
+  it.each([
+    ['adapter_model.bin', 'adapter_model.safetensors is missing; adapter_model.bin is not read, load the adapter with PEFT and save it again'],
+    ['adapters.safetensors', 'adapter_model.safetensors is missing; adapters.safetensors is not read, convert it'],
+    ['notes.txt', 'adapter_model.safetensors is missing'],
+  ])('says what to do with %s', (name, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'seal-adapter-'));
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(adapterConfigFile(lora, null)));
+    writeFileSync(join(folder, name), '');
+    const read = () => readAdapterDirectory(folder, smallConfig);
+    expect(read).toThrow(`Cannot use the adapter in ${folder}: `);
+    expect(read).toThrow(message);
+    rmSync(folder, { recursive: true });
   });
 });
 
