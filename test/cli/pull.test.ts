@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}, onStderr?: Parameters<typeof seal>[1]) =>
-  seal(args, { env: { HF_ENDPOINT: hub.endpoint, HF_HOME: home, HF_HUB_CACHE: '', HF_TOKEN: '', HF_HUB_OFFLINE: '', ...env }, ...onStderr });
+  seal(args, { env: { HF_ENDPOINT: hub.endpoint, HF_HOME: home, HF_HUB_CACHE: '', HF_TOKEN: '', HF_TOKEN_PATH: '', HF_HUB_OFFLINE: '', ...env }, ...onStderr });
 const snapshot = () => join(home, 'hub/models--org--tiny/snapshots', COMMIT);
 
 it('puts a model where HF_HOME says and prints one document', async () => {
@@ -36,6 +36,31 @@ it('puts a model where HF_HOME says and prints one document', async () => {
   const again = await run(['pull', 'org/tiny']);
   expect(again.stdout).toContain('model.safetensors  0.3 MB  cached');
   expect(again.stdout).toContain(`0.0 MB loaded into ${snapshot()}`);
+});
+
+it('takes the token of a login where none is set, and never prints it', async () => {
+  hub.interfere = (_, response) => {
+    refuse(response, 401, 'GatedRepo');
+    return true;
+  };
+  const sent = async (env: NodeJS.ProcessEnv = {}) => {
+    hub.seen.length = 0;
+    const { stdout, stderr } = await run(['pull', 'org/tiny'], env);
+    expect(stdout + stderr).not.toContain('hf_');
+    return hub.seen[0]?.authorization;
+  };
+  expect(await sent()).toBeUndefined();
+  writeFileSync(join(home, 'token'), 'hf_login\n');
+  writeFileSync(join(home, 'other'), ' hf_other ');
+  writeFileSync(join(home, 'empty'), '\n');
+  expect(await sent()).toBe('Bearer hf_login');
+  expect(await sent({ HF_TOKEN_PATH: join(home, 'other') })).toBe('Bearer hf_other');
+  expect(await sent({ HF_TOKEN_PATH: join(home, 'empty') })).toBeUndefined();
+  expect(await sent({ HF_TOKEN_PATH: join(home, 'absent') })).toBeUndefined();
+  expect(await sent({ HF_TOKEN: 'hf_set', HF_TOKEN_PATH: join(home, 'other') })).toBe('Bearer hf_set');
+  mkdirSync(join(home, '.cache', 'huggingface'), { recursive: true });
+  writeFileSync(join(home, '.cache', 'huggingface', 'token'), 'hf_default');
+  expect(await sent({ HOME: home, HF_HOME: '', XDG_CACHE_HOME: '' })).toBe('Bearer hf_default');
 });
 
 it('is found by name afterwards, without the network, and answers as its directory does', async () => {

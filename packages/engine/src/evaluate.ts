@@ -1,7 +1,8 @@
 /** The questions of a file of contexts, the contexts out of sight. */
 
-import { stream } from '@seal/files';
+import { Problem, stream } from '@seal/files';
 import { scoreOf, type Judgement } from '@seal/domains';
+import { counted } from '@seal/report/text';
 import { bootstrapMean, lengthsOf, mean } from '@seal/trainer';
 import { type } from 'arktype';
 import { ANSWERING, answerTasks } from './answering.ts';
@@ -46,7 +47,12 @@ export async function evaluate(request: EvaluateRequest, deps: Deps, hooks: Hook
   const { domain } = subject;
   const config = await configFor(preset, request, 'asking', ANSWERING);
   const lengths = lengthsOf(config, checkpoint.config.maxPositionEmbeddings, subject.promptTokens);
-  const read = await fitted(subject, lengths, await subject.read(passages), passages);
+  const all = await subject.read(passages);
+  const gradable = all.filter((context) => domain.tasks(context).length > 0);
+  const unasked = all.length - gradable.length;
+  if (gradable.length === 0) throw new Problem('data', `Cannot evaluate on ${passages}: no passage in it has a question; add questions`, { place: passages });
+  if (unasked > 0) note(hooks, `${counted(unasked, 'passage')} of ${all.length} left out: without a question there is nothing to grade`);
+  const read = await fitted(subject, lengths, gradable, passages);
   if (read.leftOut > 0 && read.shortened !== null) note(hooks, read.shortened);
   const asked = read.contexts.map((context) => ({ context, tasks: domain.tasks(context) }));
   const adapter = request.adapter === undefined ? null : await openAdapter(request.adapter, { name: model, config: checkpoint.config }, hooks);
@@ -60,8 +66,8 @@ export async function evaluate(request: EvaluateRequest, deps: Deps, hooks: Hook
     });
     const scores = judged.map((own) => mean(own.map(scoreOf)));
     const { mean: accuracy, ci95 } = bootstrapMean([scores], stream(seed, 'bootstrap'));
-    const all = judged.flat();
-    return { accuracy, ci95, contexts: read.contexts.length, questions: all.length, repeats: 1, adapterDigest, answers: all };
+    const answered = judged.flat();
+    return { accuracy, ci95, contexts: read.contexts.length, questions: answered.length, repeats: 1, adapterDigest, answers: answered };
   } finally {
     session.close();
   }

@@ -36,6 +36,7 @@ import {
   parseExamples,
   scheduledRate,
   stepsPerEpoch,
+  unusedColumns,
   type EncodedExamples,
   type ExampleEncoder,
   type FineTuningSettings,
@@ -52,7 +53,7 @@ const DEFAULTS = { rank: 16, adapterRate: 2e-4, weightsRate: 2e-5, epochs: 3, le
 
 const schema = type({
   ...LOADING,
-  /** JSONL: {prompt, completion}, {messages} or {text} a line. */
+  /** Examples, a JSON object a line or one list: {messages}, {conversations}, {prompt, completion}, {instruction, output} or {text}. */
   data: 'string',
   /** Directory for the adapter or model; an unfinished one is continued. */
   out: 'string',
@@ -254,6 +255,8 @@ async function readDocuments(
   const maxTokens = lengthOf(seq, checkpoint.config);
   const examples = await problemsAs('data', () => parseExamples(bytes, data));
   const { chat } = checkpoint;
+  const unused = unusedColumns(examples);
+  if (unused) note(hooks, unused);
   const unread = chat && unreadKeys(examples.flatMap((example) => ('messages' in example ? [example.messages] : [])), chat);
   if (unread) note(hooks, unread);
   const encoded = await problemsAs('data', () => encodeExamples(examples, encoderOf(checkpoint), maxTokens, data));

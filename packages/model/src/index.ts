@@ -37,6 +37,9 @@ export {
   initialAdapter,
   loraLayout,
   LoraPack,
+  loraScaling,
+  scaleOf,
+  type AdaptedModule,
   type AdapterValues,
   type LoraConfig,
   type LoraLayout,
@@ -48,7 +51,7 @@ export { Model, type HostWeights } from './model.ts';
 export { tensorFormat } from './quantised.ts';
 export { headTensor, layerTensor, parameterLayout, projectionShape } from './parameters.ts';
 export { PROJECTIONS, type Projection } from './model-config.ts';
-export { parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './adapters/peft-config.ts';
+export { parseAdapterConfig, type AdapterConfig } from './adapters/peft-config.ts';
 export { adapterFiles, parseAdapterFile, readAdapter, type PeftAdapter } from './adapters/peft.ts';
 export { holdingName, type HeldFormat, type Holding, type WeightFormat } from './matrix.ts';
 export { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from './files/safetensors.ts';

@@ -96,15 +96,16 @@ export function adaptedLinears(model: Model, pack: LoraPack): Linears {
     const { inner, out, offsetA, offsetB } = place;
     const index = pack.arenaOf(place);
     const { start, stride, parameters } = pack.arenas[index];
-    return { inner, out, index, stride, parameters, offsetA: offsetA - start, offsetB: offsetB - start };
+    const scaling = pack.scalingOf(place);
+    return { inner, out, index, stride, parameters, scaling, offsetA: offsetA - start, offsetB: offsetB - start };
   };
   type Located = NonNullable<ReturnType<typeof locate>>;
 
-  const project = (record: Recording<Step>, range: TokenRange, K: number, { stride, parameters }: Located, offset: number, x: Slice) => {
+  const project = (record: Recording<Step>, range: TokenRange, K: number, { stride, parameters, scaling }: Located, offset: number, x: Slice) => {
     const { tokens: T, tiles, tileCapacity, index } = range;
     const h = record.temporary('low-rank', T * R);
     const sizes = { T, K, R, E, stride, offset, tiles: tileCapacity };
-    const operands = { x, arena: parameters, tiles, scaling: pack.scaling, h };
+    const operands = { x, arena: parameters, tiles, scaling, h };
     record.run(loraProject, sizes, operands, (step) => ({ tiles: step.tiles[index] }));
     return h;
   };

@@ -1,40 +1,53 @@
-/** Examples to fine-tune on: one JSON document a line, as token sequences with the loss where it belongs. */
+/** Examples to fine-tune on, as token sequences with the loss where it belongs. */
 
-import { problemsOf } from '@seal/files';
+import { brief } from '@seal/files';
 import type { TokenSequence } from '@seal/model';
-import { endedWith, parseMessages, type ChatMessage, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
-import { type } from 'arktype';
+import { endedWith, type ChatTemplate, type Tokenizer } from '@seal/tokenizer';
+import { columnsOf, type Content } from './example-columns.ts';
 
-/** What a line may be. */
-const schemas = {
-  messages: type({ messages: 'unknown' }).onUndeclaredKey('reject'),
-  prompt: type({ prompt: 'string', completion: 'string' }).onUndeclaredKey('reject'),
-  text: type({ text: 'string > 0' }).onUndeclaredKey('reject'),
+/** One example. */
+export type Example = Content & {
+  /** Where it stands in its file: a line from 1, or an item of the list from 0. */
+  readonly at: string;
+  /** Its columns that are no part of training. */
+  readonly unused: readonly string[];
 };
-
-type Content = { readonly messages: readonly ChatMessage[] } | (typeof schemas)['prompt' | 'text']['infer'];
-
-/** One example and where it stands in its file, from 1. */
-export type Example = Content & { readonly line: number };
 
 const LINE_FEED = 0x0a;
 
 /**
- * The examples of a JSONL file; empty lines are none. Throws SyntaxError naming file and line for a line that is no
- * example, and for a file without any.
+ * The examples of a file with a JSON object a line, empty lines being none, or of one JSON list. Throws SyntaxError naming
+ * the file and the line or item for what is no example, and for a file without any.
  */
 export function parseExamples(bytes: Uint8Array, place: string): Example[] {
+  const examples = isList(bytes) ? listed(bytes, place) : lines(bytes, place);
+  if (examples.length === 0) throw new SyntaxError(`Cannot train on ${place}: there is no example in it`);
+  return examples;
+}
+
+/** Whether a bracket comes first, behind a byte order mark and white space. */
+function isList(bytes: Uint8Array): boolean {
+  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  const first = bytes.subarray(start).find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte));
+  return first === '['.charCodeAt(0);
+}
+
+function lines(bytes: Uint8Array, place: string): Example[] {
   const examples: Example[] = [];
   for (let start = 0, line = 1; start < bytes.length; line++) {
     const feed = bytes.indexOf(LINE_FEED, start);
     const end = feed < 0 ? bytes.length : feed;
-    const here = `${place}, line ${line}`;
-    const text = decode(bytes.subarray(start, end), here);
+    const at = `line ${line}`;
+    const text = decode(bytes.subarray(start, end), `${place}, ${at}`);
     start = end + 1;
-    if (text.trim() !== '') examples.push({ ...parseExample(text, here), line });
+    if (text.trim() !== '') examples.push(parseExample(parseJson(text, `${place}, ${at}`, 'every line is one JSON object'), place, at));
   }
-  if (examples.length === 0) throw new SyntaxError(`Cannot train on ${place}: there is no example in it`);
   return examples;
+}
+
+function listed(bytes: Uint8Array, place: string): Example[] {
+  const items = parseJson(decode(bytes, place), place, 'it begins with [ and is read as one list; examples may also be one JSON object a line');
+  return (items as unknown[]).map((item, i) => parseExample(item, place, `item ${i}`));
 }
 
 function decode(bytes: Uint8Array, place: string): string {
@@ -45,21 +58,30 @@ function decode(bytes: Uint8Array, place: string): string {
   }
 }
 
-function parseExample(text: string, place: string): Content {
-  let json: unknown;
+function parseJson(text: string, place: string, expected: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw new SyntaxError(`Cannot read ${place}: it is not JSON; every line is one JSON object`, { cause });
+    throw new SyntaxError(`Cannot read ${place}: it is not JSON; ${expected}`, { cause });
   }
-  const kind = (['messages', 'prompt', 'text'] as const).find((key) => typeof json === 'object' && json !== null && key in json);
-  if (kind === undefined) {
-    throw new SyntaxError(`Cannot read ${place}: it is none of {"prompt", "completion"}, {"messages"} and {"text"}`);
-  }
-  const content = schemas[kind](json);
-  if (content instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(content)}`);
-  return 'messages' in content ? { messages: parseMessages(content.messages, place) } : content;
 }
+
+function parseExample(json: unknown, place: string, at: string): Example {
+  const { content, unused } = columnsOf(json, `${place}, ${at}`);
+  return { ...content, at, unused };
+}
+
+/** One sentence that counts and names the columns of examples that are no part of training, null where there are none. */
+export function unusedColumns(examples: readonly Pick<Example, 'unused'>[]): string | null {
+  const counts = new Map<string, number>();
+  for (const { unused } of examples) for (const name of unused) counts.set(name, (counts.get(name) ?? 0) + 1);
+  if (counts.size === 0) return null;
+  const all = [...counts].map(([name, count]) => `${brief(name)} of ${count}`);
+  const shown = all.length > MOST_NAMED ? [...all.slice(0, MOST_NAMED), `${all.length - MOST_NAMED} more`] : all;
+  return `${counts.size} ${counts.size === 1 ? 'column' : 'columns'} of ${examples.length} ${examples.length === 1 ? 'example' : 'examples'} not trained on: ${shown.join(', ')}`;
+}
+
+const MOST_NAMED = 12;
 
 /** What turns examples into tokens. */
 export interface ExampleEncoder {
@@ -84,7 +106,7 @@ export interface EncodedExamples {
 /**
  * Encodes examples in at most `maxTokens` tokens each. The loss is on a completion and the end token, on what the
  * assistant says, or on all of a text. Throws RangeError where nothing is left to learn, and for messages without a
- * chat template or that it refuses, naming the line.
+ * chat template or that it refuses, naming its place.
  */
 export function encodeExamples(examples: readonly Example[], encoder: ExampleEncoder, maxTokens: number, place: string): EncodedExamples {
   const documents: TokenSequence[] = [];
@@ -105,7 +127,7 @@ export function encodeExamples(examples: readonly Example[], encoder: ExampleEnc
 
 function encodeExample(example: Example, { tokenizer, begin, ends, chat }: ExampleEncoder, place: string) {
   if ('messages' in example) {
-    const here = `${place}, line ${example.line}`;
+    const here = `${place}, ${example.at}`;
     if (!chat) throw new RangeError(`Cannot train on ${here}: the model has no chat template for messages; write prompt and completion`);
     try {
       return chat.tokenise(example.messages);

@@ -2,7 +2,7 @@
 
 export { adaptationOf, expectedTokens, rateOf, selfEditReader, type AdaptationOf, type AdaptationOptions, type EditedContext } from './adaptation.ts';
 export { loraConfig, parseSealConfig, resolveConfig, sealConfigSchema, type SealConfig } from './config.ts';
-export { encodeExamples, parseExamples, type EncodedExamples, type Example, type ExampleEncoder } from './examples.ts';
+export { encodeExamples, parseExamples, unusedColumns, type EncodedExamples, type Example, type ExampleEncoder } from './examples.ts';
 export { ENGINE_VERSION, type Policy, type Timings } from './examiner.ts';
 export {
   batchOrder,

@@ -43,8 +43,13 @@ CASES = {
     "layers": (torch.float32, {"r": 2, "lora_alpha": 16, "target_modules": ["q_proj", "down_proj"], "layers_to_transform": [1], "layers_pattern": "layers"}),
     "excluded": (torch.float32, {"r": 5, "lora_alpha": 2, "use_rslora": True, "target_modules": ["q_proj", "k_proj", "v_proj"],
                                  "exclude_modules": r".*layers\.0\.self_attn\.v_proj"}),
+    "patterns": (torch.float32, {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj", "down_proj"],
+                                 "rank_pattern": {"layers.1.self_attn.q_proj": 7, r".*\.0\.mlp\.(?:up|down)_proj": 2, "up_proj": 5},
+                                 "alpha_pattern": {"^model.layers.0.self_attn.v_proj": 3, "down_proj|q_proj": 12, "proj": 1}}),
+    "patterns-stabilised": (torch.bfloat16, {"r": 6, "lora_alpha": 5, "use_rslora": True, "target_modules": "all-linear",
+                                             "rank_pattern": {"mlp.*": 3}, "alpha_pattern": {"k_proj": 2, r"layers\.1\.self_attn\.k_proj": 9}}),
 }
-MERGED = "excluded"
+MERGED = ["excluded", "patterns", "patterns-stabilised"]
 
 
 def base_model(weights=None):
@@ -81,7 +86,7 @@ def main():
         (HERE / name / "README.md").unlink()
         loaded = PeftModel.from_pretrained(base_model(weights), HERE / name)
         case = {"modules": [module.removeprefix("base_model.model.") for module in modules], "logits": logits(loaded).flatten().tolist()}
-        if name == MERGED:
+        if name in MERGED:
             merged = loaded.double().merge_and_unload().state_dict()
             case["merged"] = {key: value.flatten().tolist() for key, value in merged.items() if key.removesuffix(".weight") in case["modules"]}
         cases[name] = case

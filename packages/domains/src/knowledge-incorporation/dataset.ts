@@ -1,16 +1,16 @@
 /**
  * Passages with questions, in the format of the reference's data files: a JSON list of
- * `{ title, context, questions: [{ question, answer }] }`, one gold answer a question; the same list as `items` beside a
- * `provenance`; or SQuAD's own nesting, `{ data: [{ title, paragraphs: [{ context, qas }] }] }`.
+ * `{ title, context, questions: [{ question, answer }] }`, one gold answer a question; or any layout of SQuAD (squad.ts).
+ * Either may be a list, `items` beside a `provenance`, `data` beside anything, or a JSON object a line.
  *
  * A question may occur twice under one passage: the development set of SQuAD itself has such pairs, and the reference
- * counts both. Of SQuAD's several answers to a question the first is its gold answer; what it marks as impossible to
- * answer is left out, as nothing could grade it.
+ * counts both.
  */
 import { hashText } from '@seal/files';
 import { type } from 'arktype';
 import type { Context } from '../domain.ts';
 import { readJson } from './json.ts';
+import { layoutOf, squadReader, type Item } from './squad.ts';
 
 const text = type('string').narrow(
   (value, context) => value.trim() !== '' || context.mustBe('a text that is not empty'),
@@ -40,30 +40,6 @@ const passageSchema = type({
   'triple_completions?': 'unknown',
 }).onUndeclaredKey('reject');
 
-/** SQuAD's own files, versions 1.1 and 2.0. */
-const squadSchema = type({
-  'version?': 'string',
-  data: type({
-    title: 'string',
-    paragraphs: type({
-      context: 'string',
-      qas: type({
-        question: 'string',
-        answers: type({ text: 'string', 'answer_start?': 'number' }).array(),
-        'id?': 'unknown',
-        'is_impossible?': 'boolean',
-        'plausible_answers?': 'unknown',
-      })
-        .onUndeclaredKey('reject')
-        .array(),
-    })
-      .onUndeclaredKey('reject')
-      .array(),
-  })
-    .onUndeclaredKey('reject')
-    .array(),
-}).onUndeclaredKey('reject');
-
 const remedies: Readonly<Record<string, string>> = {
   required: 'add the field',
   minLength: 'add a question or remove the passage',
@@ -78,73 +54,83 @@ export const passageId = (title: string, context: string): string => {
   return hex(first) + hex(second);
 };
 
-/** SQuAD's articles as a list of passages; a question without an answer stays one, to be refused by its place. */
-function unnested(value: unknown, refuse: (problem: string) => SyntaxError): unknown[] {
-  const file = squadSchema(value);
-  if (file instanceof type.errors) {
-    const [first] = file;
-    throw refuse(`${first?.propString ?? ''} ${first?.problem ?? 'is wrong'}; the file is read as SQuAD's own nesting, as it has "data"`);
-  }
-  const passages = file.data.flatMap(({ title, paragraphs }) =>
-    paragraphs.map(({ context, qas }) => {
-      const possible = qas.filter(({ is_impossible }) => is_impossible !== true);
-      const questions = possible.map(({ question, answers }) => ({ question, answer: answers[0]?.text ?? '' }));
-      return { title: title.replaceAll('_', ' '), context, questions, asked: qas.length };
-    }),
-  );
-  return passages.flatMap(({ asked, ...passage }) => (asked > 0 && passage.questions.length === 0 ? [] : [passage]));
-}
+const fieldOfItem = (name: string) => (path: string) => (path === '' ? name : `${name}, ${path}`);
 
-function listIn(value: unknown, refuse: (problem: string) => SyntaxError): readonly unknown[] {
-  if (Array.isArray(value)) {
-    if (value.length === 0) throw refuse('the list is empty; add at least one passage');
-    return value;
-  }
+/** The items of a file that is JSON: a list, or an object around one. */
+function itemsIn(value: unknown, refuse: (problem: string) => SyntaxError): Item[] {
+  if (Array.isArray(value)) return value.map((item, i) => ({ value: item, field: fieldOfItem(`item ${i}`) }));
   const found = value === null ? 'null' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
   const entries = Object.entries(Object(value));
   const [key, list] = entries.find(([, entry]) => Array.isArray(entry)) ?? [];
-  if (key === 'data') return listIn(unnested(value, refuse), refuse);
-  if (key === 'items' && entries.every(([name]) => ['items', 'provenance'].includes(name))) return listIn(list, refuse);
+  const { data } = Object(value) as { readonly data?: unknown };
+  if (Array.isArray(data)) {
+    return data.map((item, i) => ({ value: item, field: (path) => (path === '' ? `data[${i}]` : `data[${i}].${path}`) }));
+  }
+  if (key === 'items' && entries.every(([name]) => ['items', 'provenance'].includes(name))) return itemsIn(list, refuse);
+  if ('context' in Object(value) || layoutOf(value) !== null) return [{ value, field: fieldOfItem('item 0') }];
   const remedy = key === undefined ? 'the file must be a list of passages' : `give the list under "${key}" alone`;
   throw refuse(`expected a list, found ${found}; ${remedy}`);
 }
 
+/** A JSON object a line, as more than one line begins with one that is whole. */
+const LINES = /^\s*\{[^\n]*\}\s*\n\s*\{/;
+
+function itemsOf(source: unknown, place: string, refuse: (problem: string) => SyntaxError): Item[] {
+  if (typeof source !== 'string' || !LINES.test(source.replace(/^\ufeff/, ''))) return itemsIn(readJson(source, 'passages', place), refuse);
+  return source.split('\n').flatMap((line, i) => {
+    if (line.trim() === '') return [];
+    return [{ value: readJson(line, 'passages', `${place}, line ${i + 1}`), field: fieldOfItem(`line ${i + 1}`) }];
+  });
+}
+
+/** The last part of a path, without what names its kind. */
+const nameIn = (place: string) => place.split(/[\\/]/).at(-1)?.replace(/(?<=.)\.[^.]*$/, '') || place;
+
+/** A passage in the format of the reference. */
+function passageIn({ value, field }: Item, refuse: (problem: string) => SyntaxError): typeof passageSchema.infer {
+  const passage = passageSchema(value);
+  if (!(passage instanceof type.errors)) return passage;
+  const [first] = passage;
+  const unknown = first?.expected === 'removed';
+  const remedy = unknown ? 'this key is unknown; remove it or correct its name' : remedies[first?.code ?? ''];
+  const more = passage.length > 1 ? ` (and ${passage.length - 1} more in this item)` : '';
+  throw refuse(`${field(first?.propString ?? '')} ${first?.problem ?? 'is wrong'}; ${remedy ?? 'fill it or remove the item'}${more}`);
+}
+
 /**
- * Reads passages from the text of a file, or from JSON already parsed; `place` names the file in errors.
+ * Reads passages from the text of a file, or from JSON already parsed; `place` names the file in errors, and its last part
+ * without its ending is the title of passages of SQuAD that have none.
  *
  * A context's `id` is a hash of its title and text. A question's `kind` is `'question'` unless the file says otherwise.
- * Throws `SyntaxError`, naming the file, the item (counted from 0), the field and what to do about it, when the file is
- * not JSON or not a list, when a field is absent, empty, of another type or unknown, when a passage has no question,
- * and when a passage occurs twice.
+ * A passage of SQuAD whose list of questions is empty is one without questions. Throws `SyntaxError`, naming the file, the
+ * item (a line from 1, or an item from 0, or the path to it), the field and what to do about it, when the file is neither
+ * JSON nor a JSON object a line, when it has no passages, when a field is absent, empty or of another type, in the
+ * reference's format unknown, or without a question, and when a passage occurs twice.
  *
  * @example
  * parsePassages('[{"title":"T","context":"C.","questions":[{"question":"Q?","answer":"A"}]}]', 'passages.json');
  */
 export function parsePassages(source: unknown, place: string): Context[] {
   const refuse = (problem: string): SyntaxError => new SyntaxError(`Cannot read passages from ${place}: ${problem}`);
-  const seen = new Map<string, number>();
-  return listIn(readJson(source, 'passages', place), refuse).map((item, index) => {
-    const passage = passageSchema(item);
-    if (passage instanceof type.errors) {
-      const [first] = passage;
-      const field = first?.propString ? `item ${index}, ${first.propString}` : `item ${index}`;
-      const unknown = first?.expected === 'removed';
-      const remedy = unknown ? 'this key is unknown; remove it or correct its name' : remedies[first?.code ?? ''];
-      const more = passage.length > 1 ? ` (and ${passage.length - 1} more in this item)` : '';
-      throw refuse(`${field} ${first?.problem ?? 'is wrong'}; ${remedy ?? 'fill it or remove the item'}${more}`);
-    }
-    const key = JSON.stringify([passage.title.trim(), passage.context.trim()]);
+  const squad = squadReader({ untitled: nameIn(place), refuse });
+  const read = itemsOf(source, place, refuse).flatMap((item) => {
+    const layout = layoutOf(item.value);
+    const passages = layout === null ? [passageIn(item, refuse)] : squad(item, layout);
+    return passages.map((passage) => ({ passage, name: item.field('') }));
+  });
+  if (read.length === 0) throw refuse('the list is empty; add at least one passage');
+  const seen = new Map<string, string>();
+  return read.map(({ passage: { title, context, questions }, name }) => {
+    const key = JSON.stringify([title.trim(), context.trim()]);
     const before = seen.get(key);
-    if (before !== undefined) {
-      throw refuse(`item ${index}, context repeats item ${before}; keep one of them, with the questions of both`);
-    }
-    seen.set(key, index);
-    const { title, context, questions } = passage;
+    if (before !== undefined) throw refuse(`${name}, context repeats ${before}; keep one of them, with the questions of both`);
+    seen.set(key, name);
+    const kindOf = (question: object) => ('kind' in question && typeof question.kind === 'string' ? question.kind : 'question');
     return {
       id: passageId(title, context),
       title,
       text: context,
-      questions: questions.map(({ question, answer, kind = 'question' }) => ({ question, answer, kind })),
+      questions: questions.map((question) => ({ question: question.question, answer: question.answer, kind: kindOf(question) })),
     };
   });
 }

@@ -78,6 +78,8 @@ export const squad: Preset = {
       const text = readText(path, 'data');
       return problemsAs('data', () => parsePassages(text, path), path);
     };
+    /** Those that a run can grade. */
+    const askable = async (path: string) => (await all(path)).filter(({ questions }) => questions.length > 0);
     return {
       // The name is a part of every reward's key, and the same question by a chat template is another.
       domain: chat ? { ...plain, name: `${plain.name}, by chat template` } : plain,
@@ -92,21 +94,21 @@ export const squad: Preset = {
         if (passages === undefined) throw new Problem('usage', 'Cannot run the preset squad: name a file of passages with `passages`');
         const learnt = rounds * perRound;
         if (tablePassages !== undefined) {
-          const [own, held] = [await all(passages), await all(tablePassages)];
+          const [own, held] = [await askable(passages), await askable(tablePassages)];
           const texts = new Set(own.map(({ text }) => text.trim()));
           const known = held.findIndex(({ text }) => texts.has(text.trim()));
           if (known >= 0) throw new Problem('data', `Cannot use ${tablePassages}: its passage ${known} is in ${passages} too, and the table is to be of passages that nothing was learnt on; remove it from one of them`);
           for (const [path, has, needed] of [[passages, own, learnt], [tablePassages, held, table]] as const) {
-            if (has.length < needed) throw new RangeError(`${path} holds ${counted(has.length, 'passage')}, but ${needed} are needed; add passages`);
+            if (has.length < needed) throw new RangeError(`${path} holds ${counted(has.length, 'passage')} with questions, but ${needed} are needed; add passages`);
           }
           const shuffled = (contexts: readonly Context[], name: string) => stream(seed, 'contexts', name).shuffle([...contexts.keys()]).map((item) => contexts[item] as Context);
           const [forRounds, forTable] = [shuffled(own, 'passages'), shuffled(held, 'table')];
           return { rounds: forRounds.slice(0, learnt), table: forTable.slice(0, table) };
         }
-        const contexts = await all(passages);
+        const contexts = await askable(passages);
         if (contexts.length < learnt + table) {
           const needed = `${counted(rounds, 'round')} of ${perRound} and ${table} for the table make ${learnt + table}`;
-          throw new RangeError(`${passages} holds ${counted(contexts.length, 'passage')}, but ${needed}; add passages`);
+          throw new RangeError(`${passages} holds ${counted(contexts.length, 'passage')} with questions, but ${needed}; add passages`);
         }
         const order = stream(seed, 'contexts', 'passages').shuffle([...contexts.keys()]);
         const at = (from: number, to?: number) => order.slice(from, to).map((item) => contexts[item] as Context);

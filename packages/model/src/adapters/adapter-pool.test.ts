@@ -66,7 +66,7 @@ function speaking(number: number): PooledAdapter {
   values[offsetA] = 1;
   const row = weights.get('lm_head.weight')!.subarray(number * C, (number + 1) * C);
   row.forEach((value, c) => (values[offsetB + c] = 1e10 * value));
-  return { lora, layout, values, digest: digest(adapterFile(layout, rank, values)) };
+  return { lora, layout, values, digest: digest(adapterFile(layout, lora, values)) };
 }
 const adapters = Array.from({ length: ADAPTERS }, (_, number) => speaking(number));
 

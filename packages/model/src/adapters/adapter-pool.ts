@@ -6,9 +6,8 @@
  * adapter has not is zero there and adds nothing.
  */
 
-import { loraLayout, LoraPack, type AdapterValues, type LoraConfig, type LoraLayout } from './lora.ts';
+import { loraLayout, LoraPack, moduleName, type AdapterValues, type LoraConfig, type LoraLayout } from './lora.ts';
 import type { Model } from '../model.ts';
-import { moduleName } from './peft-config.ts';
 import type { PeftAdapter } from './peft.ts';
 
 /** What a pool needs of an adapter. */

@@ -11,8 +11,7 @@ import { quoted } from '@seal/files';
 import { type ModelConfig, PROJECTIONS } from '../model-config.ts';
 import { ggufArchitecture, nameInGguf, permuteRows } from '../files/gguf-writing.ts';
 import { layerTensor } from '../parameters.ts';
-import { loraLayout, loraScaling, type LoraPlace } from './lora.ts';
-import { moduleName, type AdaptedModule } from './peft-config.ts';
+import { loraLayout, loraScaling, moduleName, scaleOf, type AdaptedModule, type LoraPlace } from './lora.ts';
 import type { PeftAdapter } from './peft.ts';
 
 /** (rows, columns) to (columns, rows). */
@@ -31,8 +30,8 @@ export function ggufAdapter(
   const architecture = ggufArchitecture(config);
   const wanted = new Set(modules.map(moduleName));
   const places = layout.places.filter((place) => wanted.has(moduleName(place)));
-  const alphaOf = (place: LoraPlace): number => loraScaling(lora) * rankOf(place);
-  const rankOf = (_: LoraPlace): number => lora.rank;
+  const rankOf = (place: LoraPlace): number => scaleOf(lora, place).rank;
+  const alphaOf = (place: LoraPlace): number => loraScaling(lora, place) * rankOf(place);
   const alpha = Math.fround(Math.max(...places.map((place) => Math.abs(alphaOf(place)))));
   if (alpha === 0) throw new RangeError('Cannot write the adapter as GGUF: its alpha is 0, which the format reads as no scale at all');
   const tensors = places.flatMap((place): WrittenTensor[] => {

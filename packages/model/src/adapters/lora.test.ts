@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu, type Gpu } from '@seal/device';
 import { smallConfig, smallWeights, uniform } from '../fixture.ts';
-import { initialAdapter, loraLayout, LoraPack, resizeAdapter, splitAdapter, type LoraConfig, type LoraLayout, type LoraScale } from './lora.ts';
+import { initialAdapter, loraLayout, LoraPack, moduleName, resizeAdapter, splitAdapter, type LoraConfig, type LoraLayout, type LoraScale } from './lora.ts';
 import { Model } from '../model.ts';
 import { PROJECTIONS } from '../model-config.ts';
 import { DEFAULT_OPTIMISER, LoraTrainer } from '../training.ts';
@@ -142,6 +142,31 @@ describe('LoraPack', () => {
     expect(all.values.subarray(0, -start.length).every((value) => value === 0)).toBe(true);
     // In a pack of larger rank it is the same adapter.
     expect(await train({ ...wide, layers: [1] }, () => start, { rank: narrow.rank, alpha: narrow.alpha })).toEqual(some);
+  });
+
+  it('never trains the rows that a module has beyond its own rank', async () => {
+    const small = { rank: 3, alpha: 30 };
+    const own: LoraConfig = { ...wide, ownScales: { 'model.layers.0.mlp.up_proj': small, 'model.layers.1.self_attn.q_proj': small } };
+    const pack = new LoraPack(gpu.device, smallConfig, own, 2);
+    const trainer = new LoraTrainer(model, pack, { tokens: 64, steps: 8 }, { ...DEFAULT_OPTIMISER, weightDecay: 0.1 });
+    const start = initialAdapter(pack.layout, wide.rank, uniform(12));
+    const narrowed = pack.layout.places.filter((place) => moduleName(place) in (own.ownScales ?? {}));
+    const beyond = (values: Float32Array) =>
+      narrowed.flatMap(({ inner, out, offsetA, offsetB }) => [...values.subarray(offsetA + 3 * inner, offsetA + 16 * inner), ...values.subarray(offsetB + 3 * out, offsetB + 16 * out)]);
+    for (const { inner, offsetA } of narrowed) start.fill(0, offsetA + 3 * inner, offsetA + 16 * inner);
+    trainer.begin([start, start]);
+    for (let step = 0; step < 8; step++) trainer.step([[{ tokens: [1, 5, 9, 13, 4, 6, 3] }], []], [0.02, null]);
+    const values = await pack.readSlot(0);
+    const [gradients] = await pack.readGradients(1);
+    expect(beyond(values)).toHaveLength(13 * (16 + 20 + 16 + 16));
+    expect(beyond(values).every((value) => value === 0)).toBe(true);
+    expect(beyond(gradients!).every((value) => value === 0)).toBe(true);
+    for (const { inner, out, offsetA, offsetB } of narrowed) {
+      expect(values.subarray(offsetA, offsetA + 3 * inner)).not.toEqual(start.subarray(offsetA, offsetA + 3 * inner));
+      expect(values.subarray(offsetB, offsetB + 3 * out).every((value) => value !== 0)).toBe(true);
+    }
+    trainer.destroy();
+    pack.destroy();
   });
 
   describe('in several arenas', () => {

@@ -3,38 +3,62 @@
  *
  * Matrices, gradients and Adam moments live in arenas (E, stride); adapter e is row e. A (R, in) is stored as PEFT
  * stores it, B (out, R) transposed, as the kernels want it. An adapter of smaller rank than the pack's leaves the last
- * rows of both zero: then their gradients are zero too, and they stay zero however long it is trained.
+ * rows of both zero: then their gradients are zero too, and they stay zero however long it is trained. So does a module
+ * whose rank is below its adapter's. What an update is multiplied with is kept for every module of every adapter.
  *
  * Where E whole adapters are more than the device binds at once, there are several arenas, each with some of the
  * projections of all E adapters. What an adapter computes does not depend on that, but for the order in which the norm of
  * its gradient is summed.
  */
 
+import { part, type Slice } from '@seal/kernels';
 import { createStorage, readFloats } from '../buffers.ts';
 import { type ModelConfig, type Projection, PROJECTIONS } from '../model-config.ts';
 import { projectionShape } from '../parameters.ts';
 
+/** One linear layer that an adapter may change. */
+export interface AdaptedModule {
+  readonly layer: number;
+  readonly projection: Projection;
+}
+
+/** Full name of a module, as PEFT compares it with target modules. */
+export const moduleName = ({ layer, projection }: AdaptedModule) => `model.layers.${layer}.${projection}`;
+
+/** Rank and alpha of one module. */
+export interface ModuleScale {
+  readonly rank: number;
+  readonly alpha: number;
+}
+
 /** Rank, scale and targets shared by the adapters of a pack. */
 export interface LoraConfig {
+  /** The rank of all modules; where some have their own, the largest. */
   readonly rank: number;
   /** The update is scaled by alpha / rank; by alpha / sqrt(rank) where `rankStabilised`. */
   readonly alpha: number;
   /** Kalajdzievski 2023, arXiv 2312.03732. */
   readonly rankStabilised?: boolean;
+  /** By full name, the modules whose rank or alpha is another. */
+  readonly ownScales?: Readonly<Record<string, ModuleScale>>;
   readonly targets: readonly Projection[];
   /** Layers that are adapted, counted from 0; all of them unless given. */
   readonly layers?: readonly number[];
 }
 
-/** What an adapter's update is multiplied with. */
-export function loraScaling({ rank, alpha, rankStabilised }: LoraScale): number {
-  return alpha / (rankStabilised ? Math.sqrt(rank) : rank);
+/** Rank and alpha of one module of an adapter. */
+export function scaleOf({ rank, alpha, ownScales = {} }: LoraScale, module: AdaptedModule): ModuleScale {
+  return ownScales[moduleName(module)] ?? { rank, alpha };
+}
+
+/** What an adapter's update of one module is multiplied with. */
+export function loraScaling(lora: LoraScale, module: AdaptedModule): number {
+  const { rank, alpha } = scaleOf(lora, module);
+  return alpha / (lora.rankStabilised ? Math.sqrt(rank) : rank);
 }
 
 /** Where the two matrices of one adapted projection lie within an adapter; offsets in elements. */
-export interface LoraPlace {
-  readonly layer: number;
-  readonly projection: Projection;
+export interface LoraPlace extends AdaptedModule {
   readonly inner: number;
   readonly out: number;
   readonly offsetA: number;
@@ -42,9 +66,9 @@ export interface LoraPlace {
 }
 
 /** Rank and scale of one adapter of a pack. */
-export type LoraScale = Pick<LoraConfig, 'rank' | 'alpha' | 'rankStabilised'>;
+export type LoraScale = Pick<LoraConfig, 'rank' | 'alpha' | 'rankStabilised' | 'ownScales'>;
 
-/** The arena row of an adapter of one rank. */
+/** The arena row of an adapter of one rank; modules of a smaller one leave their last rows zero. */
 export interface LoraLayout {
   readonly rank: number;
   readonly places: readonly LoraPlace[];
@@ -52,7 +76,7 @@ export interface LoraLayout {
 }
 
 /** Lays out an adapter. Throws RangeError for a rank below 1, a non-finite alpha, no targets or a layer that is not there. */
-export function loraLayout(config: ModelConfig, { rank, alpha, targets, layers }: LoraConfig): LoraLayout {
+export function loraLayout(config: ModelConfig, { rank, alpha, targets, layers }: Omit<LoraConfig, 'ownScales'>): LoraLayout {
   if (!Number.isInteger(rank) || rank < 1) throw new RangeError(`Cannot make an adapter of rank ${rank}: it must be a whole number >= 1`);
   if (!Number.isFinite(alpha)) throw new RangeError(`Cannot make an adapter with alpha ${alpha}: it must be finite`);
   if (targets.length === 0) throw new RangeError('Cannot make an adapter without target modules');
@@ -145,6 +169,9 @@ export interface TrainedArena extends LoraArena {
   readonly v: GPUBuffer;
 }
 
+/** Slices begin at multiples of 256 bytes. */
+const SLICE_ELEMENTS = 64;
+
 /** E adapters on the device, with gradients and Adam moments where they are trained. Owns its buffers until `destroy`. */
 export class LoraPack {
   /** Rank is the largest an adapter of the pack may have; alpha goes with that rank. */
@@ -154,8 +181,11 @@ export class LoraPack {
   readonly capacity: number;
   /** In order of their stretches. */
   readonly arenas: readonly LoraArena[];
-  /** f32 (E): what the update of every adapter is multiplied with. */
-  readonly scaling: GPUBuffer;
+  /** f32 (places, E): what the updates are multiplied with. Rows begin where the device can bind them. */
+  #scaling: GPUBuffer;
+  /** The same on the host, and the elements from one of its rows to the next. */
+  #scales: Float32Array<ArrayBuffer>;
+  #scalesStride: number;
   #device: GPUDevice;
   #model: ModelConfig;
   #trained: readonly TrainedArena[] | null = null;
@@ -170,8 +200,24 @@ export class LoraPack {
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     const stretches = splitAdapter(this.layout, capacity, Math.min(byteLimit, maxStorageBufferBindingSize, maxBufferSize));
     this.arenas = stretches.map((stretch) => ({ ...stretch, parameters: this.#make('lora parameters', stretch) }));
-    this.scaling = createStorage(device, 'lora scaling', capacity);
-    device.queue.writeBuffer(this.scaling, 0, new Float32Array(capacity).fill(loraScaling(config)));
+    const { places } = this.layout;
+    this.#scalesStride = Math.ceil(capacity / SLICE_ELEMENTS) * SLICE_ELEMENTS;
+    this.#scales = new Float32Array(places.length * this.#scalesStride);
+    this.#scaling = createStorage(device, 'lora scaling', this.#scales.length);
+    for (let e = 0; e < capacity; e++) this.#scale(e, config);
+    device.queue.writeBuffer(this.#scaling, 0, this.#scales);
+  }
+
+  /** Sets what the updates of slot `e` are multiplied with, on the host. */
+  #scale(e: number, scale: LoraScale): void {
+    this.layout.places.forEach((place, i) => {
+      this.#scales[i * this.#scalesStride + e] = loraScaling(scale, place);
+    });
+  }
+
+  /** f32 (E): what the updates of one place are multiplied with, by adapter. */
+  scalingOf(place: LoraPlace): Slice {
+    return part(this.#scaling, this.layout.places.indexOf(place) * this.#scalesStride * 4, this.capacity * 4);
   }
 
   #make(label: string, { stride }: LoraStretch): GPUBuffer {
@@ -221,7 +267,8 @@ export class LoraPack {
     for (const { start, stride, parameters } of this.arenas) {
       queue.writeBuffer(parameters, e * stride * 4, row.subarray(start, start + stride) as Float32Array<ArrayBuffer>);
     }
-    queue.writeBuffer(this.scaling, e * 4, new Float32Array([loraScaling(scale)]));
+    this.#scale(e, scale);
+    queue.writeBuffer(this.#scaling, 0, this.#scales);
     for (const { stride, gradient, m, v } of this.#trained ?? []) {
       const zeros = new Float32Array(stride);
       for (const buffer of [gradient, m, v]) queue.writeBuffer(buffer, e * stride * 4, zeros);
@@ -280,6 +327,6 @@ export class LoraPack {
   destroy(): void {
     for (const { parameters } of this.arenas) parameters.destroy();
     for (const { gradient, m, v } of this.#trained ?? []) for (const buffer of [gradient, m, v]) buffer.destroy();
-    this.scaling.destroy();
+    this.#scaling.destroy();
   }
 }

@@ -64,7 +64,7 @@ describe('mergedSource', () => {
         });
       }
     }
-    expect(loraScaling(lora)).toBe(5 / Math.sqrt(3));
+    for (const place of layout.places) expect(loraScaling(lora, place)).toBe(5 / Math.sqrt(3));
     const other = layerTensor(0, 'self_attn.q_proj');
     expect(await merged.readRows(other, 0, 16)).toEqual(weights.get(other));
     expect(await merged.readTensor(other)).toEqual(await source.readTensor(other));

@@ -1,6 +1,6 @@
 /** Adding an adapter to the weights it was trained on. */
 
-import { loraScaling, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
+import { loraScaling, scaleOf, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
 import type { HostWeights } from '../model.ts';
 import { layerTensor } from '../parameters.ts';
 import type { PeftAdapter } from './peft.ts';
@@ -10,9 +10,10 @@ import { rowShape, type WeightSource } from '../files/sources.ts';
 type Update = Pick<PeftAdapter, 'lora' | 'layout' | 'values'>;
 
 /** Adds scaling * B A to rows [first, first + count) of W: sums in float64 in order of rank, rounded once. */
-function addUpdate(rows: Float32Array, first: number, { lora, values }: Update, { inner, out, offsetA, offsetB }: LoraPlace): void {
-  const { rank } = lora;
-  const scaling = loraScaling(lora);
+function addUpdate(rows: Float32Array, first: number, { lora, values }: Update, place: LoraPlace): void {
+  const { inner, out, offsetA, offsetB } = place;
+  const { rank } = scaleOf(lora, place);
+  const scaling = loraScaling(lora, place);
   const product = new Float64Array(inner);
   for (let at = 0, n = first; at < rows.length; at += inner, n++) {
     product.fill(0);

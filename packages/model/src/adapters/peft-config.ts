@@ -6,19 +6,13 @@
 
 import { problemsOf, quoted } from '@seal/files';
 import { type } from 'arktype';
-import { type ModelConfig, type Projection, PROJECTIONS } from '../model-config.ts';
-import type { LoraConfig } from './lora.ts';
+import { type ModelConfig, PROJECTIONS } from '../model-config.ts';
+import { moduleName, type AdaptedModule, type LoraConfig, type ModuleScale } from './lora.ts';
 import { modulePattern } from './module-pattern.ts';
-
-/** One linear layer that an adapter may change. */
-export interface AdaptedModule {
-  readonly layer: number;
-  readonly projection: Projection;
-}
 
 /** What an adapter's configuration says about a model. */
 export interface AdapterConfig {
-  /** Its targets are all projections that are adapted in some layer. */
+  /** Its targets are all projections that are adapted in some layer; its rank is the largest of the modules. */
   readonly lora: LoraConfig;
   /** In order of layers and, within one, of the forward pass. */
   readonly modules: readonly AdaptedModule[];
@@ -28,13 +22,13 @@ export interface AdapterConfig {
   readonly notes: readonly string[];
 }
 
-/** Full name of a module, as PEFT compares it with target modules. */
-export const moduleName = ({ layer, projection }: AdaptedModule) => `model.layers.${layer}.${projection}`;
-
 const names = 'string | string[] | null';
+const rankSchema = '1 <= number.integer <= 4096';
+const pattern = (value: typeof rankSchema | 'number') =>
+  type({ '[string]': value }).narrow((entries, context) => !Array.isArray(entries) || context.mustBe('a mapping')).or('null');
 const fileSchema = type({
   peft_type: "'LORA'",
-  r: '1 <= number.integer <= 4096',
+  r: rankSchema,
   lora_alpha: 'number',
   target_modules: 'string | string[] > 0',
   'base_model_name_or_path?': 'string | null',
@@ -43,6 +37,8 @@ const fileSchema = type({
   'exclude_modules?': names,
   'layers_to_transform?': 'number.integer | number.integer[] | null',
   'layers_pattern?': names,
+  'rank_pattern?': pattern(rankSchema),
+  'alpha_pattern?': pattern('number'),
   'init_lora_weights?': 'boolean | string | null',
 });
 
@@ -56,8 +52,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   modules_to_save: 'modules trained whole',
   trainable_token_indices: 'trained rows of the embedding',
   target_parameters: 'adapted parameters that are no modules',
-  rank_pattern: 'ranks that differ between modules',
-  alpha_pattern: 'scales that differ between modules',
   layer_replication: 'repeated layers',
   alora_invocation_tokens: 'adapters that begin at a token',
   arrow_config: 'routing between adapters',
@@ -84,7 +78,7 @@ export function parseAdapterConfig(json: unknown, place: string, model: ModelCon
   };
   for (const [key, value] of Object.entries(json as object)) {
     const means = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
-    if (means !== undefined && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not computed (${means}); merge the adapter with PEFT`);
+    if (means !== undefined && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not computed (${means}); merge the adapter with PEFT and use the merged model`);
     const unknownUse = key.startsWith('use_') && key !== 'use_rslora' && means === undefined;
     if (unknownUse && isSet(value)) refuse(`${key} is ${quoted(value)}, which is not known and may change what is computed`);
   }
@@ -106,18 +100,51 @@ export function parseAdapterConfig(json: unknown, place: string, model: ModelCon
     PROJECTIONS.map((projection) => ({ layer, projection })).filter((module) => wanted(moduleName(module))),
   ).flat();
   if (modules.length === 0) refuse(`target_modules ${quoted(file.target_modules)} match no module of the model`);
-  const { r: rank, lora_alpha: alpha, use_rslora: rankStabilised } = file;
+  const { use_rslora: rankStabilised } = file;
+  const ranks = patternValues(file.rank_pattern ?? {}, modules, `${place}: rank_pattern`);
+  const alphas = patternValues(file.alpha_pattern ?? {}, modules, `${place}: alpha_pattern`);
+  const scales = modules.map((_, i) => ({ rank: ranks.values[i] ?? file.r, alpha: alphas.values[i] ?? file.lora_alpha }));
   return {
     lora: {
-      rank,
-      alpha,
+      ...sharedScale(modules, scales),
       ...(rankStabilised && { rankStabilised }),
       targets: PROJECTIONS.filter((p) => modules.some(({ projection }) => projection === p)),
     },
     modules,
     baseModel: file.base_model_name_or_path ?? null,
-    notes: unmatched(file.target_modules, modules, place),
+    notes: [...unmatched(file.target_modules, modules, place), ...ranks.notes, ...alphas.notes],
   };
+}
+
+/**
+ * What `rank_pattern` or `alpha_pattern` say of every module: a key is an expression for a module's name or for its end
+ * behind a dot, and of several that match the first counts. Keys of no module are told.
+ */
+function patternValues(
+  pattern: Readonly<Record<string, number>>,
+  modules: readonly AdaptedModule[],
+  place: string,
+): { readonly values: readonly (number | undefined)[]; readonly notes: readonly string[] } {
+  const entries = Object.entries(pattern).map(([key, value]) => {
+    // By itself first: an alternative is one of the key, not of what stands before it.
+    modulePattern(key, place);
+    return { key, value, test: modulePattern(String.raw`(?:.*\.)?(?:${key})`, place) };
+  });
+  const found = modules.map(moduleName);
+  return {
+    values: found.map((name) => entries.find(({ test }) => test(name))?.value),
+    notes: entries.filter(({ test }) => !found.some(test)).map(({ key }) => `${place}: ${quoted(key)} names no adapted module`),
+  };
+}
+
+/** The largest rank with its alpha (of the first module that has it) as that of all modules, and the modules that differ. */
+function sharedScale(modules: readonly AdaptedModule[], scales: readonly ModuleScale[]): Pick<LoraConfig, 'rank' | 'alpha' | 'ownScales'> {
+  const { rank, alpha } = scales.reduce((most, scale) => (scale.rank > most.rank ? scale : most));
+  const others = modules.flatMap((module, i) => {
+    const own = scales[i];
+    return own === undefined || (own.rank === rank && own.alpha === alpha) ? [] : [[moduleName(module), own] as const];
+  });
+  return { rank, alpha, ...(others.length > 0 && { ownScales: Object.fromEntries(others) }) };
 }
 
 /** PEFT's rule for lists: the module's whole name, or its end behind a dot; a string is an expression for the whole name. */
@@ -159,10 +186,14 @@ function unmatched(targets: string | readonly string[], modules: readonly Adapte
 
 /** `adapter_config.json` as PEFT reads it; `modules` where not all of the targets are adapted in all layers. */
 export function adapterConfigFile(
-  { rank, alpha, rankStabilised = false, targets }: LoraConfig,
+  lora: LoraConfig,
   baseModel: string | null,
   modules?: readonly AdaptedModule[],
 ): Record<string, unknown> {
+  const { rank, alpha, rankStabilised = false, ownScales = {}, targets } = lora;
+  const pattern = (key: keyof ModuleScale) =>
+    Object.fromEntries(Object.entries(ownScales).flatMap(([name, own]) => (own[key] === lora[key] ? [] : [[name, own[key]]])));
+  const patterns = Object.keys(ownScales).length > 0 && { rank_pattern: pattern('rank'), alpha_pattern: pattern('alpha') };
   return {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -174,6 +205,7 @@ export function adapterConfigFile(
     use_rslora: rankStabilised,
     fan_in_fan_out: false,
     inference_mode: true,
+    ...patterns,
     target_modules: modules?.map(moduleName) ?? targets.map((target) => target.split('.').at(-1)),
   };
 }

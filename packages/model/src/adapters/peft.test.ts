@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { drawnAdapter, smallConfig, uniform } from '../fixture.ts';
-import { loraLayout, type LoraConfig } from './lora.ts';
+import { readAdapterDirectory } from './adapter-directory.ts';
+import { loraLayout, moduleName, type LoraConfig } from './lora.ts';
 import { PROJECTIONS } from '../model-config.ts';
-import { adapterConfigFile, moduleName, parseAdapterConfig } from './peft-config.ts';
+import { adapterConfigFile, parseAdapterConfig } from './peft-config.ts';
 import { adapterFile, adapterFiles, parseAdapterFile, readAdapter } from './peft.ts';
 import { parseSafetensors, toFloat32, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
 
@@ -10,7 +14,7 @@ const lora: LoraConfig = { rank: 3, alpha: 6, targets: ['self_attn.q_proj', 'mlp
 const layout = loraLayout(smallConfig, lora);
 const draw = uniform(5);
 const values = drawnAdapter(layout, draw, 1);
-const bytes = adapterFile(layout, lora.rank, values);
+const bytes = adapterFile(layout, lora, values);
 
 /** The adapter's file with tensors replaced, added or (null) left out. */
 function changed(change: Record<string, { shape: readonly number[]; data: Float32Array } | null>): Uint8Array {
@@ -74,6 +78,9 @@ describe('parseAdapterFile', () => {
     ['a transposed matrix', changed({ [`${prefix}.lora_B.weight`]: { shape: [3, 16], data: new Float32Array(48) } }), 'is (3, 16), expected (16, 3)'],
     ['values that are not finite', changed({ [`${prefix}.lora_A.weight`]: { shape: [3, 16], data: new Float32Array(48).fill(Infinity, 7) } }), 'holds Infinity at element 7'],
     ['a file cut off', bytes.subarray(0, -4), 'is the file cut off?'],
+    ['a module trained whole', changed({ 'base_model.model.lm_head.modules_to_save.weight': { shape: [1], data: new Float32Array(1) } }), 'is a module trained whole (modules_to_save), which is not computed; merge the adapter with PEFT'],
+    ['a saved embedding', changed({ 'base_model.model.model.embed_tokens.weight': { shape: [1], data: new Float32Array(1) } }), 'is a whole embedding or head saved with the adapter'],
+    ['a saved head', changed({ 'base_model.model.lm_head.weight': { shape: [1], data: new Float32Array(1) } }), 'save_embedding_layers=False'],
     ['a Git LFS pointer', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'), 'fetch the file itself with git lfs pull'],
   ])('refuses %s, naming the file', (_, file, message) => {
     const read = () => parseAdapterFile(file, layout, lora.rank, 'dir/adapter_model.safetensors');
@@ -113,6 +120,28 @@ describe('parseAdapterConfig', () => {
     expect(modulesOf({ layers_to_transform: [] })).toHaveLength(4);
   });
 
+  it('follows ranks and scales by module: of several keys the first that matches counts', () => {
+    const change = {
+      rank_pattern: { 'layers.1.self_attn.q_proj': 7, down_proj: 1, 'mlp.down_proj': 9 },
+      alpha_pattern: { 'o_proj|q_proj': 5, '^model.layers.0.mlp.down_proj': 2, proj: 1 },
+    };
+    expect(parse(change)).toMatchObject({
+      lora: {
+        rank: 7,
+        alpha: 5,
+        ownScales: {
+          'model.layers.0.self_attn.q_proj': { rank: 3, alpha: 5 },
+          'model.layers.0.mlp.down_proj': { rank: 1, alpha: 2 },
+          'model.layers.1.mlp.down_proj': { rank: 1, alpha: 6 },
+        },
+      },
+      notes: ['dir/adapter_config.json: alpha_pattern: "proj" names no adapted module'],
+    });
+    expect(parse({ rank_pattern: {}, alpha_pattern: null }).lora).toEqual(lora);
+    // A rank that all modules have is the adapter's own.
+    expect(parse({ rank_pattern: { q_proj: 5, down_proj: 5 } }).lora).toEqual({ ...lora, rank: 5 });
+  });
+
   it('says which names mean nothing, as those of other families', () => {
     const { notes, modules } = parse({ target_modules: ['q_proj', 'c_attn'] });
     expect(modules).toHaveLength(2);
@@ -134,8 +163,11 @@ describe('parseAdapterConfig', () => {
     ['trained biases', { bias: 'all' }, 'bias must be "none" (was "all")'],
     ['weight decomposition', { use_dora: true }, 'use_dora is true, which is not computed (weight decomposition)'],
     ['whole modules', { modules_to_save: ['lm_head'] }, 'modules_to_save is ["lm_head"]'],
-    ['ranks by module', { rank_pattern: { q_proj: 4 } }, 'rank_pattern is {"q_proj":4}'],
-    ['scales by module', { alpha_pattern: { q_proj: 4 } }, 'alpha_pattern is {"q_proj":4}'],
+    ['a rank of a module that is none', { rank_pattern: { q_proj: 0 } }, 'rank_pattern.q_proj must be at least 1 (was 0)'],
+    ['ranks that are no mapping', { rank_pattern: [4] }, 'rank_pattern must be'],
+    ['a scale of a module that is a word', { alpha_pattern: { q_proj: '4' } }, 'alpha_pattern.q_proj must be a number (was a string)'],
+    ['a rank for an expression that is none', { rank_pattern: { 'q_proj)': 4 } }, 'rank_pattern: "q_proj)" is not an expression'],
+    ['a scale for an expression that may not end', { alpha_pattern: { '(.*a)*(.*b)*(.*c)*': 4 } }, 'alpha_pattern: the expression'],
     ['biases of B', { lora_bias: true }, 'lora_bias is true'],
     ['transposed weights', { fan_in_fan_out: true }, 'fan_in_fan_out is true'],
     ['trained tokens', { trainable_token_indices: [1] }, 'trainable_token_indices is [1]'],
@@ -144,6 +176,22 @@ describe('parseAdapterConfig', () => {
   ])('refuses %s', (_, change, message) => {
     expect(() => parse(change)).toThrow('Cannot use dir/adapter_config.json');
     expect(() => parse(change)).toThrow(message);
+  });
+});
+
+describe('readAdapterDirectory', () => {
+  it.each([
+    ['adapter_model.bin', 'adapter_model.safetensors is missing; adapter_model.bin is not read, load the adapter with PEFT and save it again'],
+    ['adapters.safetensors', 'adapter_model.safetensors is missing; adapters.safetensors is not read, convert it'],
+    ['notes.txt', 'adapter_model.safetensors is missing'],
+  ])('says what to do with %s', (name, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'seal-adapter-'));
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(adapterConfigFile(lora, null)));
+    writeFileSync(join(folder, name), '');
+    const read = () => readAdapterDirectory(folder, smallConfig);
+    expect(read).toThrow(`Cannot use the adapter in ${folder}: `);
+    expect(read).toThrow(message);
+    rmSync(folder, { recursive: true });
   });
 });
 

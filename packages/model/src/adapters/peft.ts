@@ -6,8 +6,8 @@
 import { quoted } from '@seal/files';
 import { digest } from '@seal/files/node';
 import type { ModelConfig } from '../model-config.ts';
-import { loraLayout, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace } from './lora.ts';
-import { adapterConfigFile, moduleName, parseAdapterConfig, type AdaptedModule, type AdapterConfig } from './peft-config.ts';
+import { loraLayout, moduleName, scaleOf, type AdaptedModule, type AdapterValues, type LoraConfig, type LoraLayout, type LoraPlace, type LoraScale } from './lora.ts';
+import { adapterConfigFile, parseAdapterConfig, type AdapterConfig } from './peft-config.ts';
 import { finiteFloat32, parseSafetensors, writeSafetensors, type StoredTensor } from '../files/safetensors.ts';
 
 const PREFIX = 'base_model.model.';
@@ -22,8 +22,9 @@ function transpose(values: Float32Array, rows: number, columns: number): Float32
 }
 
 /** The adapter's weights file, for those places of the layout that are adapted. */
-export function adapterFile({ places }: Pick<LoraLayout, 'places'>, rank: number, values: AdapterValues): Uint8Array {
+export function adapterFile({ places }: Pick<LoraLayout, 'places'>, lora: LoraScale, values: AdapterValues): Uint8Array {
   const tensors = places.flatMap((place) => {
+    const { rank } = scaleOf(lora, place);
     const a = values.slice(place.offsetA, place.offsetA + rank * place.inner);
     const b = values.slice(place.offsetB, place.offsetB + rank * place.out);
     return [
@@ -45,7 +46,7 @@ export function adapterFiles(
   const places = modules ? placesOf(layout, modules) : layout.places;
   const some = places.length < layout.places.length || lora.layers ? places : undefined;
   return {
-    'adapter_model.safetensors': adapterFile({ places }, lora.rank, values),
+    'adapter_model.safetensors': adapterFile({ places }, lora, values),
     'adapter_config.json': `${JSON.stringify(adapterConfigFile(lora, baseModel, some), null, 2)}\n`,
   };
 }
@@ -58,7 +59,7 @@ function placesOf(layout: LoraLayout, modules: readonly AdaptedModule[]): LoraPl
 /** An adapter as a directory of PEFT's holds it. */
 export interface PeftAdapter extends AdapterConfig {
   readonly layout: LoraLayout;
-  /** Modules of the layout that are not adapted are zero. */
+  /** Modules of the layout that are not adapted are zero, and so are rows beyond a module's own rank. */
   readonly values: AdapterValues;
   /** SHA-256 of `adapter_model.safetensors`. */
   readonly digest: string;
@@ -76,20 +77,21 @@ export function readAdapter(
 ): PeftAdapter {
   const parsed = parseAdapterConfig(config.json, config.place, model);
   const layout = loraLayout(model, parsed.lora);
-  const { values, notes } = readTensors(weights.bytes, layout, parsed.modules, parsed.lora.rank, weights.place, parsed.baseModel);
+  const rankOf = (module: AdaptedModule) => scaleOf(parsed.lora, module).rank;
+  const { values, notes } = readTensors(weights.bytes, layout, parsed.modules, rankOf, weights.place, parsed.baseModel);
   return { ...parsed, notes: [...parsed.notes, ...notes], layout, values, digest: digest(weights.bytes) };
 }
 
-/** Reads an adapter's weights. Throws SyntaxError for missing, extra or misshapen tensors. */
+/** Reads the weights of an adapter of one rank. Throws SyntaxError for missing, extra or misshapen tensors. */
 export function parseAdapterFile(bytes: Uint8Array, layout: LoraLayout, rank: number, place: string): AdapterValues {
-  return readTensors(bytes, layout, layout.places, rank, place).values;
+  return readTensors(bytes, layout, layout.places, () => rank, place).values;
 }
 
 function readTensors(
   bytes: Uint8Array,
   layout: LoraLayout,
   modules: readonly AdaptedModule[],
-  rank: number,
+  rankOf: (module: AdaptedModule) => number,
   place: string,
   baseModel: string | null = null,
 ): { readonly values: AdapterValues; readonly notes: readonly string[] } {
@@ -106,12 +108,23 @@ function readTensors(
     return finiteFloat32(tensor, name, place);
   };
   for (const p of placesOf(layout, modules)) {
+    const rank = rankOf(p);
     values.set(take(key(p, 'A'), [rank, p.inner]), p.offsetA);
     values.set(transpose(take(key(p, 'B'), [p.out, rank]), p.out, rank), p.offsetB);
   }
   const [extra] = tensors.keys();
-  if (extra !== undefined) throw new SyntaxError(`Cannot use ${place}: tensor ${extra} belongs to no target module`);
+  if (extra !== undefined) throw new SyntaxError(`Cannot use ${place}: tensor ${extra} ${whyExtra(extra)}`);
   return { values, notes };
+}
+
+/** Why a tensor is none of an adapter's, and what to do about it. */
+function whyExtra(name: string): string {
+  if (name.includes('.modules_to_save.')) return 'is a module trained whole (modules_to_save), which is not computed; merge the adapter with PEFT and use the merged model';
+  if (/\b(embed_tokens|lm_head)\b/.test(name) && !name.includes('.lora_')) {
+    return 'is a whole embedding or head saved with the adapter, which is not computed; where it was not trained, save the adapter with save_embedding_layers=False, else merge the adapter with PEFT and use the merged model';
+  }
+  if (name.endsWith('.lora_magnitude_vector')) return 'is the magnitude of a weight decomposition (DoRA), which is not computed; merge the adapter with PEFT';
+  return 'belongs to no target module';
 }
 
 /** A model that was wrapped twice before it was saved has the prefix twice, in every name or in none. */

@@ -89,6 +89,8 @@ export function matchTensors<Tensor extends Stored>(
     for (const one of tied ? [tensor, tied] : [tensor]) {
       if (one.shape.join() !== shape.join()) {
         const which = one === tensor ? name : 'lm_head.weight';
+        const quantiser = quantiserOf(name, tensors);
+        if (quantiser !== null) throw new RangeError(`Cannot use ${one.path}: tensor ${nameOf(which)} is quantised (${quantiser}), which is not read; use the unquantised checkpoint`);
         throw new RangeError(`Cannot use ${one.path}: tensor ${nameOf(which)} is ${shown(one.shape)}, ${asking} asks for ${shown(shape)}`);
       }
       check(one, name);
@@ -124,7 +126,20 @@ function quantisedTensor<Tensor extends Stored>(
   return { dtype: 'U32', shape, quantised: format, data: find(names.data, words), scales: find(names.scales, scaleWords) };
 }
 
+/** Who quantised a matrix that keeps its name, by what is stored beside it; null for one that is not. */
+function quantiserOf(name: string, tensors: ReadonlyMap<string, unknown>): string | null {
+  if (tensors.has(name.replace(/weight$/, 'scales'))) return 'MLX';
+  return tensors.has(`${name}.absmax`) ? 'bitsandbytes' : null;
+}
+
+/** What quantisers store in place of a matrix, by the end of its name behind the module's. */
+const QUANTISED: Readonly<Record<string, string>> = { qweight: 'GPTQ or AWQ', weight_packed: 'compressed-tensors' };
+
 function whyMissing(name: string, tensors: ReadonlyMap<string, unknown>, called: string, asking: string): string {
+  const quantised = Object.keys(QUANTISED).find((end) => tensors.has(name.replace(/weight$/, end)));
+  if (quantised !== undefined) {
+    return `tensor ${called} is stored quantised as ${name.replace(/weight$/, quantised)} (${QUANTISED[quantised]}), which is not read; use the unquantised checkpoint`;
+  }
   const bare = name.startsWith('model.') ? name.slice('model.'.length) : name;
   return bare !== name && tensors.has(bare)
     ? `tensor ${bare} lacks the prefix "model.", so the file was saved from the decoder alone; save the whole causal language model`

@@ -114,7 +114,7 @@ describe('toFloat32', () => {
   it('refuses what is not floating point', () => {
     expect(() => toFloat32({ dtype: 'I64', shape: [1], bytes: new Uint8Array(8) }, 'w')).toThrow(RangeError);
     expect(() => finiteFloat32({ dtype: 'U8', shape: [1], bytes: new Uint8Array(1) }, 'w', 'm.safetensors')).toThrow(
-      'Cannot use m.safetensors: tensor w has dtype U8, supported are F32, F16 and BF16',
+      'Cannot use m.safetensors: tensor w has dtype U8, supported are F64, F32, F16 and BF16',
     );
     expect(() => finiteFloat32(words('BF16', 0x3f80, 0x7fc0), 'w', 'm.safetensors')).toThrow('tensor w holds NaN at element 1');
   });

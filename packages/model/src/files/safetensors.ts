@@ -115,13 +115,25 @@ function isDType(name: string): name is DType {
   return Object.hasOwn(BYTE_SIZES, name);
 }
 
-/** A dtype that weights may have. */
+/** A dtype that weights are written in. */
 export type FloatDType = 'F32' | 'F16' | 'BF16';
 
 /** The dtype where weights may have it. Throws RangeError naming file and tensor otherwise: a file may hold any. */
-export function floatDType(dtype: DType, name: string, place: string): FloatDType {
-  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return dtype;
-  throw new RangeError(`Cannot use ${place}: tensor ${name} has dtype ${dtype}, supported are F32, F16 and BF16`);
+export function floatDType(dtype: DType, name: string, place: string): FloatDType | 'F64' {
+  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' || dtype === 'F64') return dtype;
+  throw new RangeError(`Cannot use ${place}: tensor ${name} has dtype ${dtype}, supported are F64, F32, F16 and BF16`);
+}
+
+/**
+ * F64 elements as float32, each rounded to the nearest. Throws RangeError naming file, tensor and element for one that is
+ * finite and beyond float32; `values` begin at element `first`.
+ */
+export function narrow(bytes: Uint8Array, values: Float32Array, name: string, place: string, first: number): void {
+  const wide = new Float64Array(bytes.slice().buffer);
+  values.set(wide);
+  const beyond = values.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(wide[i]));
+  if (beyond < 0) return;
+  throw new RangeError(`Cannot use ${place}: tensor ${name} holds ${wide[beyond]} at element ${first + beyond}, which is beyond float32, in which it is computed`);
 }
 
 /** The bytes of `values` that elements of `dtype` are put into before `expand`: its end, so that it can be done in place. */
@@ -145,10 +157,14 @@ export function expand(values: Float32Array, dtype: FloatDType): void {
   }
 }
 
-/** A floating-point tensor as float32: exact from F32, F16 and BF16. Throws RangeError for other dtypes. */
+/** A floating-point tensor as float32: exact from F32, F16 and BF16, rounded from F64. Throws RangeError for other dtypes. */
 export function toFloat32(tensor: StoredTensor, name: string, place = 'the weights'): Float32Array {
   const dtype = floatDType(tensor.dtype, name, place);
   const values = new Float32Array(tensor.bytes.byteLength / BYTE_SIZES[dtype]);
+  if (dtype === 'F64') {
+    narrow(tensor.bytes, values, name, place, 0);
+    return values;
+  }
   packedEnd(values, dtype).set(tensor.bytes);
   expand(values, dtype);
   return values;

@@ -56,6 +56,18 @@ describe('a directory of shards', () => {
     }
   });
 
+  it('has each tensor from the file that the index names, where others hold older ones', async () => {
+    const stale = Object.entries(all).map(([name, { shape, data }]) => [name, { shape, data: data.map((value) => value + 1) }] as const);
+    for (const [old, fresh] of [[A, B], [B, A]] as const) {
+      const mixed = { [old]: writeSafetensors(stale), [fresh]: pick(() => true), [INDEX]: index({ ...shardMap, 'model.norm.weight': old }) };
+      const source = await openWeights(directory(mixed), config);
+      for (const [name, { shape, data }] of Object.entries(all)) {
+        const isOld = name === 'model.norm.weight' || shardMap[name] === old;
+        expect(await source.readRows(name, 0, shape.length === 2 ? shape[0]! : 1), name).toEqual(isOld ? data.map((value) => value + 1) : data);
+      }
+    }
+  });
+
   it('gives way to a single file, as in transformers', async () => {
     const source = await openWeights(directory({ ...shards, [INDEX]: 'not read', 'model.safetensors': pick(() => true) }), config);
     expect(await source.readRows('model.norm.weight', 0, 1)).toEqual(weights.get('model.norm.weight'));
@@ -63,8 +75,7 @@ describe('a directory of shards', () => {
 
   it.each<[string, Record<string, string | Uint8Array>, string]>([
     ['a shard that is not there', { [B]: '' }, ''],
-    ['a tensor in two shards', { [B]: pick(() => true) }, `looks for in ${A}`],
-    ['a tensor that the index puts elsewhere', { [INDEX]: index({ ...shardMap, 'model.norm.weight': A }) }, 'holds tensor model.norm.weight, which'],
+    ['a tensor that the index puts elsewhere', { [INDEX]: index({ ...shardMap, 'model.norm.weight': A }) }, `tensor model.norm.weight is not in ${A}`],
     ['a tensor that is not in the index', { [INDEX]: index(Object.fromEntries(Object.entries(shardMap).filter(([name]) => name !== 'model.norm.weight'))) }, 'looks for in no file'],
     ['a tensor that is in no shard', { [INDEX]: index({ ...shardMap, extra: A }) }, `tensor extra is not in ${A}`],
     ['a shard above the directory', { [INDEX]: index({ ...shardMap, 'model.norm.weight': `../${A}` }) }, 'is not the name of a safetensors file'],
@@ -126,9 +137,54 @@ describe('rows', () => {
   });
 });
 
+describe('weights saved as F64', () => {
+  /** All weights but one tensor as they are; that one as F64, whose data may begin at any byte. */
+  const wide = (name: string, values: Float64Array, pad: number) => {
+    const tensor = all[name]!;
+    const rest = Object.fromEntries(Object.keys(all).map((other) => [other, other === name ? B : A]));
+    return { [A]: pick((other) => other !== name), [B]: single(name, 'F64', tensor.shape, new Uint8Array(values.buffer), pad), [INDEX]: index(rest) };
+  };
+  const name = 'model.layers.1.mlp.up_proj.weight';
+  const [rows = 0, columns = 0] = all[name]!.shape;
+
+  it.each([0, 3])('are rounded to the nearest float32, with %i bytes of padding', async (pad) => {
+    const third = (i: number) => (i % 2 === 0 ? 1 : -1) * (i + 1 / 3);
+    const values = Float64Array.from({ length: rows * columns }, (_, i) => third(i));
+    const source = await openWeights(directory(wide(name, values, pad)), config);
+    expect(await source.readRows(name, 0, rows)).toEqual(Float32Array.from(values));
+    expect(await source.readRows(name, 2, 3)).toEqual(Float32Array.from(values.subarray(2 * columns, 5 * columns)));
+    // Half-way between two float32 goes to the even one.
+    const ties = values.fill(1 + 2 ** -24, 0, 1).fill(1 + 3 * 2 ** -24, 1, 2);
+    const [first, second] = await (await openWeights(directory(wide(name, ties, pad)), config)).readRows(name, 0, 1);
+    expect([first, second]).toEqual([1, 1 + 2 ** -22]);
+  });
+
+  it.each([
+    [1e39, 'holds 1e+39 at element 7, which is beyond float32'],
+    [NaN, 'holds NaN at element 7; the file is damaged'],
+    [-Infinity, 'holds -Infinity at element 7; the file is damaged'],
+  ])('are refused where one is %d', async (value, message) => {
+    const values = new Float64Array(rows * columns).fill(value, 7, 8);
+    const source = await openWeights(directory(wide(name, values, 1)), config);
+    await expect(source.readRows(name, 0, 1)).rejects.toThrow(`tensor ${name} ${message}`);
+  });
+});
+
 describe('weights of another kind', () => {
+  /** One matrix of another shape, with what its quantiser stores beside it. */
+  const quantisedBy = (beside: string) => {
+    const module = 'model.layers.0.mlp.gate_proj';
+    const small = { shape: [2, 2], data: new Float32Array(4) };
+    return writeSafetensors(Object.entries({ ...all, [`${module}.weight`]: small, [`${module}.${beside}`]: small }));
+  };
   it.each<[string, Record<string, string | Uint8Array>, string]>([
     ['the decoder without its head', { 'model.safetensors': renamed((name) => name.replace(/^model\./, '')) }, 'tensor embed_tokens.weight lacks the prefix "model."'],
+    ['matrices of GPTQ', { 'model.safetensors': renamed((name) => name.replace(/q_proj\.weight$/, 'q_proj.qweight')) }, 'q_proj.weight is stored quantised as model.layers.0.self_attn.q_proj.qweight (GPTQ or AWQ)'],
+    ['matrices of MLX', { 'model.safetensors': quantisedBy('scales') }, 'is quantised (MLX), which is not read; use the unquantised checkpoint'],
+    ['matrices of bitsandbytes', { 'model.safetensors': quantisedBy('weight.absmax') }, 'is quantised (bitsandbytes), which is not read'],
+    ['shards of pickles', { 'pytorch_model-00001-of-00002.bin': '' }, 'pytorch_model-00001-of-00002.bin is not read, save the model as safetensors'],
+    ['weights as Meta gives them', { 'consolidated.01.pth': '', 'params.json': '{}' }, 'consolidated.01.pth is not read'],
+    ['the rest of a training', { 'optimizer.pt': '', 'training_args.bin': '' }, 'model.safetensors: there is no such file'],
     ['a pickle', { 'pytorch_model.bin': '' }, 'model.safetensors: there is no such file; pytorch_model.bin is not read, save the model as safetensors'],
   ])('are refused: %s', async (_, files, message) => {
     await expect(openWeights(directory(files), config)).rejects.toThrow(message);

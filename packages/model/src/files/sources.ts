@@ -4,7 +4,7 @@
  * size passes through as much memory as its reader holds at once.
  */
 
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brief, problemsOf, quoted } from '@seal/files';
 import { fileProblem } from '@seal/files/node';
@@ -21,6 +21,7 @@ import {
   expand,
   floatDType,
   headerEnd,
+  narrow,
   packedEnd,
   parseHeader,
   PREAMBLE_BYTES,
@@ -67,7 +68,7 @@ export function rowShape(shape: readonly number[]): readonly [rows: number, colu
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 /** Formats that are not read, for a message that helps. */
-const OTHER_FORMATS = ['pytorch_model.bin', 'pytorch_model.bin.index.json', 'consolidated.00.pth', 'tf_model.h5', 'flax_model.msgpack'];
+const OTHER_FORMATS = /^(?:(?:pytorch_model|model|consolidated).*\.(?:bin|pth|pt)(?:\.index\.json)?|tf_model\.h5|flax_model\.msgpack|weights.*\.npz)$/;
 
 /** A tensor and the file that it lies in. */
 interface Located extends TensorEntry {
@@ -132,8 +133,8 @@ async function locate(directory: string): Promise<{ readonly place: string; read
   const index = join(directory, INDEX);
   if (!(await exists(single)) && (await exists(index))) return { place: index, tensors: await locateShards(directory, index) };
   if (!(await exists(single))) {
-    const present = await Promise.all(OTHER_FORMATS.map((name) => exists(join(directory, name))));
-    const other = OTHER_FORMATS.find((_, i) => present[i]);
+    const names = await readdir(directory).catch(() => []);
+    const other = names.sort().find((name) => OTHER_FORMATS.test(name));
     const remedy = other === undefined ? '' : `; ${other} is not read, save the model as safetensors`;
     throw new CheckpointError(`Cannot read ${single}: there is no such file${remedy}`);
   }
@@ -141,7 +142,7 @@ async function locate(directory: string): Promise<{ readonly place: string; read
   return { place: single, tensors: new Map([...entries].map(([name, entry]) => [name, { ...entry, path: single }])) };
 }
 
-/** The tensors of all shards. What the index says and what the shards hold must be the same. */
+/** The tensors of all shards, each from the file that the index names; every tensor of a shard must be in the index. */
 async function locateShards(directory: string, place: string): Promise<Map<string, Located>> {
   const index = indexSchema(await readJson(place));
   if (index instanceof type.errors) throw new SyntaxError(`Cannot read ${place}: ${problemsOf(index)}`);
@@ -155,10 +156,10 @@ async function locateShards(directory: string, place: string): Promise<Map<strin
   for (const shard of files) {
     const path = join(directory, shard);
     for (const [name, entry] of await readEntries(path)) {
-      if (shards.get(name) !== shard) {
-        throw new RangeError(`Cannot use ${path}: it holds tensor ${name}, which ${place} looks for in ${shards.get(name) ?? 'no file'}`);
-      }
-      tensors.set(name, { ...entry, path });
+      const listed = shards.get(name);
+      if (listed === undefined) throw new RangeError(`Cannot use ${path}: it holds tensor ${name}, which ${place} looks for in no file`);
+      // An older state of a tensor that the index has in another file stays unread.
+      if (listed === shard) tensors.set(name, { ...entry, path });
     }
   }
   const missing = [...shards].find(([name]) => !tensors.has(name));
@@ -200,8 +201,15 @@ function fileSource({ found: tensors, copies }: Matched<Located>): WeightSource 
     checkRows(name, rows, first, count);
     const values = target.subarray(0, count * columns);
     const type = floatDType(dtype, name, path);
-    await readAt(path, packedEnd(values, type), start + first * columns * BYTE_SIZES[type]);
-    expand(values, type);
+    const position = start + first * columns * BYTE_SIZES[type];
+    if (type === 'F64') {
+      const bytes = new Uint8Array(values.length * BYTE_SIZES.F64);
+      await readAt(path, bytes, position);
+      narrow(bytes, values, name, path, first * columns);
+    } else {
+      await readAt(path, packedEnd(values, type), position);
+      expand(values, type);
+    }
     checkFinite(values, name, path, first * columns);
     return values;
   };
