@@ -85,13 +85,13 @@ function between(text: string, marks: readonly string[]): string[] | null {
 
 /**
  * The format of a chat template; null where it is none of turns. `begin` is what stands before every text by the tokenizer's own
- * rule, which Ollama puts there by itself; `ends` are the texts of the tokens that end a turn.
+ * rule, which Ollama puts there by itself, where the template has it and where it has not; `ends` are the texts of the tokens that end a turn.
  */
 export function turnFormat(chat: Pick<ChatTemplate, 'render'>, begin: string, ends: readonly string[]): TurnFormat | null {
   const render = (messages: readonly ChatMessage[]): string | null => {
     try {
       const text = chat.render(messages, { addGenerationPrompt: true });
-      return text.startsWith(begin) ? text.slice(begin.length) : null;
+      return text.startsWith(begin) ? text.slice(begin.length) : text;
     } catch {
       return null;
     }
