@@ -37,7 +37,7 @@ const trained = parsed(join(folder, 'byte-level.json'));
 const plainTokens = (trained['added_tokens'] as Json[]).filter(({ single_word, lstrip, rstrip }) => !single_word && !lstrip && !rstrip);
 const cut = (digits: string) => {
   const [first, byteLevel] = (trained['pre_tokenizer'] as { pretokenizers: Json[] }).pretokenizers;
-  const Regex = (first?.['pattern'] as { Regex: string }).Regex.replace(String.raw`\p{N}{1,3}`, digits);
+  const Regex = (first as { pattern: { Regex: string } }).pattern.Regex.replace(String.raw`\p{N}{1,3}`, digits);
   return { type: 'Sequence', pretokenizers: [{ ...first, pattern: { Regex } }, byteLevel] };
 };
 const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -50,12 +50,22 @@ const sentencePiece = {
   pre_tokenizer: null,
 };
 
+const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+const scored = {
+  ...sentencePiece,
+  model: {
+    ...(pieces['model'] as Json),
+    vocab: Object.fromEntries(['<unk>', '<s>', '</s>', ...bytes, '▁', 'e', 't', 'h', '▁t', 'he', '▁th', '▁the'].map((piece, id) => [piece, id])),
+    merges: [['▁', 't'], ['h', 'e'], ['▁t', 'h'], ['▁t', 'he'], ['▁th', 'e']],
+  },
+};
+
 const TOKENIZERS: Readonly<Record<string, readonly [pre: string, json: Json]>> = {
   llama3: ['llama-bpe', llama3],
   qwen2: ['qwen2', { ...llama3, normalizer: { type: 'NFC' }, pre_tokenizer: cut(String.raw`\p{N}`), post_processor: null, model: model(false) }],
   smollm: ['smollm', { ...llama3, pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel] }, post_processor: null, model: model(false) }],
   'gpt-2': ['gpt-2', { ...llama3, pre_tokenizer: byteLevel, post_processor: byteLevel, model: model(false) }],
-  SentencePiece: ['default', sentencePiece],
+  SentencePiece: ['default', scored],
 };
 
 const documents = (tokenizer: unknown, change: Partial<TextDocuments> = {}): TextDocuments => ({ tokenizer, rows: 720, special: {}, ends: [], chatTemplate: null, ...change });
@@ -73,7 +83,7 @@ describe('a tokenizer in metadata', () => {
       expect(written.decode(original.encode(text), { skipSpecialTokens: false })).toBe(original.decode(original.encode(text), { skipSpecialTokens: false }));
     }
     // The embedding's last rows have no token.
-    expect((metadata.get('tokenizer.ggml.tokens')?.value as string[]).at(-1)).toBe('[PAD719]');
+    expect(new Metadata(metadata, name).texts('tokenizer.ggml.tokens')?.at(-1)).toBe('[PAD719]');
   });
 
   test.each([
@@ -84,6 +94,7 @@ describe('a tokenizer in metadata', () => {
     ['a rule for pairs', { ...llama3, post_processor: { type: 'RobertaProcessing', sep: ['a', 1], cls: ['b', 2] } }, /post_processor/],
     ['whole words', { ...llama3, model: { type: 'WordPiece', vocab: {}, unk_token: '[UNK]' } }, /"WordPiece"/],
     ['a Metaspace', pieces, /pre_tokenizer/],
+    ['merges that no scores give', sentencePiece, /what merges of its tokenizer\.json/],
   ])('is refused by name with %s', (_, json, reason) => {
     expect(() => tokenizerMetadata(documents(json), 'mine')).toThrow(reason);
   });

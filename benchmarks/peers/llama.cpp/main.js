@@ -59,9 +59,10 @@ async function theirs(answers) {
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
   const model = await llama.loadModel({ modelPath });
   const context = await model.createContext({ contextSize: 512, ...(loraPath !== undefined && { lora: loraPath }) });
+  const sequence = context.getSequence();
   const rows = [];
   for (const { text, prompt, tokens, logProbabilities, topLogProbabilities } of answers) {
-    const sequence = context.getSequence();
+    await sequence.clearHistory();
     const greedy = [];
     for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
       greedy.push(token);
@@ -86,7 +87,6 @@ async function theirs(answers) {
       margin: ended || same === tokens.length ? null : topLogProbabilities[same][0][1] - other,
       largestDifference: Math.max(...differences),
     });
-    sequence.dispose();
   }
   await context.dispose();
   await llama.dispose();

@@ -1,7 +1,7 @@
 /**
  * Adapters as GGUF files, which llama.cpp calls LoRA: `<tensor>.lora_a` (R, in) and `.lora_b` (out, R), the rows of B in the
  * file's order, and one alpha for all. llama.cpp scales the update of a tensor by alpha over its rank and knows no other
- * rule, so that what another rule gives is folded into alpha, and where modules differ into B.
+ * rule, so that what another rule gives is folded into alpha.
  */
 
 import { dequantise, huggingFaceName, isPermuted, permutedRow, quantise, type GgufValue } from '@seal/gguf';
@@ -11,7 +11,7 @@ import { quoted } from '@seal/files';
 import { type ModelConfig, PROJECTIONS } from '../model-config.ts';
 import { ggufArchitecture, nameInGguf, permuteRows } from '../files/gguf-writing.ts';
 import { layerTensor } from '../parameters.ts';
-import { loraLayout, loraScaling, type LoraPlace } from './lora.ts';
+import { loraLayout, loraScaling } from './lora.ts';
 import { moduleName, type AdaptedModule } from './peft-config.ts';
 import type { PeftAdapter } from './peft.ts';
 
@@ -31,18 +31,13 @@ export function ggufAdapter(
   const architecture = ggufArchitecture(config);
   const wanted = new Set(modules.map(moduleName));
   const places = layout.places.filter((place) => wanted.has(moduleName(place)));
-  const alphaOf = (place: LoraPlace): number => loraScaling(lora) * rankOf(place);
-  const rankOf = (_: LoraPlace): number => lora.rank;
-  const alpha = Math.fround(Math.max(...places.map((place) => Math.abs(alphaOf(place)))));
+  const { rank } = lora;
+  const alpha = Math.fround(loraScaling(lora) * rank);
   if (alpha === 0) throw new RangeError('Cannot write the adapter as GGUF: its alpha is 0, which the format reads as no scale at all');
   const tensors = places.flatMap((place): WrittenTensor[] => {
     const tensor = nameInGguf(layerTensor(place.layer, place.projection), architecture);
-    const rank = rankOf(place);
     const a = values.slice(place.offsetA, place.offsetA + rank * place.inner);
     const b = transposed(values.slice(place.offsetB, place.offsetB + rank * place.out), rank, place.out);
-    const factor = alphaOf(place) / alpha;
-    // What alpha lost as a float32 is no factor: a B that is as it was is worth more.
-    if (Math.abs(factor - 1) > 2 ** -23) for (let i = 0; i < b.length; i++) b[i] *= factor;
     if (isPermuted(tensor, architecture)) permuteRows(b, rank, config.headDim);
     return [
       { name: `${tensor}.lora_a`, type: 'F32', shape: [rank, place.inner], data: () => [quantise('F32', a)] },
