@@ -64,6 +64,12 @@ function cutBehind(text: string, ends: readonly string[]): readonly [string, str
   return [text.slice(0, at + blank), text.slice(at + blank)];
 }
 
+function commonStart(a: string, b: string): string {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return a.slice(0, at);
+}
+
 /** The texts around marks; null where one is not there once, in order. */
 function between(text: string, marks: readonly string[]): string[] | null {
   const parts: string[] = [];
@@ -79,13 +85,13 @@ function between(text: string, marks: readonly string[]): string[] | null {
 
 /**
  * The format of a chat template; null where it is none of turns. `begin` is what stands before every text by the tokenizer's own
- * rule, which Ollama puts there by itself; `ends` are the texts of the tokens that end a turn.
+ * rule, which Ollama puts there by itself, where the template has it and where it has not; `ends` are the texts of the tokens that end a turn.
  */
 export function turnFormat(chat: Pick<ChatTemplate, 'render'>, begin: string, ends: readonly string[]): TurnFormat | null {
   const render = (messages: readonly ChatMessage[]): string | null => {
     try {
       const text = chat.render(messages, { addGenerationPrompt: true });
-      return text.startsWith(begin) ? text.slice(begin.length) : null;
+      return text.startsWith(begin) ? text.slice(begin.length) : text;
     } catch {
       return null;
     }
@@ -98,15 +104,15 @@ export function turnFormat(chat: Pick<ChatTemplate, 'render'>, begin: string, en
   if (!reply) return null;
   const [afterReply, beforeUser] = reply;
   if (!start.endsWith(beforeUser)) return null;
-  // Where a user's turn has no end of its own, what stands between it and the answer is its end.
-  const [afterUser, beforeReply] = cutBehind(toReply, ends) ?? ([toReply, ''] as const);
+  // Where a user's turn has no end of its own, what comes before any answer is its end.
+  const [afterUser] = cutBehind(toReply, ends) ?? [commonStart(toReply, last)];
   if (!last.startsWith(afterUser)) return null;
   const withSystem = between(render([say('system', SYSTEM), ...turns]) ?? '', [SYSTEM, FIRST]);
   const format: TurnFormat = {
     opening: start.slice(0, start.length - beforeUser.length),
     system: withSystem && systemOf(withSystem, beforeUser),
     user: { before: beforeUser, after: afterUser },
-    assistant: { before: beforeReply, after: afterReply },
+    assistant: { before: toReply.slice(afterUser.length), after: afterReply },
     answer: last.slice(afterUser.length),
   };
   const known = probes().filter(([first]) => format.system !== null || first?.role !== 'system');

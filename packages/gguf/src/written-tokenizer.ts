@@ -182,7 +182,7 @@ export function tokenizerMetadata({ tokenizer, rows, special, ends, chatTemplate
 
   const named = (name: keyof typeof special) => (special[name] === undefined ? undefined : ids.get(special[name]));
   const bos = named('bos_token') ?? frame.before[0];
-  const eos = named('eos_token');
+  const eos = named('eos_token') ?? frame.after[0];
   const [first, ...others] = [...new Set(eos !== undefined && ends.includes(eos) ? [eos, ...ends] : ends)];
   if (others.length > 2) refuse(`it has ${others.length + 1} tokens that end a text, the format names three at most`);
   const numbers: readonly (readonly [string, number | undefined])[] = [

@@ -1,7 +1,7 @@
 /**
  * Adapters as GGUF files, which llama.cpp calls LoRA: `<tensor>.lora_a` (R, in) and `.lora_b` (out, R), the rows of B in the
  * file's order, and one alpha for all. llama.cpp scales the update of a tensor by alpha over its rank and knows no other
- * rule, so that what another rule gives is folded into alpha, and where modules differ into B.
+ * rule, so that what another rule gives is folded into alpha.
  */
 
 import { dequantise, huggingFaceName, isPermuted, permutedRow, quantise, type GgufValue } from '@seal/gguf';
