@@ -88,7 +88,7 @@ describe('settings that do not go together, or cannot be met', () => {
     ['run', { resume: out, seeds: [1, 2] }, 'usage', 'Cannot use `seeds` with `resume`: give the same `seeds` and `out` again, what is finished there is kept'],
     ['run', { seed: 1, seeds: [1, 2] }, 'usage', 'Cannot use `seed` with `seeds`: leave one out'],
     ['run', { config: { inner: { documentsPerStep: 1000 } } }, 'usage', 'Cannot train on documents of 4 tokens: inner.tokensPerStep 4096 holds inner.documentsPerStep 1000 and inner.replayPerStep 2 of them; raise the first or lower the others'],
-    ['run', { preset: 'large' }, 'usage', 'Cannot find the preset "large": there are tiny, squad'],
+    ['run', { preset: 'large' }, 'usage', 'Cannot find the preset "large": there are tiny, squad, squad-small'],
     ['evaluate', { passages: data, config: { outer: { rounds: 1 } }, configPlace: 'x.json' }, 'usage', 'Cannot use x.json: `outer.rounds` says nothing of asking; leave it out; there are inner.maxAnswerTokens'],
     ['report', { run: join(base, 'none') }, 'data', `Cannot open a run in ${join(base, 'none')}: there is no run.json in it`],
     ['pull', { name: 'org/x' }, 'usage', 'Cannot pull org/x: `isOffline` is set; unset it. What is cached is found without pulling'],
