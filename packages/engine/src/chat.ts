@@ -22,7 +22,7 @@ import { type } from 'arktype';
 import type { Deps } from './deps.ts';
 import { note, type Hooks } from './events.ts';
 import { checkRequest, LOADING, SEED, type RequestOf } from './request.ts';
-import { openAdapter, openCheckpoint, openSession, type Session } from './session.ts';
+import { endsOfModel, openAdapter, openCheckpoint, openSession, type Session } from './session.ts';
 
 const schema = type({
   ...LOADING,
@@ -216,7 +216,7 @@ export class Conversation {
     const options: GenerationOptions = {
       ...settings.sampling,
       maxNewTokens: Math.min(settings.maxNewTokens, this.#window - prompt.length),
-      stopTokens: settings.stopTokens,
+      stopTokens: endsOfModel(session.checkpoint),
       text: { tokenizer: session.checkpoint.tokenizer },
       onPieces: (pieces) => {
         for (const piece of pieces) {

@@ -9,7 +9,6 @@ import { Problem, problemsAs } from '@seal/files';
 import { checkVacant, placeWhole, writeDirectory } from '@seal/files/node';
 import { isGgufFile, writeGguf } from '@seal/gguf/node';
 import {
-  generationSettings,
   ggufAdapter,
   ggufMetadata,
   ggufTensors,
@@ -29,7 +28,7 @@ import { note, type Hooks } from './events.ts';
 import { answersOf, BOUNDS, compareAnswers, compareTexts, type Answers, type Comparison } from './export-check.ts';
 import { modelfile, type WrittenModelfile } from './modelfile.ts';
 import { checkRequest, type RequestOf } from './request.ts';
-import { baseName, openAdapter, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
+import { baseName, endsOfModel, openAdapter, openCheckpoint, openSession, SHIPPED_MODEL, type Session } from './session.ts';
 
 const schema = type({
   'model?': 'string',
@@ -72,7 +71,7 @@ export async function exportModel(request: ExportRequest, deps: Deps, hooks: Hoo
   const checkpoint = await openCheckpoint(name, deps);
   const { config, source } = checkpoint;
   const adapter = adapterPath === undefined ? null : await openAdapter(adapterPath, { name, config }, hooks);
-  const ends = endsOf(checkpoint);
+  const ends = endsOfModel(checkpoint);
   const merged = adapter && !keepsAdapter ? await problemsAs('data', () => mergedSource(source, adapter)) : source;
   const modelDtype = as === 'gguf-lora' ? null : (dtype ?? 'f16');
   const title = nameOf(name ?? SHIPPED_MODEL);
@@ -124,11 +123,6 @@ async function plannedModel({ config, directory }: Checkpoint, { source, title, 
   return { metadata, tensors: [...extra, ...ggufTensors(source, config, dtype, signal)] };
 }
 
-/** Tokens that end a text. */
-function endsOf({ directory, config }: Checkpoint): readonly number[] {
-  return generationSettings(directory, config, {}).stopTokens;
-}
-
 /** What a file is called that knows no paths. */
 function nameOf(model: string): string {
   return basename(baseName(model)).replace(/\.gguf$/i, '');
@@ -161,7 +155,7 @@ async function originalAnswers(checkpoint: Checkpoint, { adapter, keepsAdapter, 
 
 async function checkModel(original: Checkpoint, path: string, answers: Answers, dtype: GgufDtype, deps: Deps, hooks: Hooks): Promise<Comparison> {
   const written = await readCheckpoint(path);
-  compareTexts(original, written, [endsOf(original), endsOf(written)]);
+  compareTexts(original, written, [endsOfModel(original), endsOfModel(written)]);
   const found = await withSession(written, deps, hooks, ({ model }) => answersOf(model, written, null, hooks.signal));
   const comparison = compareAnswers(answers, found, BOUNDS[dtype]);
   for (const { prompt, after, margin } of comparison.partings) {
