@@ -27,7 +27,7 @@ export function isBlockFormat(format: HeldFormat): format is BlockFormat {
 export const GROUP = 64;
 
 /** Bits of one weight. */
-const BITS: Readonly<Record<WeightFormat, number>> = { f16: 16, int8: 8, int4: 4 };
+export const BITS: Readonly<Record<WeightFormat, number>> = { f16: 16, int8: 8, int4: 4 };
 
 /** u32 numbers of one row: `words` of weights and `scaleWords` of scales. */
 export interface QuantisedShape {

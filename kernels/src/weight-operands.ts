@@ -1,7 +1,7 @@
 /** What ops over quantised weights share: shapes and test values of their operands, and the prelude of weight-format.wgsl.ts. */
 
 import { BLOCK_SHAPES, blockPrelude, type BlockFormat } from './block-format.ts';
-import { HELD_FORMATS, isBlockFormat, quantisedShape, quantiseRows, type QuantisedRows, type WeightFormat } from './weight-format.ts';
+import { BITS, HELD_FORMATS, isBlockFormat, quantisedShape, quantiseRows, type QuantisedRows } from './weight-format.ts';
 
 interface WeightSizes {
   /** Place in `HELD_FORMATS`. */
@@ -61,10 +61,8 @@ function formatOf({ format }: WeightSizes) {
   return name;
 }
 
-const LOW_BITS: Readonly<Record<WeightFormat, number>> = { f16: 16, int8: 8, int4: 4 };
-
 /** The constants that weight-format.wgsl.ts needs. */
 export function formatPrelude(sizes: WeightSizes): string {
   const format = formatOf(sizes);
-  return isBlockFormat(format) ? blockPrelude(format) : `const LOW = ${LOW_BITS[format]}u;\nconst HIGH = 0u;\nconst SCALING = 0u;\n`;
+  return isBlockFormat(format) ? blockPrelude(format) : `const LOW = ${BITS[format]}u;\nconst HIGH = 0u;\nconst SCALING = 0u;\n`;
 }
